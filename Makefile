@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+# Short names for what CMake presets and the scripts in tools/ do. Builds live in build/PRESET.
+PREFIX ?= /usr/local
+DESTDIR ?=
+.DEFAULT_GOAL := release
+
+release debug scalar clang-release aarch64: ## build that preset (`make` alone: release)
+	@tools/build $@
+
+test: ## all tests of the release build, the checks among them
+	@./test
+
+asan tsan: ## the whole suite under a sanitizer
+	@tools/run_tests $@
+
+check: release ## layers, style, sizes, symbols, headers, generated documents
+	@status=0; for check in layers style symbols headers docs; do \
+	  tools/check_$$check build/release || status=1; done; exit $$status
+
+docs: release ## write the man page and the shell completions anew
+	@tools/check_docs --write
+
+bench: release ## speed of this machine with a random model of the 2B shape
+	@build/release/tern bench --shape 2b4t
+
+install: release ## into PREFIX (/usr/local), below DESTDIR
+	@DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX)
+
+clean: ## remove all builds
+	rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "make %-42s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: release debug scalar clang-release aarch64 test asan tsan check docs bench install clean help

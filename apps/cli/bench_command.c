@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT
+ * tern bench: how fast models and parts of Tern are on this machine. */
+#include <string.h>
+#include <unistd.h>
+
+#include <tern/bench.h>
+
+#include "commands.h"
+
+typedef struct bench_values {
+    const char *shape, *cpu;
+    cli_integers threads;
+    int64_t prompt_tokens, generated_tokens, repeats;
+    bool is_list, is_json;
+} bench_values;
+
+#define FIELD(field) offsetof(bench_values, field)
+static const cli_option bench_options[] = {
+    {"shape", 0, CLI_CHOICE, "SHAPE", NULL, "2b4t|0.7b|3b|8b|tiny",
+     "measure a random model of this shape, made in memory", FIELD(shape)},
+    {"threads", 't', CLI_INTEGERS, "N[,N...]", NULL, "1..1024",
+     "threads to use, one measurement for each number; all processors by default", FIELD(threads)},
+    {"prompt-tokens", 'p', CLI_INTEGER, "N", "512", "0..1048576",
+     "tokens of the prompt; 0 leaves this part out", FIELD(prompt_tokens)},
+    {"tokens", 'n', CLI_INTEGER, "N", "128", "0..1048576",
+     "tokens generated; 0 leaves this part out", FIELD(generated_tokens)},
+    {"repeats", 'r', CLI_INTEGER, "N", NULL, "1..100000",
+     "samples of each figure; 5 of a model, 21 of a benchmark by default", FIELD(repeats)},
+    CLI_OPTION_CPU(bench_values, cpu),
+    {"list", 0, CLI_FLAG, NULL, NULL, NULL, "list the registered benchmarks", FIELD(is_list)},
+    CLI_OPTION_JSON(bench_values, is_json),
+    {0},
+};
+
+/* -- numbers for people ------------------------------------------------------------------------*/
+
+/* "93.1 us": a time with three digits and a fitting unit. */
+static const char *time_text(double seconds, char *buffer, size_t size) {
+    static const char *const units[] = {"s", "ms", "us", "ns"};
+    int unit = 0;
+    while (unit < 3 && seconds < 1) {
+        seconds *= 1e3;
+        unit++;
+    }
+    snprintf(buffer, size, "%.*f %s",
+             seconds < 10    ? 2
+             : seconds < 100 ? 1
+                             : 0,
+             seconds, units[unit]);
+    return buffer;
+}
+
+/* "190 Gmac/s" */
+static const char *rate_text(double rate, const char *unit, char *buffer, size_t size) {
+    static const char *const prefixes[] = {"", "k", "M", "G", "T"};
+    int prefix = 0;
+    while (prefix < 4 && rate >= 1e3) {
+        rate /= 1e3;
+        prefix++;
+    }
+    snprintf(buffer, size, "%.*f %s%s/s",
+             rate < 10    ? 2
+             : rate < 100 ? 1
+                          : 0,
+             rate, prefixes[prefix], unit);
+    return buffer;
+}
+
+static void print_json_value(const char *name, double value) {
+    printf(", \"%s\": ", name);
+    cli_print_json_number(stdout, value);
+}
+
+/* -- registered benchmarks ---------------------------------------------------------------------*/
+
+static void print_list(bool is_json) {
+    if (is_json)
+        fputc('[', stdout);
+    for (int64_t i = 0; i < tern_bench_count(); i++) {
+        const tern_bench_case *bench = tern_bench_at(i);
+        if (!is_json) {
+            printf("%-16s %s\n", bench->name, bench->summary);
+            continue;
+        }
+        printf("%s\n  {\"name\": \"%s\", \"unit\": \"%s\", \"summary\": ", i > 0 ? "," : "",
+               bench->name, bench->unit);
+        cli_print_json_string(stdout, bench->summary, strlen(bench->summary));
+        fputc('}', stdout);
+    }
+    if (is_json)
+        puts("\n]");
+}
+
+static void print_bench(const tern_bench_case *bench, int64_t threads,
+                        const tern_bench_result *result) {
+    printf("%s: %s", bench->name, bench->summary);
+    if (threads > 0)
+        printf(", %lld thread%s", (long long)threads, threads > 1 ? "s" : "");
+    puts("");
+    for (int i = 0; i < result->sides; i++) {
+        const tern_bench_side *side = &result->side[i];
+        char median[32], p5[32], p95[32], rate[32];
+        printf("  %-8s %10s  (%s .. %s)  %s\n", bench->side[i],
+               time_text(side->median, median, sizeof median), time_text(side->p5, p5, sizeof p5),
+               time_text(side->p95, p95, sizeof p95),
+               rate_text(result->work / side->median, bench->unit, rate, sizeof rate));
+    }
+    if (result->sides == 2)
+        printf("  %.2f times as fast (%.2f .. %.2f)\n", result->ratio, result->ratio_low,
+               result->ratio_high);
+    if (result->is_noisy)
+        puts("  noisy: this machine was busy with something else");
+}
+
+static void print_bench_json(const tern_bench_case *bench, int64_t threads,
+                             const tern_bench_result *result) {
+    printf("{\"name\": \"%s\", \"threads\": %lld, \"samples\": %d, \"unit\": \"%s\"", bench->name,
+           (long long)threads, result->samples, bench->unit);
+    print_json_value("work", result->work);
+    printf(", \"sides\": [");
+    for (int i = 0; i < result->sides; i++) {
+        printf("%s{\"name\": \"%s\", \"calls\": %lld", i > 0 ? ", " : "", bench->side[i],
+               (long long)result->side[i].calls);
+        print_json_value("median", result->side[i].median);
+        print_json_value("p5", result->side[i].p5);
+        print_json_value("p95", result->side[i].p95);
+        fputc('}', stdout);
+    }
+    fputc(']', stdout);
+    if (result->sides == 2) {
+        print_json_value("ratio", result->ratio);
+        print_json_value("ratio_low", result->ratio_low);
+        print_json_value("ratio_high", result->ratio_high);
+    }
+    printf(", \"noisy\": %s}", result->is_noisy ? "true" : "false");
+}
+
+static int measure_benches(const bench_values *values, char *const *names, int count) {
+    bool is_first = true;
+    if (values->is_json)
+        fputc('[', stdout);
+    for (int i = 0; i < count; i++) {
+        const tern_bench_case *bench = tern_bench_find(names[i]);
+        for (int t = 0; t < values->threads.count; t++) {
+            int64_t threads = values->threads.value[t];
+            tern_bench_options options = {
+                .threads = (int)threads, .cpu = values->cpu, .samples = (int)values->repeats};
+            tern_bench_result result;
+            if (tern_bench_run(bench, &options, &result) != TERN_OK)
+                return cli_fail_library(NULL);
+            if (values->is_json) {
+                printf(is_first ? "\n" : ",\n");
+                print_bench_json(bench, threads, &result);
+            } else {
+                print_bench(bench, threads, &result);
+            }
+            is_first = false;
+            cli_flush();
+        }
+    }
+    if (values->is_json)
+        puts("\n]");
+    return CLI_OK;
+}
+
+/* -- models ------------------------------------------------------------------------------------*/
+
+/* "pp512       23.9 tok/s  (23.1 .. 24.2)" */
+static void print_rate(const char *label, const tern_bench_result *result) {
+    char name[32];
+    if (result->samples == 0)
+        return;
+    snprintf(name, sizeof name, "%s%.0f", label, result->work);
+    printf("  %-8s %10.2f tok/s  (%.2f .. %.2f)%s\n", name, result->work / result->side[0].median,
+           result->work / result->side[0].p95, result->work / result->side[0].p5,
+           result->is_noisy ? "  noisy" : "");
+}
+
+static void print_rate_json(const char *label, const tern_bench_result *result) {
+    if (result->samples == 0)
+        return;
+    printf(", \"%s\": {\"tokens\": %.0f, \"samples\": %d", label, result->work, result->samples);
+    print_json_value("median", result->work / result->side[0].median);
+    print_json_value("p5", result->work / result->side[0].p95);
+    print_json_value("p95", result->work / result->side[0].p5);
+    printf(", \"noisy\": %s}", result->is_noisy ? "true" : "false");
+}
+
+static void print_model(const char *name, int threads, const tern_model_info *info,
+                        const tern_bench_model_result *result) {
+    printf("%s, %d thread%s: %.1f M parameters, weights %.1f MiB\n", name, threads,
+           threads > 1 ? "s" : "", (double)info->parameters / 1e6,
+           (double)info->weight_bytes / 1048576);
+    print_rate("pp", &result->prompt);
+    print_rate("tg", &result->generation);
+    printf("  resident %.1f MiB, cache %.1f MiB, loaded in %.2f s\n",
+           (double)result->resident_bytes / 1048576, (double)result->cache_bytes / 1048576,
+           info->load_seconds);
+}
+
+static void print_model_json(const char *name, int threads, const tern_model_info *info,
+                             const tern_bench_model_result *result) {
+    printf("{\"model\": ");
+    cli_print_json_string(stdout, name, strlen(name));
+    printf(", \"threads\": %d, \"parameters\": %llu, \"weight_bytes\": %llu", threads,
+           (unsigned long long)info->parameters, (unsigned long long)info->weight_bytes);
+    print_rate_json("pp", &result->prompt);
+    print_rate_json("tg", &result->generation);
+    printf(", \"resident_bytes\": %llu, \"cache_bytes\": %llu",
+           (unsigned long long)result->resident_bytes, (unsigned long long)result->cache_bytes);
+    print_json_value("load_seconds", info->load_seconds);
+    fputc('}', stdout);
+}
+
+/* Loads and measures with one number of threads. */
+static int measure_model(const bench_values *values, const char *path, int64_t threads) {
+    tern_context *context = NULL;
+    tern_model *model = NULL;
+    tern_bench_model_result result;
+    int status = CLI_OK;
+    tern_options options = {.threads = (int)threads, .cpu = values->cpu};
+    tern_bench_model_options bench = {.prompt_tokens = values->prompt_tokens,
+                                      .generated_tokens = values->generated_tokens,
+                                      .samples = (int)values->repeats};
+    cli_progress progress = cli_progress_begin();
+    tern_model_options model_options = {cli_progress_update, &progress};
+    tern_status loaded = tern_context_create(&options, &context);
+    if (loaded == TERN_OK && values->shape != NULL)
+        loaded = tern_model_random(context, values->shape, 1, &model_options, &model);
+    else if (loaded == TERN_OK)
+        loaded = tern_model_load(context, path, &model_options, &model);
+    cli_progress_end(&progress);
+    const char *name = values->shape != NULL ? values->shape : path;
+    if (loaded != TERN_OK || tern_bench_model(context, model, &bench, &result) != TERN_OK) {
+        status = cli_fail_library(name);
+    } else {
+        tern_model_info info = tern_model_describe(model);
+        (values->is_json ? print_model_json : print_model)(name, tern_context_threads(context),
+                                                           &info, &result);
+        cli_flush();
+    }
+    tern_model_release(model);
+    tern_context_destroy(context);
+    return status;
+}
+
+static int measure_models(const bench_values *values, const char *path) {
+    if (values->is_json)
+        puts("[");
+    for (int t = 0; t < values->threads.count; t++) {
+        int status = measure_model(values, path, values->threads.value[t]);
+        if (status != CLI_OK)
+            return status;
+        if (values->is_json)
+            puts(t + 1 < values->threads.count ? "," : "\n]");
+    }
+    return CLI_OK;
+}
+
+/* -- the command -------------------------------------------------------------------------------*/
+
+static int unknown_name(const char *word) {
+    const char *names[64];
+    int count = 0;
+    for (; count < tern_bench_count() && count < 64; count++)
+        names[count] = tern_bench_at(count)->name;
+    const char *nearest = cli_nearest(word, names, count);
+    if (nearest != NULL)
+        return cli_fail("'%s' is neither a file nor a benchmark; did you mean '%s'?", word,
+                        nearest);
+    return cli_fail("'%s' is neither a file nor a benchmark (see tern bench --list)", word);
+}
+
+static int bench_run(int argc, char **argv) {
+    bench_values values = {.threads = {.count = 1}};
+    char **rest;
+    int count;
+    int status = cli_parse(&cli_bench, argc, argv, &values, &rest, &count);
+    if (status != CLI_CONTINUE)
+        return status;
+    if (values.is_list) {
+        print_list(values.is_json);
+        return CLI_OK;
+    }
+    int named = 0; /* operands that are benchmarks */
+    for (int i = 0; i < count; i++)
+        named += tern_bench_find(rest[i]) != NULL;
+    if (named > 0 && named == count && values.shape == NULL)
+        return measure_benches(&values, rest, count);
+    if (count > 1 || (count == 1 && values.shape != NULL))
+        return cli_usage_error(&cli_bench,
+                               "give either one MODEL, or --shape, or names of benchmarks");
+    if (values.prompt_tokens + values.generated_tokens == 0)
+        return cli_usage_error(&cli_bench, "--prompt-tokens and --tokens are both 0");
+    if (count == 1 && access(rest[0], F_OK) != 0)
+        return unknown_name(rest[0]);
+    const char *path = NULL;
+    if (values.shape == NULL && (path = cli_model_path(count == 1 ? rest[0] : NULL)) == NULL)
+        return CLI_FAILED;
+    return measure_models(&values, path);
+}
+
+const cli_command cli_bench = {
+    .name = "bench",
+    .usage = "[MODEL | NAME...]",
+    .summary = "measures a model or a part of Tern",
+    .details = "Measures how fast a model processes a prompt (pp512) and generates tokens (tg128), "
+               "counted as llama-bench does, or runs registered benchmarks by name. Figures are "
+               "medians, with the 5th and 95th percentile in parentheses.",
+    .operands = CLI_MODEL_OR_BENCH,
+    .options = bench_options,
+    .run = bench_run,
+};

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * The commands, each in <name>_command.c. */
+#ifndef TERN_CLI_COMMANDS_H
+#define TERN_CLI_COMMANDS_H
+
+#include "cli.h"
+
+extern const cli_command cli_run;
+extern const cli_command cli_info;
+extern const cli_command cli_tokenize;
+extern const cli_command cli_bench;
+/* about_commands.c */
+extern const cli_command cli_version;
+extern const cli_command cli_completion;
+extern const cli_command cli_help;
+
+/* Options that several commands have: the field of `values` is the only thing that differs. */
+#define CLI_OPTION_CPU(values, field)                                                              \
+    {                                                                                              \
+        "cpu", 0, CLI_TEXT, "LEVEL", NULL, NULL,                                                   \
+            "kernel level, such as scalar, avx2 or avx512; the best of this machine by default",   \
+            offsetof(values, field)                                                                \
+    }
+#define CLI_OPTION_JSON(values, field)                                                             \
+    { "json", 0, CLI_FLAG, NULL, NULL, NULL, "print JSON", offsetof(values, field) }
+#define CLI_OPTION_FILE(values, field)                                                             \
+    {                                                                                              \
+        "file", 'f', CLI_FILE, "FILE", NULL, NULL, "take the text from FILE; - is standard input", \
+            offsetof(values, field)                                                                \
+    }
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT
+ * tern run: continues a text. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <tern/tern.h>
+
+#include "commands.h"
+
+/* The prompt is evaluated in pieces of this many tokens, so that Ctrl-C is heard in between. */
+enum { PROMPT_PIECE = 512 };
+
+typedef struct run_values {
+    const char *prompt, *file, *cpu, *color;
+    int64_t tokens, top_k, repeat_last, seed, threads, context;
+    double temperature, top_p, min_p, repeat_penalty;
+    bool no_special, ignore_eos, quiet;
+} run_values;
+
+#define FIELD(field) offsetof(run_values, field)
+static const cli_option run_options[] = {
+    {"prompt", 'p', CLI_TEXT, "TEXT", NULL, NULL,
+     "the text to continue; - reads standard input; empty by default", FIELD(prompt)},
+    CLI_OPTION_FILE(run_values, file),
+    {"tokens", 'n', CLI_INTEGER, "N", "256", "0..16777216", "how many tokens to generate",
+     FIELD(tokens)},
+    {"temp", 0, CLI_REAL, "T", "0.8", "0..100",
+     "temperature: higher is more surprising; 0 always takes the likeliest token",
+     FIELD(temperature)},
+    {"top-k", 0, CLI_INTEGER, "K", "40", "0..16777216",
+     "choose among the K likeliest tokens; 0: among all", FIELD(top_k)},
+    {"top-p", 0, CLI_REAL, "P", "0.95", "0..1",
+     "choose among the likeliest tokens that have probability P together", FIELD(top_p)},
+    {"min-p", 0, CLI_REAL, "P", "0.05", "0..1",
+     "drop tokens less likely than P times the likeliest", FIELD(min_p)},
+    {"repeat-penalty", 0, CLI_REAL, "R", "1", "0.01..100",
+     "above 1: makes the last tokens less likely to come again", FIELD(repeat_penalty)},
+    {"repeat-last", 0, CLI_INTEGER, "N", "64", "0..1048576",
+     "how many tokens --repeat-penalty looks back", FIELD(repeat_last)},
+    {"seed", 0, CLI_INTEGER, "S", NULL, "0..4294967295",
+     "seed of the random choice; a new one each time by default", FIELD(seed)},
+    {"threads", 't', CLI_INTEGER, "N", NULL, "1..1024", "threads to use; all processors by default",
+     FIELD(threads)},
+    {"ctx", 'c', CLI_INTEGER, "N", NULL, "1..16777216",
+     "most tokens of prompt and text together; the model's by default", FIELD(context)},
+    CLI_OPTION_CPU(run_values, cpu),
+    {"no-special", 0, CLI_FLAG, NULL, NULL, NULL,
+     "take words such as <|eot_id|> in the prompt as plain text", FIELD(no_special)},
+    {"ignore-eos", 0, CLI_FLAG, NULL, NULL, NULL, "go on when the model ends its text",
+     FIELD(ignore_eos)},
+    {"quiet", 'q', CLI_FLAG, NULL, NULL, NULL, "leave out the line of figures", FIELD(quiet)},
+    {"color", 0, CLI_CHOICE, "WHEN", "auto", "auto|always|never",
+     "colours: auto uses them on a terminal", FIELD(color)},
+    {0},
+};
+
+typedef struct run_state {
+    run_values values;
+    tern_context *context;
+    tern_model *model;
+    tern_session *session;
+    tern_sampler *sampler;
+    const tern_tokenizer *tokenizer;
+    char *text; /* the prompt */
+    size_t text_bytes;
+    int32_t *prompt; /* its tokens */
+    int64_t prompt_tokens;
+    float *logits; /* (V) */
+    int64_t generated;
+    double load_seconds, prompt_seconds, generation_seconds; /* generation without output */
+} run_state;
+
+static volatile sig_atomic_t is_interrupted;
+
+static void interrupt(int number) {
+    (void)number;
+    is_interrupted = 1;
+}
+
+/* The first Ctrl-C asks to stop; the handler goes with it, so that the second one ends the
+ * program at once. */
+static void catch_interrupt(void) {
+    struct sigaction action = {.sa_flags = SA_RESETHAND | SA_RESTART};
+    action.sa_handler = interrupt;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+}
+
+static int read_prompt(run_state *s) {
+    const char *prompt = s->values.prompt, *file = s->values.file;
+    if (prompt != NULL && strcmp(prompt, "-") == 0)
+        file = "-";
+    if (file != NULL) {
+        s->text = cli_read_input(file, &s->text_bytes);
+        return s->text != NULL ? CLI_OK : CLI_FAILED;
+    }
+    s->text = strdup(prompt != NULL ? prompt : "");
+    s->text_bytes = prompt != NULL ? strlen(prompt) : 0;
+    return s->text != NULL ? CLI_OK : cli_fail("out of memory");
+}
+
+static int load(run_state *s, const char *path) {
+    double start = cli_now();
+    tern_options options = {.threads = (int)s->values.threads, .cpu = s->values.cpu};
+    tern_status status = tern_context_create(&options, &s->context);
+    if (status == TERN_E_ARGUMENT && s->values.cpu != NULL)
+        return cli_usage_error(&cli_run, "--cpu: %s", tern_last_error());
+    if (status != TERN_OK)
+        return cli_fail_library(NULL);
+    cli_progress progress = cli_progress_begin();
+    tern_model_options model_options = {cli_progress_update, &progress};
+    status = tern_model_load(s->context, path, &model_options, &s->model);
+    cli_progress_end(&progress);
+    if (status != TERN_OK)
+        return cli_fail_library(path);
+    s->load_seconds = cli_now() - start;
+    s->tokenizer = tern_model_tokenizer(s->model);
+    if (s->tokenizer == NULL)
+        return cli_fail("%s: the model has no tokenizer", path);
+    return CLI_OK;
+}
+
+/* Tokens of the prompt; BOS alone when it is empty. */
+static int encode(run_state *s) {
+    unsigned flags = TERN_ENCODE_BOS | (s->values.no_special ? 0 : TERN_ENCODE_SPECIAL);
+    size_t capacity = s->text_bytes + 1, count = 0; /* a token has at least one byte */
+    s->prompt = malloc(capacity * sizeof *s->prompt);
+    if (s->prompt == NULL)
+        return cli_fail("out of memory");
+    if (tern_tokenizer_encode(s->tokenizer, s->text, s->text_bytes, flags, s->prompt, capacity,
+                              &count) != TERN_OK)
+        return cli_fail_library(NULL);
+    int32_t bos = tern_tokenizer_bos(s->tokenizer);
+    if (count == 0 && bos >= 0)
+        s->prompt[count++] = bos;
+    s->prompt_tokens = (int64_t)count;
+    if (count == 0)
+        return cli_fail("the prompt is empty and the model has no token to begin with");
+    return CLI_OK;
+}
+
+/* The cache holds what this run can use, not more. */
+static int make_session(run_state *s, int64_t *limit) {
+    tern_model_info info = tern_model_describe(s->model);
+    *limit = s->values.context > 0 ? s->values.context : info.context_length;
+    if (*limit > info.context_length)
+        return cli_fail("--ctx: the model's context has %lld tokens",
+                        (long long)info.context_length);
+    if (s->prompt_tokens > *limit)
+        return cli_fail("the prompt has %lld tokens, the context holds %lld (see --ctx)",
+                        (long long)s->prompt_tokens, (long long)*limit);
+    int64_t wanted = s->prompt_tokens + s->values.tokens;
+    tern_session_options options = {.context_length = wanted < *limit ? wanted : *limit};
+    if (tern_session_create(s->context, s->model, &options, &s->session) != TERN_OK)
+        return cli_fail_library(NULL);
+    s->logits = malloc((size_t)info.vocabulary * sizeof *s->logits);
+    return s->logits != NULL ? CLI_OK : cli_fail("out of memory");
+}
+
+static int make_sampler(run_state *s) {
+    const run_values *v = &s->values;
+    tern_sampler_options options = {.temperature = (float)v->temperature,
+                                    .top_k = (int32_t)v->top_k,
+                                    .top_p = (float)v->top_p,
+                                    .min_p = (float)v->min_p,
+                                    .repeat_penalty = (float)v->repeat_penalty,
+                                    .repeat_last = (int32_t)v->repeat_last,
+                                    .seed = (uint64_t)v->seed};
+    int64_t vocabulary = tern_model_describe(s->model).vocabulary;
+    if (tern_sampler_create(&options, vocabulary, &s->sampler) != TERN_OK)
+        return cli_fail_library(NULL);
+    for (int64_t i = 0; i < s->prompt_tokens; i++)
+        tern_sampler_accept(s->sampler, s->prompt[i]);
+    return CLI_OK;
+}
+
+static int eval_prompt(run_state *s) {
+    double start = cli_now();
+    for (int64_t i = 0; i < s->prompt_tokens && !is_interrupted; i += PROMPT_PIECE) {
+        int64_t left = s->prompt_tokens - i;
+        bool is_last = left <= PROMPT_PIECE;
+        if (tern_session_eval(s->session, s->prompt + i, is_last ? left : PROMPT_PIECE,
+                              is_last ? TERN_LOGITS_LAST : TERN_LOGITS_NONE, s->logits) != TERN_OK)
+            return cli_fail_library(NULL);
+    }
+    s->prompt_seconds = cli_now() - start;
+    return CLI_OK;
+}
+
+/* Draws, shows and evaluates one token after another. */
+static int generate(run_state *s, cli_stream *stream) {
+    int64_t room = tern_session_capacity(s->session) - s->prompt_tokens;
+    int64_t count = s->values.tokens < room ? s->values.tokens : room;
+    while (s->generated < count && !is_interrupted) {
+        double start = cli_now();
+        int32_t token;
+        if (tern_sampler_next(s->sampler, s->logits, &token) != TERN_OK)
+            return cli_fail_library(NULL);
+        s->generation_seconds += cli_now() - start;
+        if (tern_tokenizer_is_end(s->tokenizer, token) && !s->values.ignore_eos)
+            return CLI_OK;
+        const char *piece;
+        size_t bytes;
+        if (tern_tokenizer_piece(s->tokenizer, token, false, &piece, &bytes) != TERN_OK)
+            return cli_fail_library(NULL);
+        cli_stream_write(stream, piece, bytes);
+        if (!cli_flush())
+            return CLI_OK; /* cli_finish_output tells why */
+        s->generated++;
+        if (s->generated == count)
+            break;
+        start = cli_now();
+        if (tern_session_eval(s->session, &token, 1, TERN_LOGITS_LAST, s->logits) != TERN_OK)
+            return cli_fail_library(NULL);
+        s->generation_seconds += cli_now() - start;
+    }
+    return CLI_OK;
+}
+
+static const char *rate(int64_t tokens, double seconds, char *buffer, size_t size) {
+    if (tokens > 0 && seconds > 0)
+        snprintf(buffer, size, " (%.1f tok/s)", (double)tokens / seconds);
+    else
+        buffer[0] = '\0';
+    return buffer;
+}
+
+static void print_figures(const run_state *s) {
+    char prompt_rate[48], generation_rate[48];
+    bool has_color = cli_has_color(stderr, s->values.color);
+    /* The last token is drawn but not evaluated: it costs almost nothing and does not count. */
+    fprintf(stderr,
+            "%sload %.1f ms, prompt %lld tokens%s, generated %lld tokens%s, peak memory %.1f MiB, "
+            "seed %lld%s\n",
+            has_color ? "\033[2m" : "", s->load_seconds * 1e3, (long long)s->prompt_tokens,
+            rate(s->prompt_tokens, s->prompt_seconds, prompt_rate, sizeof prompt_rate),
+            (long long)s->generated,
+            rate(s->generated - 1, s->generation_seconds, generation_rate, sizeof generation_rate),
+            (double)cli_peak_bytes() / 1048576, (long long)s->values.seed,
+            has_color ? "\033[0m" : "");
+}
+
+static void echo_prompt(const run_state *s, cli_stream *stream) {
+    bool has_color = cli_has_color(stdout, s->values.color);
+    if (has_color)
+        fputs("\033[1m", stdout);
+    cli_stream_write(stream, s->text, s->text_bytes);
+    cli_stream_end(stream);
+    if (has_color)
+        fputs("\033[0m", stdout);
+    cli_flush();
+}
+
+/* From the loaded model to the figures. */
+static int tell(run_state *s) {
+    int64_t limit;
+    int status = encode(s);
+    if (status == CLI_OK)
+        status = make_session(s, &limit);
+    if (status == CLI_OK)
+        status = make_sampler(s);
+    if (status != CLI_OK)
+        return status;
+
+    catch_interrupt();
+    cli_stream stream = {.out = stdout, .is_terminal = isatty(fileno(stdout)) != 0};
+    echo_prompt(s, &stream);
+    status = eval_prompt(s);
+    if (status == CLI_OK)
+        status = generate(s, &stream);
+    if (!is_interrupted)
+        cli_stream_end(&stream); /* else what waits is half a character: dropped */
+    fputc('\n', stdout);
+    if (!cli_flush() || status != CLI_OK)
+        return status;
+    if (s->generated < s->values.tokens && s->prompt_tokens + s->generated == limit)
+        fprintf(stderr, "tern: the context of %lld tokens is full (see --ctx)\n", (long long)limit);
+    if (!s->values.quiet)
+        print_figures(s);
+    return is_interrupted ? CLI_INTERRUPTED : CLI_OK;
+}
+
+static int run_run(int argc, char **argv) {
+    run_state s = {.values = {.seed = -1}};
+    char **rest;
+    int count;
+    int status = cli_parse(&cli_run, argc, argv, &s.values, &rest, &count);
+    if (status != CLI_CONTINUE)
+        return status;
+    if (count > 1)
+        return cli_usage_error(&cli_run, "unexpected argument '%s'; text goes behind -p", rest[1]);
+    if (s.values.prompt != NULL && s.values.file != NULL)
+        return cli_usage_error(&cli_run, "--prompt and --file exclude each other");
+    uint32_t seed = 1;
+    if (s.values.seed < 0 && getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
+        seed = (uint32_t)(cli_now() * 1e9);
+    if (s.values.seed < 0)
+        s.values.seed = seed;
+
+    const char *path = cli_model_path(count == 1 ? rest[0] : NULL);
+    status = path != NULL ? read_prompt(&s) : CLI_FAILED;
+    if (status == CLI_OK)
+        status = load(&s, path);
+    if (status == CLI_OK)
+        status = tell(&s);
+    free(s.logits);
+    free(s.prompt);
+    free(s.text);
+    tern_sampler_destroy(s.sampler);
+    tern_session_destroy(s.session);
+    tern_model_release(s.model);
+    tern_context_destroy(s.context);
+    return status;
+}
+
+const cli_command cli_run = {
+    .name = "run",
+    .usage = "[MODEL]",
+    .summary = "continues a text",
+    .details = "Continues a text with a model and shows it as it comes, then one line of figures "
+               "on standard error. Without a prompt the model begins by itself. Without MODEL the "
+               "file in TERN_MODEL is used, else the story model that comes with Tern. Ctrl-C "
+               "stops the text; a second one quits at once.",
+    .operands = CLI_MODEL_FILE,
+    .options = run_options,
+    .run = run_run,
+};

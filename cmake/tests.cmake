@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
+if(NOT CMOCKA_FOUND)
+  message(STATUS "cmocka was not found: the tests are left out")
+  return()
+endif()
+
+add_library(tern_test_support STATIC ${CMAKE_SOURCE_DIR}/tests/support.c)
+target_link_libraries(tern_test_support PUBLIC tern tern_flags PkgConfig::CMOCKA)
+target_include_directories(tern_test_support PUBLIC ${CMAKE_SOURCE_DIR}/tests)
+target_compile_definitions(tern_test_support PUBLIC TERN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " TERN_EMULATOR)
+target_compile_definitions(tern_test_support PUBLIC TERN_PROGRAM="$<TARGET_FILE:tern_cli>"
+                           "TERN_EMULATOR=\"${TERN_EMULATOR}\"")
+
+# Every tests/<folder>/test_*.c is one program of cmocka tests.
+file(GLOB_RECURSE TERN_TESTS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/test_*.c)
+foreach(file IN LISTS TERN_TESTS)
+  get_filename_component(name ${file} NAME_WE)
+  add_executable(${name} ${file})
+  target_link_libraries(${name} PRIVATE tern_test_support)
+  target_include_directories(${name} PRIVATE ${PCRE2_INCLUDE_DIRS})
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 900)
+endforeach()
+
+# Prints the hash that must be equal everywhere; tools/test_matrix builds it in many ways.
+if(EXISTS ${CMAKE_SOURCE_DIR}/tests/model/hash_main.c)
+  add_executable(tern_hash ${CMAKE_SOURCE_DIR}/tests/model/hash_main.c)
+  target_link_libraries(tern_hash PRIVATE tern tern_flags)
+endif()
+
+# Scripts that are tests: once, with the release build of this machine.
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT CMAKE_CROSSCOMPILING
+   AND NOT TERN_SCALAR_ONLY AND NOT TERN_SANITIZE)
+  foreach(script check_layers check_style check_symbols check_headers check_docs test_install
+          test_matrix)
+    add_test(NAME ${script} COMMAND ${CMAKE_SOURCE_DIR}/tools/${script} ${CMAKE_BINARY_DIR})
+    set_tests_properties(${script} PROPERTIES TIMEOUT 1200)
+  endforeach()
+  # It fills the machine with compilers by itself.
+  set_tests_properties(test_matrix PROPERTIES RUN_SERIAL TRUE)
+endif()

@@ -1,0 +1,55 @@
+# Completion of tern for bash, made by: tern completion bash
+_tern() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
+    local command=${COMP_WORDS[1]} words='' files=''
+    case $command:$previous in
+    run:--prompt | run:-p) files=0 ;;
+    run:--file | run:-f) files=1 ;;
+    run:--tokens | run:-n) files=0 ;;
+    run:--temp) files=0 ;;
+    run:--top-k) files=0 ;;
+    run:--top-p) files=0 ;;
+    run:--min-p) files=0 ;;
+    run:--repeat-penalty) files=0 ;;
+    run:--repeat-last) files=0 ;;
+    run:--seed) files=0 ;;
+    run:--threads | run:-t) files=0 ;;
+    run:--ctx | run:-c) files=0 ;;
+    run:--cpu) files=0 ;;
+    run:--color) words="auto always never" ;;
+    tokenize:--prompt | tokenize:-p) files=0 ;;
+    tokenize:--file | tokenize:-f) files=1 ;;
+    bench:--shape) words="2b4t 0.7b 3b 8b tiny" ;;
+    bench:--threads | bench:-t) files=0 ;;
+    bench:--prompt-tokens | bench:-p) files=0 ;;
+    bench:--tokens | bench:-n) files=0 ;;
+    bench:--repeats | bench:-r) files=0 ;;
+    bench:--cpu) files=0 ;;
+    esac
+    if ((COMP_CWORD == 1)); then
+        words="--help --version run info tokenize bench version completion help"
+    elif [[ -z $words$files ]]; then
+        case $command:$current in
+    run:-*) words="--help --prompt --file --tokens --temp --top-k --top-p --min-p --repeat-penalty --repeat-last --seed --threads --ctx --cpu --no-special --ignore-eos --quiet --color" ;;
+    run:*) files=1 words="" ;;
+    info:-*) words="--help --json" ;;
+    info:*) files=1 words="" ;;
+    tokenize:-*) words="--help --prompt --file --ids --decode --special --bos --json" ;;
+    tokenize:*) files=1 words="" ;;
+    bench:-*) words="--help --shape --threads --prompt-tokens --tokens --repeats --cpu --list --json" ;;
+    bench:*) files=1 words=" team_run tensor_create memory_read ternary_linear ternary_batch matmul_f16" ;;
+    version:-*) words="--help" ;;
+    version:*) files=0 words="" ;;
+    completion:-*) words="--help" ;;
+    completion:*) files=0 words=" bash zsh fish" ;;
+    help:-*) words="--help --man" ;;
+    help:*) files=0 words=" run info tokenize bench version completion help" ;;
+        esac
+    fi
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
+    if [[ $files == 1 ]]; then
+        local IFS=$'\n'
+        COMPREPLY+=($(compgen -f -- "$current"))
+    fi
+}
+complete -o filenames -F _tern tern

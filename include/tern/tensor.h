@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Contexts, tensors and the operations on them.
+ *
+ * A context owns memory, a device and a team of threads; one per user of the library, used by one
+ * thread at a time. A tensor is a reference-counted view on reference-counted storage; views move
+ * no byte. Operations are eager: they return when the result is there. Results come by the last
+ * out parameter, which is NULL after a failure.
+ *
+ *     tern_context *ctx = NULL;
+ *     tern_tensor *a = NULL, *b = NULL, *c = NULL;
+ *     if (tern_context_create(NULL, &ctx) != TERN_OK ||
+ *         tern_tensor_randn(ctx, TERN_F32, TERN_SHAPE(4, 3), 1, &a) != TERN_OK ||
+ *         tern_tensor_transpose(a, 0, 1, &b) != TERN_OK || tern_matmul(a, b, &c) != TERN_OK)
+ *         fprintf(stderr, "%s\n", tern_last_error());
+ *     tern_tensor_release(a);
+ *     tern_tensor_release(b);
+ *     tern_tensor_release(c);
+ *     tern_context_destroy(ctx);
+ *
+ * Shape letters: B batch, T tokens, D model width, H heads, K head size or inner dimension,
+ * M x K times K x N for matrix products.
+ */
+#ifndef TERN_TENSOR_H
+#define TERN_TENSOR_H
+
+#include <tern/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tern_context tern_context;
+typedef struct tern_tensor tern_tensor;
+
+#define TERN_MAX_RANK 8
+
+/* X(symbol, value, name, block elements, block bytes, is_float, is_ternary).
+ * TERNARY is Tern's own packed form of a ternary matrix, made by tern_tensor_pack for the kernels
+ * of one device; its bytes are opaque. I2_S has one F32 scale behind all codes (32 bytes). */
+#define TERN_DTYPE_MAP(X)                  \
+    X(F32, 0, "f32", 1, 4, 1, 0)           \
+    X(F16, 1, "f16", 1, 2, 1, 0)           \
+    X(BF16, 2, "bf16", 1, 2, 1, 0)         \
+    X(F64, 3, "f64", 1, 8, 1, 0)           \
+    X(I8, 4, "i8", 1, 1, 0, 0)             \
+    X(U8, 5, "u8", 1, 1, 0, 0)             \
+    X(I16, 6, "i16", 1, 2, 0, 0)           \
+    X(I32, 7, "i32", 1, 4, 0, 0)           \
+    X(I64, 8, "i64", 1, 8, 0, 0)           \
+    X(BOOL, 9, "bool", 1, 1, 0, 0)         \
+    X(Q8_0, 16, "q8_0", 32, 34, 0, 0)      \
+    X(I2_S, 24, "i2_s", 4, 1, 0, 1)        \
+    X(TQ1_0, 25, "tq1_0", 256, 54, 0, 1)   \
+    X(TQ2_0, 26, "tq2_0", 256, 66, 0, 1)   \
+    X(TERNARY, 32, "ternary", 0, 0, 0, 1)
+
+typedef enum tern_dtype {
+#define TERN_DTYPE_ENUM(symbol, value, name, elements, bytes, is_float, is_ternary) \
+    TERN_##symbol = value,
+    TERN_DTYPE_MAP(TERN_DTYPE_ENUM)
+#undef TERN_DTYPE_ENUM
+} tern_dtype;
+
+/* "f32"; "?" for an unknown value. */
+TERN_API const char *tern_dtype_name(tern_dtype dtype);
+
+/* -- contexts ----------------------------------------------------------------------------------*/
+
+typedef struct tern_options {
+    int threads;         /* threads that share an op, caller included; 0: all this process may use */
+    const char *cpu;     /* kernel level: "scalar", "avx2", "avx512", ...; NULL: environment
+                            variable TERN_CPU, else the best this machine has */
+    size_t max_bytes;    /* limit on the memory of the context's tensors; 0: none */
+} tern_options;
+
+/* Zero initialisation gives the defaults too. */
+TERN_API tern_options tern_options_default(void);
+
+/* `options` may be NULL. TERN_E_ARGUMENT for negative threads or an unknown level,
+ * TERN_E_UNSUPPORTED for a level that this machine lacks. */
+TERN_API tern_status tern_context_create(const tern_options *options, tern_context **context);
+
+/* Releases the context; what its tensors and models still hold stays valid until they go.
+ * NULL is fine. */
+TERN_API void tern_context_destroy(tern_context *context);
+
+TERN_API int tern_context_threads(const tern_context *context);
+
+/* "cpu: 2 threads, avx2 avx512 ..." Valid while the context lives. */
+TERN_API const char *tern_context_describe(const tern_context *context);
+
+typedef struct tern_memory_stats {
+    size_t live_bytes;     /* asked for by what is alive now */
+    size_t peak_bytes;     /* largest live_bytes so far */
+    size_t mapped_bytes;   /* obtained from the operating system now */
+    int64_t live_tensors;
+} tern_memory_stats;
+
+TERN_API tern_memory_stats tern_context_memory(const tern_context *context);
+
+/* A scope owns every tensor made in its context between begin and end that was not kept; end
+ * releases them. Scopes nest. Inside a scope a tensor may still be released early. */
+TERN_API void tern_scope_begin(tern_context *context);
+TERN_API void tern_scope_end(tern_context *context);
+
+/* Takes the tensor out of its scope: the caller owns the reference from now on. Returns it. */
+TERN_API tern_tensor *tern_tensor_keep(tern_tensor *tensor);
+
+/* -- creation ----------------------------------------------------------------------------------*/
+
+typedef struct tern_shape {
+    int rank;                       /* 0..TERN_MAX_RANK */
+    int64_t dims[TERN_MAX_RANK];    /* outermost first, each >= 0 */
+} tern_shape;
+
+#define TERN_SHAPE_COUNT(...) \
+    ((int)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)))
+/* TERN_SHAPE(2, 3): an expression of type tern_shape (C only). */
+#define TERN_SHAPE(...) ((tern_shape){TERN_SHAPE_COUNT(__VA_ARGS__), {__VA_ARGS__}})
+
+/* Uninitialised contents. */
+TERN_API tern_status tern_tensor_empty(tern_context *context, tern_dtype dtype, tern_shape shape,
+                                       tern_tensor **out);
+TERN_API tern_status tern_tensor_zeros(tern_context *context, tern_dtype dtype, tern_shape shape,
+                                       tern_tensor **out);
+
+/* Copies `data`, contiguous, of tern_tensor_bytes(). */
+TERN_API tern_status tern_tensor_from_data(tern_context *context, tern_dtype dtype,
+                                           tern_shape shape, const void *data, tern_tensor **out);
+
+/* Borrows `data`: it must outlive every tensor on it and is never written. */
+TERN_API tern_status tern_tensor_borrow(tern_context *context, tern_dtype dtype, tern_shape shape,
+                                        const void *data, tern_tensor **out);
+
+/* F32 normal numbers (mean 0, variance 1; Box-Muller on Philox4x32-10) or uniform ones in [0, 1).
+ * Element i depends on seed and i only. */
+TERN_API tern_status tern_tensor_randn(tern_context *context, tern_dtype dtype, tern_shape shape,
+                                       uint64_t seed, tern_tensor **out);
+TERN_API tern_status tern_tensor_rand(tern_context *context, tern_dtype dtype, tern_shape shape,
+                                      uint64_t seed, tern_tensor **out);
+
+TERN_API tern_tensor *tern_tensor_retain(tern_tensor *tensor); /* returns it; NULL is fine */
+TERN_API void tern_tensor_release(tern_tensor *tensor);        /* NULL is fine */
+
+/* -- looking -----------------------------------------------------------------------------------*/
+
+TERN_API tern_dtype tern_tensor_dtype(const tern_tensor *tensor);
+TERN_API int tern_tensor_rank(const tern_tensor *tensor);
+TERN_API int64_t tern_tensor_dim(const tern_tensor *tensor, int axis); /* axis may be negative */
+TERN_API tern_shape tern_tensor_shape(const tern_tensor *tensor);
+TERN_API int64_t tern_tensor_count(const tern_tensor *tensor); /* number of elements */
+TERN_API size_t tern_tensor_bytes(const tern_tensor *tensor);  /* of the elements, contiguous */
+TERN_API int64_t tern_tensor_stride(const tern_tensor *tensor, int axis); /* in elements */
+TERN_API bool tern_tensor_is_contiguous(const tern_tensor *tensor);
+
+/* First element; NULL for dtype TERNARY. Writable only if the storage is not borrowed. */
+TERN_API void *tern_tensor_data(const tern_tensor *tensor);
+
+/* -- views: no byte moves ----------------------------------------------------------------------*/
+
+/* One dimension may be -1: inferred. TERN_E_SHAPE when the strides do not allow a view. */
+TERN_API tern_status tern_tensor_reshape(tern_tensor *tensor, tern_shape shape, tern_tensor **out);
+TERN_API tern_status tern_tensor_permute(tern_tensor *tensor, const int *axes, tern_tensor **out);
+TERN_API tern_status tern_tensor_transpose(tern_tensor *tensor, int axis0, int axis1,
+                                           tern_tensor **out);
+/* Indices [begin, end) of one axis, every step-th (step >= 1); begin and end may be negative,
+ * counted from the end; INT64_MAX as `end` means to the end. */
+TERN_API tern_status tern_tensor_slice(tern_tensor *tensor, int axis, int64_t begin, int64_t end,
+                                       int64_t step, tern_tensor **out);
+/* Index `index` of one axis; the axis goes away. */
+TERN_API tern_status tern_tensor_select(tern_tensor *tensor, int axis, int64_t index,
+                                        tern_tensor **out);
+/* NumPy broadcasting to `shape`: repeated axes get stride 0. */
+TERN_API tern_status tern_tensor_broadcast(tern_tensor *tensor, tern_shape shape,
+                                           tern_tensor **out);
+
+/* -- operations --------------------------------------------------------------------------------
+ * The order of every operation's arithmetic is stated in docs/numerics.md; results have the same
+ * bits on every thread count, kernel variant and platform. Unless said otherwise: F32 in, F32 out,
+ * operands may be strided views, the result is fresh and contiguous. */
+
+TERN_API tern_status tern_contiguous(tern_tensor *x, tern_tensor **out); /* a copy, or x retained */
+/* Element by element into F32, F16 or BF16; also decodes rows of Q8_0, I2_S, TQ1_0 and TQ2_0. */
+TERN_API tern_status tern_cast(tern_tensor *x, tern_dtype dtype, tern_tensor **out);
+/* Writes x into `destination`, a view of the same shape; F32 -> F32, F16, BF16. */
+TERN_API tern_status tern_copy(tern_tensor *x, tern_tensor *destination);
+
+TERN_API tern_status tern_add(tern_tensor *a, tern_tensor *b, tern_tensor **out); /* broadcasts */
+TERN_API tern_status tern_mul(tern_tensor *a, tern_tensor *b, tern_tensor **out); /* broadcasts */
+TERN_API tern_status tern_scale(tern_tensor *x, float factor, tern_tensor **out);
+TERN_API tern_status tern_relu2(tern_tensor *x, tern_tensor **out); /* max(x, 0) squared */
+TERN_API tern_status tern_silu(tern_tensor *x, tern_tensor **out);  /* x / (1 + exp(-x)) */
+
+/* x (..., D) times weight (D) over sqrt(mean(x^2) + epsilon) of each row (Zhang and Sennrich 2019,
+ * equation 4). */
+TERN_API tern_status tern_rms_norm(tern_tensor *x, tern_tensor *weight, float epsilon,
+                                   tern_tensor **out);
+
+/* Over the last axis. With `causal`, x is (..., T, S): row t of T has length S - T + t + 1; what
+ * lies beyond does not exist and its result is 0. */
+TERN_API tern_status tern_softmax(tern_tensor *x, bool causal, tern_tensor **out);
+
+/* Rotary embedding, NEOX halves (Su et al. 2021, equation 34; pairs i and i + K/2):
+ * x (T, H, K), row t at position `position + t` of `table` (P, 2, K/2) from tern_rope_table. */
+TERN_API tern_status tern_rope(tern_tensor *x, tern_tensor *table, int64_t position,
+                               tern_tensor **out);
+/* cos and sin of p * theta^(-2i/K), p < positions: F32 (positions, 2, K/2). */
+TERN_API tern_status tern_rope_table(tern_context *context, int64_t positions, int64_t head_size,
+                                     double theta, tern_tensor **out);
+
+/* Rows of `table` (V, D) (F32, F16, BF16, Q8_0) as F32 (T, D). ids: (T) I32.
+ * TERN_E_ARGUMENT for an id outside 0..V-1. */
+TERN_API tern_status tern_embedding(tern_tensor *table, tern_tensor *ids, tern_tensor **out);
+
+/* a (M, K) F32 times b (K, N) F32, F16 or BF16: (M, N) F32. Transposed operands are read in
+ * place. Per element: k in order, one fma a step. */
+TERN_API tern_status tern_matmul(tern_tensor *a, tern_tensor *b, tern_tensor **out);
+
+/* x (..., K) times the transpose of weight (N, K): (..., N). A TERNARY weight is multiplied as
+ * BitNet b1.58 does (W1.58A8): each row of x quantised to int8 by its largest magnitude, exact
+ * integer products, scaled back. F32, F16, BF16 and Q8_0 weights: as tern_matmul. */
+TERN_API tern_status tern_linear(tern_tensor *x, tern_tensor *weight, tern_tensor **out);
+
+/* Packs an I2_S, TQ1_0 or TQ2_0 matrix (N, K) for the kernels of the context's device.
+ * TERN_E_FORMAT for a code that is no trit or a scale that is not finite. */
+TERN_API tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out);
+/* A packed matrix (N, K) of random trits (all three equally likely) and one scale, as
+ * tern_tensor_pack would make it; row r of the matrix depends on seed and r only. */
+TERN_API tern_status tern_tensor_pack_random(tern_context *context, int64_t rows, int64_t columns,
+                                             float scale, uint64_t seed, tern_tensor **out);
+
+/* Grouped-query attention over a cache, causal: q (T, H, K) F32; keys and values (H_kv, S, K) F16
+ * or F32; query t sees positions 0..S-T+t. Result (T, H * K). scores = q.k * scale. */
+TERN_API tern_status tern_attention(tern_tensor *q, tern_tensor *keys, tern_tensor *values,
+                                    float scale, tern_tensor **out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A team of threads that shares the work of one op. Workers stay warm between ops: they spin
+ * briefly for the next job, then sleep. How a job is cut into pieces never changes a result: every
+ * kernel's output depends on its indices only.
+ */
+#ifndef TERN__THREADS_H
+#define TERN__THREADS_H
+
+#include <stdint.h>
+
+#include <tern/base.h>
+
+typedef struct tern__team tern__team;
+
+/* One piece of a job: the indices [begin, end). `lane` in 0..size-1 names the thread, for
+ * per-thread scratch. */
+typedef void (*tern__job_fn)(void *argument, int64_t begin, int64_t end, int lane);
+
+#define TERN__TEAM_MAX 1024
+
+/* `threads` counts the caller: 1 starts none. 1..TERN__TEAM_MAX.
+ * TERN_E_LIMIT when a thread cannot be started. */
+tern_status tern__team_create(int threads, tern__team **team);
+void tern__team_destroy(tern__team *team); /* NULL is fine */
+int tern__team_size(const tern__team *team);
+
+/* Runs `fn` over [0, count) in pieces of `grain` indices (the last may be shorter), each exactly
+ * once, the caller taking part, and returns when all are done. Pieces start at multiples of grain.
+ * A call from inside a job, or while another thread uses the team, runs on the caller alone.
+ * Denormals are handled (FTZ/DAZ off) inside jobs, whatever the caller's floating-point mode;
+ * rounding is to nearest even. */
+void tern__team_run(tern__team *team, int64_t count, int64_t grain, tern__job_fn fn, void *argument);
+
+#endif

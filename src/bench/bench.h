@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * Internal side of the harness: measuring a state that is made already, and the case tables. */
+#ifndef TERN__BENCH_H
+#define TERN__BENCH_H
+
+#include <tern/bench.h>
+
+/* Checks, calibrates, samples and sums up; setup and teardown are the caller's. */
+tern_status tern__bench_measure(const tern_bench_case *bench, void *state, double work,
+                                const tern_bench_options *options, tern_bench_result *result);
+
+/* Registered cases, by the file that holds them. */
+extern const tern_bench_case tern__bench_tensor_create;
+extern const tern_bench_case tern__bench_memory_read;
+extern const tern_bench_case tern__bench_team_run;
+extern const tern_bench_case tern__bench_ternary_decode;
+extern const tern_bench_case tern__bench_ternary_prefill;
+extern const tern_bench_case tern__bench_matmul_f16;
+
+#endif

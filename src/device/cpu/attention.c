@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Grouped-query attention over the cache (Ainslie et al. 2023, section 2). One piece of work is one
+ * query position and one key/value head: the query rows of its group share every key and value row
+ * that is read. A query sees positions 0..S-T+t; later ones do not exist for it.
+ */
+#include "base/checked.h"
+#include "device/cpu/cpu.h"
+
+enum { GROUP_MAX = 8 }; /* query rows that one kernel call takes */
+
+typedef struct attention_job {
+    const tern__cpu_device *cpu;
+    const tern__op_call *call;
+    float *scores; /* (threads, GROUP_MAX, score_stride) */
+    int64_t score_stride;
+} attention_job;
+
+static void attend(const attention_job *job, int64_t t, int64_t kv_head, float *scores) {
+    const tern_tensor *q = job->call->in[0], *keys = job->call->in[1];
+    const tern_tensor *values = job->call->in[2];
+    int64_t heads = q->dims[1], head_size = q->dims[2], kv_heads = keys->dims[0];
+    int64_t group = heads / kv_heads;
+    int64_t length = keys->dims[1] - q->dims[0] + t + 1;
+    const uint16_t *key_rows = (const uint16_t *)keys->data + kv_head * tern__strides(keys)[0];
+    const uint16_t *value_rows =
+        (const uint16_t *)values->data + kv_head * tern__strides(values)[0];
+    for (int64_t g = 0; g < group; g += GROUP_MAX) {
+        int count = (int)tern__min_i64(GROUP_MAX, group - g);
+        int64_t at = (t * heads + kv_head * group + g) * head_size;
+        job->cpu->attention->scores((const float *)q->data + at, head_size, count, key_rows,
+                                    tern__strides(keys)[1], length, head_size, job->call->number,
+                                    scores, job->score_stride);
+        for (int i = 0; i < count; i++) {
+            float *row = scores + i * job->score_stride;
+            job->cpu->rows->softmax(row, row, length);
+        }
+        job->cpu->attention->mix(scores, job->score_stride, count, value_rows,
+                                 tern__strides(values)[1], length, head_size,
+                                 (float *)job->call->out->data + at, head_size);
+    }
+}
+
+static void do_attention(void *argument, int64_t begin, int64_t end, int lane) {
+    const attention_job *job = argument;
+    int64_t queries = job->call->in[0]->dims[0];
+    float *scores = job->scores + lane * GROUP_MAX * job->score_stride;
+    for (int64_t index = begin; index < end; index++)
+        attend(job, index % queries, index / queries, scores);
+}
+
+tern_status tern__cpu_attention(tern__device *device, const tern__op_call *call) {
+    tern__cpu_device *cpu = tern__cpu_of(device);
+    const tern_tensor *q = call->in[0], *keys = call->in[1];
+    attention_job job = {.cpu = cpu, .call = call};
+    job.score_stride = tern__round_up_i64(keys->dims[1], 16);
+    size_t bytes =
+        (size_t)tern__team_size(cpu->team) * GROUP_MAX * (size_t)job.score_stride * sizeof(float);
+    void *block = NULL;
+    tern_status status = tern__pool_alloc(call->context->pool, bytes, &block);
+    if (status != TERN_OK)
+        return status;
+    job.scores = block;
+    int64_t work = keys->dims[1] * q->dims[1] / keys->dims[0] * q->dims[2];
+    tern__team_run(cpu->team, q->dims[0] * keys->dims[0], tern__max_i64(1, TERN__CPU_GRAIN / work),
+                   do_attention, &job);
+    tern__pool_free(call->context->pool, block, bytes);
+    return TERN_OK;
+}

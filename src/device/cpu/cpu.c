@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "device/cpu/cpu.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/os.h"
+#include "base/status.h"
+
+static void close_cpu(tern__device *device) {
+    tern__cpu_device *cpu = tern__cpu_of(device);
+    tern__team_destroy(cpu->team);
+    if (cpu->scratch != NULL)
+        tern__os()->pages_unmap(cpu->scratch, cpu->scratch_bytes);
+    tern__os()->free(cpu);
+}
+
+static void describe_cpu(const tern__device *device, char *text, size_t size) {
+    const tern__cpu_device *cpu = (const tern__cpu_device *)device;
+    int threads = tern__team_size(cpu->team);
+    snprintf(text, size, "cpu: %d thread%s, float kernels %s, ternary kernel %s", threads,
+             threads == 1 ? "" : "s", cpu->gemm->variant.name, cpu->ternary->variant.name);
+}
+
+static int count_threads(const tern__device *device) {
+    return tern__team_size(((const tern__cpu_device *)device)->team);
+}
+
+static const tern__device cpu_device = {
+    .name = "cpu",
+    .close = close_cpu,
+    .describe = describe_cpu,
+    .threads = count_threads,
+    .pack = tern__cpu_pack,
+    .ops =
+        {
+            [TERN__OP_COPY] = tern__cpu_copy,
+            [TERN__OP_ADD] = tern__cpu_add,
+            [TERN__OP_MUL] = tern__cpu_mul,
+            [TERN__OP_SCALE] = tern__cpu_scale,
+            [TERN__OP_RELU2] = tern__cpu_relu2,
+            [TERN__OP_SILU] = tern__cpu_silu,
+            [TERN__OP_RMS_NORM] = tern__cpu_rms_norm,
+            [TERN__OP_SOFTMAX] = tern__cpu_softmax,
+            [TERN__OP_ROPE] = tern__cpu_rope,
+            [TERN__OP_EMBEDDING] = tern__cpu_embedding,
+            [TERN__OP_MATMUL] = tern__cpu_matmul,
+            [TERN__OP_LINEAR] = tern__cpu_linear,
+            [TERN__OP_TERNARY_LINEAR] = tern__cpu_ternary_linear,
+            [TERN__OP_ATTENTION] = tern__cpu_attention,
+        },
+};
+
+static void pick_kernels(tern__cpu_device *cpu) {
+    cpu->elementwise = TERN__PICK(tern__elementwise_family, cpu->features);
+    cpu->rows = TERN__PICK(tern__rows_family, cpu->features);
+    cpu->convert = TERN__PICK(tern__convert_family, cpu->features);
+    cpu->gemm = TERN__PICK(tern__gemm_family, cpu->features);
+    cpu->attention = TERN__PICK(tern__attention_family, cpu->features);
+    cpu->ternary = TERN__PICK(tern__ternary_family, cpu->features);
+}
+
+tern_status tern__cpu_device_open(const tern_options *options, tern__device **out) {
+    *out = NULL;
+    uint32_t features = 0;
+    tern_status status = tern__cpu_level(options->cpu, &features);
+    if (status != TERN_OK)
+        return status;
+    int threads = options->threads;
+    if (threads < 0 || threads > TERN__TEAM_MAX)
+        return tern__fail(TERN_E_ARGUMENT, "context: %d threads are not in 1..%d", threads,
+                          TERN__TEAM_MAX);
+    if (threads == 0)
+        threads = tern__os_cpu_count();
+    tern__cpu_device *cpu = tern__os()->alloc(sizeof *cpu);
+    if (cpu == NULL)
+        return tern__fail(TERN_E_MEMORY, "cpu device: no memory");
+    cpu->base = cpu_device;
+    cpu->features = features;
+    pick_kernels(cpu);
+    cpu->scratch_bytes = (size_t)threads * TERN__LANE_SCRATCH;
+    cpu->scratch = tern__os()->pages_map(cpu->scratch_bytes);
+    if (cpu->scratch == NULL)
+        status = tern__fail(TERN_E_MEMORY, "cpu device: no memory for %zu bytes of scratch",
+                            cpu->scratch_bytes);
+    else
+        status = tern__team_create(threads, &cpu->team);
+    if (status != TERN_OK) {
+        close_cpu(&cpu->base);
+        return status;
+    }
+    *out = &cpu->base;
+    return TERN_OK;
+}

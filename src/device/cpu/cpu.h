@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ * The CPU as a device: the one place where threads meet kernels. */
+#ifndef TERN__CPU_DEVICE_H
+#define TERN__CPU_DEVICE_H
+
+#include "base/threads.h"
+#include "device/device.h"
+#include "kernels/attention.h"
+#include "kernels/convert.h"
+#include "kernels/elementwise.h"
+#include "kernels/gemm.h"
+#include "kernels/rows.h"
+#include "kernels/ternary.h"
+
+typedef struct tern__cpu_device {
+    tern__device base; /* first: a tern__device is one of these */
+    tern__team *team;
+    uint32_t features; /* what TERN_CPU or the options allow */
+    uint8_t *scratch;  /* TERN__LANE_SCRATCH bytes per thread of the team */
+    size_t scratch_bytes;
+    const tern__elementwise_kernel *elementwise;
+    const tern__rows_kernel *rows;
+    const tern__convert_kernel *convert;
+    const tern__gemm_kernel *gemm;
+    const tern__attention_kernel *attention;
+    const tern__ternary_kernel *ternary;
+} tern__cpu_device;
+
+/* Fixed scratch of one thread, for packing panels inside a kernel call. 64-byte aligned. */
+#define TERN__LANE_SCRATCH ((size_t)128 << 10)
+
+static inline void *tern__lane_scratch(const tern__cpu_device *cpu, int lane) {
+    return cpu->scratch + (size_t)lane * TERN__LANE_SCRATCH;
+}
+
+static inline tern__cpu_device *tern__cpu_of(tern__device *device) {
+    return (tern__cpu_device *)device;
+}
+
+/* Elements worth a piece of work for another thread. */
+#define TERN__CPU_GRAIN 16384
+
+/* Op rows, one file per kind. */
+tern_status tern__cpu_copy(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_add(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_mul(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_scale(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_relu2(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_silu(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_rms_norm(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_softmax(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_rope(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_embedding(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_matmul(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_linear(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_ternary_linear(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_attention(tern__device *device, const tern__op_call *call);
+
+tern_status tern__cpu_pack(tern__device *device, tern_context *context,
+                           const tern__trit_source *source, tern_tensor **out);
+
+/* Widens n elements of a float type, `stride` elements apart (1 for Q8_0), to F32. */
+void tern__cpu_widen(const tern__cpu_device *cpu, tern_dtype dtype, const void *from,
+                     int64_t stride, float *out, int64_t n);
+
+#endif

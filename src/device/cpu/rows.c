@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ * Ops on contiguous rows: norms, softmax, rotary embedding, embedding lookup. */
+#include "base/checked.h"
+#include "device/cpu/cpu.h"
+#include "tensor/dtype.h"
+
+typedef struct rows_job {
+    const tern__cpu_device *cpu;
+    const tern__op_call *call;
+    int64_t n; /* elements of a row */
+} rows_job;
+
+static tern_status run_rows(tern__device *device, const tern__op_call *call, int64_t n,
+                            tern__job_fn fn) {
+    rows_job job = {tern__cpu_of(device), call, n};
+    int64_t rows = tern_tensor_count(call->out) / n;
+    tern__team_run(job.cpu->team, rows, tern__max_i64(1, TERN__CPU_GRAIN / 4 / n), fn, &job);
+    return TERN_OK;
+}
+
+static void do_rms_norm(void *argument, int64_t begin, int64_t end, int lane) {
+    (void)lane;
+    const rows_job *job = argument;
+    const float *x = job->call->in[0]->data, *weight = job->call->in[1]->data;
+    float *out = job->call->out->data;
+    for (int64_t row = begin; row < end; row++)
+        job->cpu->rows->rms_norm(x + row * job->n, weight, job->call->number, out + row * job->n,
+                                 job->n);
+}
+
+tern_status tern__cpu_rms_norm(tern__device *device, const tern__op_call *call) {
+    return run_rows(device, call, tern__dim_back(call->out, 1), do_rms_norm);
+}
+
+static void do_softmax(void *argument, int64_t begin, int64_t end, int lane) {
+    (void)lane;
+    const rows_job *job = argument;
+    const float *x = job->call->in[0]->data;
+    float *out = job->call->out->data;
+    for (int64_t row = begin; row < end; row++) {
+        int64_t length = job->n;
+        if (job->call->is_causal) {
+            int64_t rows = tern__dim_back(job->call->out, 2);
+            length = job->n - rows + row % rows + 1;
+        }
+        job->cpu->rows->softmax(x + row * job->n, out + row * job->n, length);
+        for (int64_t i = length; i < job->n; i++)
+            out[row * job->n + i] = 0;
+    }
+}
+
+tern_status tern__cpu_softmax(tern__device *device, const tern__op_call *call) {
+    return run_rows(device, call, tern__dim_back(call->out, 1), do_softmax);
+}
+
+static void do_rope(void *argument, int64_t begin, int64_t end, int lane) {
+    (void)lane;
+    const rows_job *job = argument;
+    const float *x = job->call->in[0]->data, *table = job->call->in[1]->data;
+    float *out = job->call->out->data;
+    int64_t heads = job->call->out->dims[1], half = job->n / 2;
+    for (int64_t row = begin; row < end; row++) {
+        const float *cosine = table + (job->call->position + row / heads) * job->n;
+        job->cpu->elementwise->rope(x + row * job->n, cosine, cosine + half, out + row * job->n,
+                                    half);
+    }
+}
+
+tern_status tern__cpu_rope(tern__device *device, const tern__op_call *call) {
+    return run_rows(device, call, tern__dim_back(call->out, 1), do_rope);
+}
+
+static void do_embedding(void *argument, int64_t begin, int64_t end, int lane) {
+    (void)lane;
+    const rows_job *job = argument;
+    const tern_tensor *table = job->call->in[0], *ids = job->call->in[1];
+    const tern__dtype_info *info = tern__dtype((tern_dtype)table->dtype);
+    int64_t row_bytes = job->n / info->block_elements * info->block_bytes;
+    float *out = job->call->out->data;
+    for (int64_t row = begin; row < end; row++) {
+        int64_t id = ((const int32_t *)ids->data)[row * tern__strides(ids)[0]];
+        tern__cpu_widen(job->cpu, (tern_dtype)table->dtype,
+                        (const uint8_t *)table->data + id * row_bytes, 1, out + row * job->n,
+                        job->n);
+    }
+}
+
+tern_status tern__cpu_embedding(tern__device *device, const tern__op_call *call) {
+    return run_rows(device, call, tern__dim_back(call->out, 1), do_embedding);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "device/cpu/walk.h"
+
+#include <string.h>
+
+#include "base/checked.h"
+
+static bool can_merge(const tern__walk *w, int axis) {
+    for (int o = 0; o < w->operands; o++)
+        if (w->strides[o][axis] != w->strides[o][axis + 1] * w->dims[axis + 1])
+            return false;
+    return true;
+}
+
+static void drop_axis(tern__walk *w, int axis) {
+    w->rank--;
+    for (int i = axis; i < w->rank; i++) {
+        w->dims[i] = w->dims[i + 1];
+        for (int o = 0; o < w->operands; o++)
+            w->strides[o][i] = w->strides[o][i + 1];
+    }
+}
+
+static void open_walk(tern__walk *w, int operands, const tern_tensor *const *tensors) {
+    tern_shape shape = tern_tensor_shape(tensors[0]);
+    w->rank = shape.rank;
+    w->operands = operands;
+    memcpy(w->dims, shape.dims, sizeof w->dims);
+    for (int o = 0; o < operands; o++)
+        tern__broadcast_strides(tensors[o], &shape, w->strides[o]);
+    for (int i = w->rank - 1; i >= 0; i--)
+        if (w->dims[i] == 1)
+            drop_axis(w, i);
+    for (int i = w->rank - 2; i >= 0; i--)
+        if (can_merge(w, i)) {
+            w->dims[i + 1] *= w->dims[i];
+            drop_axis(w, i);
+        }
+    if (w->rank == 0) {
+        w->rank = 1;
+        w->dims[0] = 1;
+        for (int o = 0; o < operands; o++)
+            w->strides[o][0] = 1;
+    }
+}
+
+/* Element offset of each operand at the beginning of row `row`. */
+static void row_offsets(const tern__walk *w, int64_t row, int64_t offsets[TERN__WALK_OPERANDS]) {
+    for (int o = 0; o < w->operands; o++)
+        offsets[o] = 0;
+    for (int i = w->rank - 2; i >= 0; i--) {
+        int64_t index = row % w->dims[i];
+        row /= w->dims[i];
+        for (int o = 0; o < w->operands; o++)
+            offsets[o] += index * w->strides[o][i];
+    }
+}
+
+/* Indices are rows, or elements when there is one row only. */
+static void do_rows(void *argument, int64_t begin, int64_t end, int lane) {
+    (void)lane;
+    const tern__walk_job *j = argument;
+    int64_t offsets[TERN__WALK_OPERANDS];
+    if (j->walk.rank == 1) {
+        for (int o = 0; o < j->walk.operands; o++)
+            offsets[o] = begin * j->walk.strides[o][0];
+        j->run(j, offsets, end - begin);
+        return;
+    }
+    int64_t n = j->walk.dims[j->walk.rank - 1];
+    for (int64_t row = begin; row < end; row++) {
+        row_offsets(&j->walk, row, offsets);
+        j->run(j, offsets, n);
+    }
+}
+
+void tern__walk_call(tern__device *device, const tern__op_call *call, int operands,
+                     tern__walk_fn run) {
+    tern__walk_job j = {.cpu = tern__cpu_of(device), .call = call, .run = run};
+    const tern_tensor *tensors[TERN__WALK_OPERANDS] = {call->out, call->in[0], call->in[1]};
+    open_walk(&j.walk, operands, tensors);
+    int64_t rows = 1, n = j.walk.dims[j.walk.rank - 1];
+    for (int i = 0; i + 1 < j.walk.rank; i++)
+        rows *= j.walk.dims[i];
+    int64_t count = j.walk.rank == 1 ? n : rows;
+    int64_t grain = j.walk.rank == 1 ? TERN__CPU_GRAIN : tern__max_i64(1, TERN__CPU_GRAIN / n);
+    tern__team_run(j.cpu->team, count, grain, do_rows, &j);
+}

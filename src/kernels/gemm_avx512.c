@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT
+ * Family `gemm` for AVX-512.
+ *
+ *     out[i][j] = fma(a[i][k], b[k][j], out[i][j]), k in order; lanes are the columns j
+ *
+ * Panel: k-major rows of 32 floats, 64-byte aligned. run() keeps up to 12 x 32 chains in 24
+ * registers.
+ *
+ * Row-major F16 weights (k_stride 1) come as columns of b. Tiles of 16 columns x 32 k, a cache line
+ * a column, are transposed in registers and stored as halves; what reads them converts on the way.
+ * A tile's rows lie in the order the shuffles give:
+ *
+ *     tile | k 0 | k 8 | k 16 | k 24 | k 1 | k 9 | ... | k 31 |   each 16 columns, 32 bytes
+ *
+ * Tiles that b does not fill are transposed from a copy completed with zeros, so that nothing
+ * beyond b is read; only the true steps enter a chain. No step depends on a tile's edge: the same
+ * bits as the scalar twin.
+ *
+ * Measured on an Emerald Rapids core at 3.0 GHz, b in L2: gemv_f16 26 GB/s of weights, pack and run
+ * of one row 19 GB/s; run with 12 rows 170 GFLOP/s.
+ */
+#include <immintrin.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/half.h"
+#include "kernels/gemm.h"
+
+enum {
+    PANEL = 32,
+    ROWS = 12,
+    TILE_K = 32,
+    TILE_J = 16,
+    AHEAD = 64, /* halves; fetching two lines ahead streams best (measured 32 to 512) */
+};
+
+typedef struct tile {
+    _Alignas(64) uint16_t row[TILE_K][TILE_J];
+} tile;
+
+/* Step 8 * octet + i, widened. */
+static inline __m512 tile_load(const tile *t, int octet, int i) {
+    return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)t->row[4 * i + octet]));
+}
+
+/* Lane by lane an 8 x 8 transposition: half i of x[j] becomes half j of out[i]. */
+static inline void transpose_lanes(const __m512i *x, __m512i *out) {
+    __m512i pair[8], quad[8];
+    for (int i = 0; i < 4; i++) {
+        pair[2 * i] = _mm512_unpacklo_epi16(x[2 * i], x[2 * i + 1]);
+        pair[2 * i + 1] = _mm512_unpackhi_epi16(x[2 * i], x[2 * i + 1]);
+    }
+    for (int i = 0; i < 2; i++) {
+        quad[4 * i] = _mm512_unpacklo_epi32(pair[4 * i], pair[4 * i + 2]);
+        quad[4 * i + 1] = _mm512_unpackhi_epi32(pair[4 * i], pair[4 * i + 2]);
+        quad[4 * i + 2] = _mm512_unpacklo_epi32(pair[4 * i + 1], pair[4 * i + 3]);
+        quad[4 * i + 3] = _mm512_unpackhi_epi32(pair[4 * i + 1], pair[4 * i + 3]);
+    }
+    for (int i = 0; i < 4; i++) {
+        out[2 * i] = _mm512_unpacklo_epi64(quad[i], quad[4 + i]);
+        out[2 * i + 1] = _mm512_unpackhi_epi64(quad[i], quad[4 + i]);
+    }
+}
+
+/* 16 columns of 32 halves. */
+static inline void transpose_tile(const uint16_t *b, int64_t j_stride, tile *t) {
+    /* Lanes 0, 1 and lanes 2, 3 of two registers, interleaved. */
+    const __m512i low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+    const __m512i high = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    __m512i x[16], y[16];
+    for (int j = 0; j < 16; j++)
+        x[j] = _mm512_loadu_si512(b + j * j_stride);
+    transpose_lanes(x, y);
+    transpose_lanes(x + 8, y + 8);
+    for (int i = 0; i < 8; i++) {
+        _mm512_store_si512(t->row[4 * i], _mm512_permutex2var_epi64(y[i], low, y[8 + i]));
+        _mm512_store_si512(t->row[4 * i + 2], _mm512_permutex2var_epi64(y[i], high, y[8 + i]));
+    }
+}
+
+/* The tile of b's first `columns` columns and `depth` steps, which may be fewer or more than it
+ * holds. */
+static inline void load_tile(const uint16_t *b, int64_t j_stride, int64_t depth, int columns,
+                             tile *t) {
+    if (depth >= TILE_K && columns >= TILE_J) {
+        for (int j = 0; j < TILE_J; j++)
+            _mm_prefetch((const char *)(b + j * j_stride + AHEAD), _MM_HINT_T0);
+        transpose_tile(b, j_stride, t);
+        return;
+    }
+    uint16_t edge[TILE_J][TILE_K] = {{0}};
+    size_t steps = depth < TILE_K ? (size_t)depth : TILE_K;
+    for (int j = 0; j < columns && j < TILE_J; j++)
+        memcpy(edge[j], b + j * j_stride, steps * sizeof edge[j][0]);
+    transpose_tile(edge[0], TILE_K, t);
+}
+
+static inline void load_tiles(const uint16_t *b, int64_t j_stride, int64_t depth, int columns,
+                              tile t[2]) {
+    load_tile(b, j_stride, depth, columns, &t[0]);
+    if (columns > TILE_J)
+        load_tile(b + TILE_J * j_stride, j_stride, depth, columns - TILE_J, &t[1]);
+    else
+        memset(&t[1], 0, sizeof t[1]);
+}
+
+static inline __mmask16 lanes_below(int n) {
+    return (__mmask16)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1);
+}
+
+/* Columns k-major in b already (j_stride 1). */
+static void pack_f16_rows(const uint16_t *b, int64_t k_stride, int64_t depth, int columns,
+                          float *dst) {
+    __mmask16 mask[2] = {lanes_below(columns), lanes_below(columns - 16)};
+    for (int64_t k = 0; k < depth; k++)
+        for (int h = 0; h < 2; h++) {
+            __m256i x = _mm256_maskz_loadu_epi16(mask[h], b + k * k_stride + 16 * h);
+            _mm512_store_ps(dst + k * PANEL + 16 * h, _mm512_cvtph_ps(x));
+        }
+}
+
+static inline __attribute__((always_inline)) void store_octet(const tile t[2], int octet, int steps,
+                                                              float *dst) {
+    for (int i = 0; i < steps; i++) {
+        _mm512_store_ps(dst + i * PANEL, tile_load(&t[0], octet, i));
+        _mm512_store_ps(dst + i * PANEL + 16, tile_load(&t[1], octet, i));
+    }
+}
+
+static void pack_f16_columns(const uint16_t *b, int64_t j_stride, int64_t depth, int columns,
+                             float *dst) {
+    tile t[2];
+    for (int64_t k = 0; k < depth; k += 8) {
+        int octet = (int)(k % TILE_K / 8);
+        if (octet == 0)
+            load_tiles(b + k, j_stride, depth - k, columns, t);
+        if (depth - k >= 8)
+            store_octet(t, octet, 8, dst + k * PANEL);
+        else
+            store_octet(t, octet, (int)(depth - k), dst + k * PANEL);
+    }
+}
+
+static void pack_f16(const uint16_t *b, int64_t k_stride, int64_t j_stride, int64_t depth,
+                     int columns, float *dst) {
+    if (k_stride == 1) {
+        pack_f16_columns(b, j_stride, depth, columns, dst);
+        return;
+    }
+    if (j_stride == 1) {
+        pack_f16_rows(b, k_stride, depth, columns, dst);
+        return;
+    }
+    for (int64_t k = 0; k < depth; k++)
+        for (int j = 0; j < PANEL; j++)
+            dst[k * PANEL + j] =
+                j < columns ? tern__f32_from_f16(b[k * k_stride + j * j_stride]) : 0.0f;
+}
+
+static void pack_f32_rows(const float *b, int64_t k_stride, int64_t depth, int columns,
+                          float *dst) {
+    __mmask16 mask[2] = {lanes_below(columns), lanes_below(columns - 16)};
+    for (int64_t k = 0; k < depth; k++)
+        for (int h = 0; h < 2; h++)
+            _mm512_store_ps(dst + k * PANEL + 16 * h,
+                            _mm512_maskz_loadu_ps(mask[h], b + k * k_stride + 16 * h));
+}
+
+/* 4 k of 16 columns to dst[k * PANEL]. */
+static inline void transpose_f32(const float *b, int64_t j_stride, float *dst) {
+    __m512 x[4], pair[4];
+    for (int j = 0; j < 4; j++) {
+        x[j] = _mm512_castps128_ps512(_mm_loadu_ps(b + j * j_stride));
+        x[j] = _mm512_insertf32x4(x[j], _mm_loadu_ps(b + (j + 4) * j_stride), 1);
+        x[j] = _mm512_insertf32x4(x[j], _mm_loadu_ps(b + (j + 8) * j_stride), 2);
+        x[j] = _mm512_insertf32x4(x[j], _mm_loadu_ps(b + (j + 12) * j_stride), 3);
+    }
+    for (int i = 0; i < 2; i++) {
+        pair[i] = _mm512_unpacklo_ps(x[2 * i], x[2 * i + 1]);
+        pair[2 + i] = _mm512_unpackhi_ps(x[2 * i], x[2 * i + 1]);
+    }
+    for (int i = 0; i < 2; i++) {
+        __m512d low = _mm512_castps_pd(pair[2 * i]), high = _mm512_castps_pd(pair[2 * i + 1]);
+        _mm512_store_ps(dst + 2 * i * PANEL, _mm512_castpd_ps(_mm512_unpacklo_pd(low, high)));
+        _mm512_store_ps(dst + (2 * i + 1) * PANEL, _mm512_castpd_ps(_mm512_unpackhi_pd(low, high)));
+    }
+}
+
+static void pack_f32(const float *b, int64_t k_stride, int64_t j_stride, int64_t depth, int columns,
+                     float *dst) {
+    if (j_stride == 1) {
+        pack_f32_rows(b, k_stride, depth, columns, dst);
+        return;
+    }
+    int64_t k = 0;
+    if (k_stride == 1 && columns == PANEL)
+        for (; k + 4 <= depth; k += 4) {
+            transpose_f32(b + k, j_stride, dst + k * PANEL);
+            transpose_f32(b + 16 * j_stride + k, j_stride, dst + k * PANEL + 16);
+        }
+    for (; k < depth; k++)
+        for (int j = 0; j < PANEL; j++)
+            dst[k * PANEL + j] = j < columns ? b[k * k_stride + j * j_stride] : 0.0f;
+}
+
+static inline __m512 chain_begin(const float *out, __mmask16 mask, bool is_first) {
+    return is_first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, out);
+}
+
+static inline __attribute__((always_inline)) void chain_octet(const tile t[2], int octet, int steps,
+                                                              const float *a, __m512 c[2]) {
+    for (int i = 0; i < steps; i++) {
+        __m512 x = _mm512_set1_ps(a[i]);
+        c[0] = _mm512_fmadd_ps(x, tile_load(&t[0], octet, i), c[0]);
+        c[1] = _mm512_fmadd_ps(x, tile_load(&t[1], octet, i), c[1]);
+    }
+}
+
+static void gemv_f16(const float *a, const uint16_t *b, int64_t j_stride, int64_t depth, float *out,
+                     int columns, bool is_first) {
+    const __mmask16 mask[2] = {lanes_below(columns), lanes_below(columns - 16)};
+    __m512 c[2] = {chain_begin(out, mask[0], is_first), chain_begin(out + 16, mask[1], is_first)};
+    tile t[2];
+    for (int64_t k = 0; k < depth; k += 8) {
+        int octet = (int)(k % TILE_K / 8);
+        if (octet == 0)
+            load_tiles(b + k, j_stride, depth - k, columns, t);
+        if (depth - k >= 8)
+            chain_octet(t, octet, 8, a + k, c);
+        else
+            chain_octet(t, octet, (int)(depth - k), a + k, c);
+    }
+    _mm512_mask_storeu_ps(out, mask[0], c[0]);
+    _mm512_mask_storeu_ps(out + 16, mask[1], c[1]);
+}
+
+typedef struct block {
+    const float *a;
+    int64_t a_stride, a_k_stride;
+    const float *panel;
+    int64_t depth;
+    float *out;
+    int64_t out_stride;
+    __mmask16 mask[2];
+    bool is_first;
+} block;
+
+/* One instance per number of rows, so that the chains stay in registers. */
+static inline __attribute__((always_inline)) void run_rows(const block *job, int rows) {
+    const block o = *job;
+    __m512 c[ROWS][2];
+    for (int i = 0; i < rows; i++)
+        for (int h = 0; h < 2; h++)
+            c[i][h] = chain_begin(o.out + i * o.out_stride + 16 * h, o.mask[h], o.is_first);
+    for (int64_t k = 0; k < o.depth; k++) {
+        __m512 b0 = _mm512_load_ps(o.panel + k * PANEL);
+        __m512 b1 = _mm512_load_ps(o.panel + k * PANEL + 16);
+        for (int i = 0; i < rows; i++) {
+            __m512 x = _mm512_set1_ps(o.a[i * o.a_stride + k * o.a_k_stride]);
+            c[i][0] = _mm512_fmadd_ps(x, b0, c[i][0]);
+            c[i][1] = _mm512_fmadd_ps(x, b1, c[i][1]);
+        }
+    }
+    for (int i = 0; i < rows; i++)
+        for (int h = 0; h < 2; h++)
+            _mm512_mask_storeu_ps(o.out + i * o.out_stride + 16 * h, o.mask[h], c[i][h]);
+}
+
+static void run(const float *a, int64_t a_stride, int64_t a_k_stride, int rows, const float *panel,
+                int64_t depth, float *out, int64_t out_stride, int columns, bool is_first) {
+    block job = {.a = a,
+                 .a_stride = a_stride,
+                 .a_k_stride = a_k_stride,
+                 .panel = panel,
+                 .depth = depth,
+                 .out = out,
+                 .out_stride = out_stride,
+                 .mask = {lanes_below(columns), lanes_below(columns - 16)},
+                 .is_first = is_first};
+    for (int taken; rows > 0; rows -= taken) {
+        if (rows >= 12)
+            run_rows(&job, taken = 12);
+        else if (rows >= 4)
+            run_rows(&job, taken = 4);
+        else if (rows >= 2)
+            run_rows(&job, taken = 2);
+        else
+            run_rows(&job, taken = 1);
+        job.a += taken * a_stride;
+        job.out += taken * out_stride;
+    }
+}
+
+const tern__gemm_kernel tern__gemm_avx512 = {
+    .variant = {.name = "avx512", .needs = TERN__CPU_AVX512},
+    .panel = PANEL,
+    .rows = ROWS,
+    .pack_f32 = pack_f32,
+    .pack_f16 = pack_f16,
+    .run = run,
+    .gemv_f16 = gemv_f16,
+};

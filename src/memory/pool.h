@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The memory of a context: size classes for small blocks, page runs for large ones.
+ *
+ * Small: classes at most 12.5 % apart (eight per doubling), 64-byte aligned, cut from chunks that
+ * the operating system gives; a released block goes on its class's free list. Large (above the
+ * biggest class): mapped on their own, a few kept for reuse. Any thread may call; a lock guards
+ * the lists. Under AddressSanitizer free blocks and slack are poisoned.
+ */
+#ifndef TERN__POOL_H
+#define TERN__POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tern/base.h>
+
+typedef struct tern__pool tern__pool;
+
+typedef struct tern__pool_stats {
+    size_t live_bytes;    /* as requested */
+    size_t peak_bytes;
+    size_t mapped_bytes;  /* from the operating system, now */
+    int64_t live_blocks;
+} tern__pool_stats;
+
+/* max_bytes: limit on live_bytes, 0 for none. */
+tern_status tern__pool_create(size_t max_bytes, tern__pool **pool);
+
+/* Every block must be free. NULL is fine. */
+void tern__pool_destroy(tern__pool *pool);
+
+/* 64-byte aligned, contents undefined; bytes >= 0 (0 gives a valid block). TERN_E_MEMORY or
+ * TERN_E_LIMIT. `bytes` is told again at free. */
+tern_status tern__pool_alloc(tern__pool *pool, size_t bytes, void **block);
+void tern__pool_free(tern__pool *pool, void *block, size_t bytes); /* NULL is fine */
+
+/* Gives kept large blocks back to the operating system. */
+void tern__pool_trim(tern__pool *pool);
+
+tern__pool_stats tern__pool_stats_get(tern__pool *pool);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * The b1.58 decoder as tensor operations. */
+#ifndef TERN__DECODER_H
+#define TERN__DECODER_H
+
+#include "model/model.h"
+
+/* Where a session's keys and values are kept: F16 (L, H_kv, S, K) each. */
+typedef struct tern__cache {
+    tern_tensor *keys, *values;
+    tern_tensor *rope_table; /* (S, 2, K/2) */
+} tern__cache;
+
+/* Runs ids (T) I32 at positions [position, position + T) through all layers; their keys and values
+ * go into the cache. *out: the residual stream (T, D) behind the last layer, in no scope: the
+ * caller releases it. */
+tern_status tern__decoder_forward(const tern_model *model, const tern__cache *cache,
+                                  tern_context *context, tern_tensor *ids, int64_t position,
+                                  tern_tensor **out);
+
+/* Final norm and output head: x (T, D) gives logits (T, V). */
+tern_status tern__decoder_logits(const tern_model *model, tern_tensor *x, tern_tensor **out);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ * A session: one conversation's cache and its position. */
+#include <string.h>
+
+#include <tern/model.h>
+
+#include "base/checked.h"
+#include "base/os.h"
+#include "base/status.h"
+#include "model/decoder.h"
+#include "tensor/tensor.h"
+
+enum { BATCH_DEFAULT = 256, LOGIT_ROWS = 16 }; /* rows of logits made at once */
+
+struct tern_session {
+    tern_context *context; /* retained */
+    tern_model *model;     /* retained */
+    tern__cache cache;
+    int64_t capacity; /* positions */
+    int64_t batch;
+    int64_t position;
+};
+
+static tern_status create_cache(tern_session *s) {
+    const tern_model_info *m = &s->model->info;
+    tern_shape shape = {4, {m->layers, m->kv_heads, s->capacity, m->head_size}};
+    tern_status status;
+    TERN__TRY(tern_tensor_empty(s->context, TERN_F16, shape, &s->cache.keys));
+    tern_tensor_keep(s->cache.keys);
+    TERN__TRY(tern_tensor_empty(s->context, TERN_F16, shape, &s->cache.values));
+    tern_tensor_keep(s->cache.values);
+    TERN__TRY(tern_rope_table(s->context, s->capacity, m->head_size, s->model->rope_theta,
+                              &s->cache.rope_table));
+    tern_tensor_keep(s->cache.rope_table);
+done:
+    return status;
+}
+
+tern_status tern_session_create(tern_context *context, tern_model *model,
+                                const tern_session_options *options, tern_session **out) {
+    *out = NULL;
+    tern_session_options chosen = options != NULL ? *options : (tern_session_options){0};
+    if (chosen.context_length == 0)
+        chosen.context_length = model->info.context_length;
+    if (chosen.batch == 0)
+        chosen.batch = BATCH_DEFAULT;
+    if (chosen.context_length < 1 || chosen.context_length > model->info.context_length)
+        return tern__fail(TERN_E_ARGUMENT, "session: a context of %lld is not in 1..%lld",
+                          (long long)chosen.context_length, (long long)model->info.context_length);
+    if (chosen.batch < 1)
+        return tern__fail(TERN_E_ARGUMENT, "session: a batch of %lld", (long long)chosen.batch);
+    tern_session *s = tern__os()->alloc(sizeof *s);
+    if (s == NULL)
+        return tern__fail(TERN_E_MEMORY, "session: no memory");
+    s->context = context;
+    s->model = model;
+    s->capacity = chosen.context_length;
+    s->batch = chosen.batch;
+    tern__context_retain(context);
+    atomic_fetch_add_explicit(&model->references, 1, memory_order_relaxed);
+    tern_status status = create_cache(s);
+    if (status != TERN_OK) {
+        tern_session_destroy(s);
+        return status;
+    }
+    *out = s;
+    return TERN_OK;
+}
+
+void tern_session_destroy(tern_session *session) {
+    if (session == NULL)
+        return;
+    tern_tensor_release(session->cache.rope_table);
+    tern_tensor_release(session->cache.values);
+    tern_tensor_release(session->cache.keys);
+    tern_model_release(session->model);
+    tern__context_release(session->context);
+    tern__os()->free(session);
+}
+
+int64_t tern_session_position(const tern_session *session) {
+    return session->position;
+}
+
+int64_t tern_session_capacity(const tern_session *session) {
+    return session->capacity;
+}
+
+size_t tern_session_cache_bytes(const tern_session *session) {
+    return tern_tensor_bytes(session->cache.keys) + tern_tensor_bytes(session->cache.values);
+}
+
+tern_status tern_session_truncate(tern_session *session, int64_t position) {
+    if (position < 0 || position > session->position)
+        return tern__fail(TERN_E_ARGUMENT, "session: position %lld is not in 0..%lld",
+                          (long long)position, (long long)session->position);
+    session->position = position;
+    return TERN_OK;
+}
+
+/* Logits of the rows [begin, end) of x into the caller's memory, a few rows at a time. */
+static tern_status write_logits(tern_session *s, tern_tensor *x, int64_t begin, int64_t end,
+                                float *logits) {
+    int64_t vocabulary = s->model->info.vocabulary;
+    tern_status status = TERN_OK;
+    for (int64_t row = begin; row < end && status == TERN_OK; row += LOGIT_ROWS) {
+        int64_t last = tern__min_i64(row + LOGIT_ROWS, end);
+        tern_tensor *rows = NULL, *result = NULL;
+        status = tern_tensor_slice(x, 0, row, last, 1, &rows);
+        if (status == TERN_OK)
+            status = tern__decoder_logits(s->model, rows, &result);
+        if (status == TERN_OK)
+            memcpy(logits + (row - begin) * vocabulary, result->data, tern_tensor_bytes(result));
+        tern_tensor_release(result);
+        tern_tensor_release(rows);
+    }
+    return status;
+}
+
+/* `count` tokens at the session's position, which moves on. Logits go to `logits` (count, V) for
+ * TERN_LOGITS_ALL, (V) for TERN_LOGITS_LAST. */
+static tern_status eval_batch(tern_session *s, const int32_t *tokens, int64_t count,
+                              tern_logits which, float *logits) {
+    tern_tensor *ids = NULL, *x = NULL;
+    tern_status status;
+    TERN__TRY(tern_tensor_borrow(s->context, TERN_I32, TERN_SHAPE(count), tokens, &ids));
+    TERN__TRY(tern__decoder_forward(s->model, &s->cache, s->context, ids, s->position, &x));
+    if (which != TERN_LOGITS_NONE)
+        TERN__TRY(write_logits(s, x, which == TERN_LOGITS_ALL ? 0 : count - 1, count, logits));
+    s->position += count;
+done:
+    tern_tensor_release(x);
+    tern_tensor_release(ids);
+    return status;
+}
+
+static tern_status check_tokens(const tern_session *s, const int32_t *tokens, int64_t count) {
+    if (count < 1)
+        return tern__fail(TERN_E_ARGUMENT, "eval: %lld tokens", (long long)count);
+    if (count > s->capacity - s->position)
+        return tern__fail(TERN_E_LIMIT,
+                          "eval: %lld tokens behind %lld do not fit a context of %lld",
+                          (long long)count, (long long)s->position, (long long)s->capacity);
+    for (int64_t i = 0; i < count; i++)
+        if (tokens[i] < 0 || tokens[i] >= s->model->info.vocabulary)
+            return tern__fail(TERN_E_ARGUMENT, "eval: token %d at %lld is not in 0..%lld",
+                              tokens[i], (long long)i, (long long)s->model->info.vocabulary - 1);
+    return TERN_OK;
+}
+
+tern_status tern_session_eval(tern_session *session, const int32_t *tokens, int64_t count,
+                              tern_logits which, float *logits) {
+    tern_status status = check_tokens(session, tokens, count);
+    if (status == TERN_OK && which != TERN_LOGITS_NONE && logits == NULL)
+        status = tern__fail(TERN_E_ARGUMENT, "eval: logits is NULL");
+    int64_t start = session->position;
+    for (int64_t done = 0; status == TERN_OK && done < count; done += session->batch) {
+        int64_t part = tern__min_i64(session->batch, count - done);
+        tern_logits wanted = which;
+        if (which == TERN_LOGITS_LAST && done + part < count)
+            wanted = TERN_LOGITS_NONE;
+        float *to =
+            which == TERN_LOGITS_ALL ? logits + done * session->model->info.vocabulary : logits;
+        status = eval_batch(session, tokens + done, part, wanted, to);
+    }
+    if (status != TERN_OK)
+        session->position = start;
+    return status;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT
+ * Every operation: check the operands, make the result tensor, call the device's row. */
+#include <stdio.h>
+
+#include "base/status.h"
+#include "device/device.h"
+#include "tensor/dtype.h"
+
+static const char *const op_names[] = {
+#define OP_NAME(symbol, name) [TERN__OP_##symbol] = name,
+    TERN__OP_MAP(OP_NAME)
+#undef OP_NAME
+};
+
+/* -- checks ------------------------------------------------------------------------------------*/
+
+static tern_status check_dtype(tern__op op, const char *operand, const tern_tensor *t,
+                               unsigned allowed) {
+    if (allowed >> t->dtype & 1u)
+        return TERN_OK;
+    return tern__fail(TERN_E_DTYPE, "%s: %s is %s", op_names[op], operand,
+                      tern_dtype_name((tern_dtype)t->dtype));
+}
+
+enum {
+    F32_ONLY = 1u << TERN_F32,
+    FLOATS = 1u << TERN_F32 | 1u << TERN_F16 | 1u << TERN_BF16,
+};
+
+static tern_status shapes_differ(tern__op op, const tern_tensor *a, const tern_tensor *b) {
+    char text_a[TERN__SHAPE_TEXT], text_b[TERN__SHAPE_TEXT];
+    return tern__fail(TERN_E_SHAPE, "%s: shapes %s and %s do not fit", op_names[op],
+                      tern__shape_text(a->rank, a->dims, text_a),
+                      tern__shape_text(b->rank, b->dims, text_b));
+}
+
+/* -- running -----------------------------------------------------------------------------------*/
+
+static tern_status run(tern__op op, const tern__op_call *call) {
+    tern__device *device = call->context->device;
+    if (device->ops[op] == NULL)
+        return tern__fail(TERN_E_UNSUPPORTED, "%s: device %s does not have it", op_names[op],
+                          device->name);
+    return device->ops[op](device, call);
+}
+
+/* Makes the result, runs, and hands it out only when that went well. The context is that of the
+ * first operand unless the call names one. */
+static tern_status run_into(tern__op op, tern__op_call *call, tern_dtype dtype, tern_shape shape,
+                            tern_tensor **out) {
+    if (call->context == NULL)
+        call->context = call->in[0]->context;
+    tern_status status = tern_tensor_empty(call->context, dtype, shape, &call->out);
+    if (status == TERN_OK && tern_tensor_count(call->out) > 0)
+        status = run(op, call);
+    if (status != TERN_OK) {
+        tern_tensor_release(call->out);
+        return status;
+    }
+    *out = call->out;
+    return TERN_OK;
+}
+
+/* -- copies and casts --------------------------------------------------------------------------*/
+
+tern_status tern_copy(tern_tensor *x, tern_tensor *destination) {
+    tern_status status = check_dtype(TERN__OP_COPY, "the source", x, FLOATS);
+    if (status == TERN_OK)
+        status = check_dtype(TERN__OP_COPY, "the destination", destination, FLOATS);
+    if (status != TERN_OK)
+        return status;
+    if (destination->storage->is_borrowed)
+        return tern__fail(TERN_E_ARGUMENT, "copy: the destination is borrowed memory");
+    bool fits = x->rank == destination->rank;
+    for (int i = 0; fits && i < x->rank; i++)
+        fits = x->dims[i] == destination->dims[i];
+    if (!fits)
+        return shapes_differ(TERN__OP_COPY, x, destination);
+    if (tern_tensor_count(x) == 0)
+        return TERN_OK;
+    return run(TERN__OP_COPY,
+               &(tern__op_call){.context = x->context, .in = {x}, .out = destination});
+}
+
+tern_status tern_contiguous(tern_tensor *x, tern_tensor **out) {
+    *out = NULL;
+    if (tern_tensor_is_contiguous(x)) {
+        *out = tern_tensor_retain(x);
+        return TERN_OK;
+    }
+    return tern_cast(x, (tern_dtype)x->dtype, out);
+}
+
+tern_status tern_cast(tern_tensor *x, tern_dtype dtype, tern_tensor **out) {
+    *out = NULL;
+    if (dtype != TERN_F32 && dtype != TERN_F16 && dtype != TERN_BF16)
+        return tern__fail(TERN_E_DTYPE, "cast: to %s", tern_dtype_name(dtype));
+    tern_status status = check_dtype(TERN__OP_COPY, "x", x,
+                                     FLOATS | 1u << TERN_Q8_0 | 1u << TERN_I2_S | 1u << TERN_TQ1_0 |
+                                         1u << TERN_TQ2_0);
+    if (status != TERN_OK)
+        return status;
+    return run_into(TERN__OP_COPY, &(tern__op_call){.in = {x}}, dtype, tern_tensor_shape(x), out);
+}
+
+/* -- element by element ------------------------------------------------------------------------*/
+
+static tern_status binary(tern__op op, tern_tensor *a, tern_tensor *b, tern_tensor **out) {
+    *out = NULL;
+    tern_shape shape;
+    tern_status status = check_dtype(op, "a", a, F32_ONLY);
+    if (status == TERN_OK)
+        status = check_dtype(op, "b", b, F32_ONLY);
+    if (status == TERN_OK)
+        status = tern__shape_broadcast(op_names[op], a, b, &shape);
+    if (status != TERN_OK)
+        return status;
+    return run_into(op, &(tern__op_call){.in = {a, b}}, TERN_F32, shape, out);
+}
+
+tern_status tern_add(tern_tensor *a, tern_tensor *b, tern_tensor **out) {
+    return binary(TERN__OP_ADD, a, b, out);
+}
+
+tern_status tern_mul(tern_tensor *a, tern_tensor *b, tern_tensor **out) {
+    return binary(TERN__OP_MUL, a, b, out);
+}
+
+static tern_status unary(tern__op op, tern_tensor *x, float number, tern_tensor **out) {
+    *out = NULL;
+    tern_status status = check_dtype(op, "x", x, F32_ONLY);
+    if (status != TERN_OK)
+        return status;
+    return run_into(op, &(tern__op_call){.in = {x}, .number = number}, TERN_F32,
+                    tern_tensor_shape(x), out);
+}
+
+tern_status tern_scale(tern_tensor *x, float factor, tern_tensor **out) {
+    return unary(TERN__OP_SCALE, x, factor, out);
+}
+
+tern_status tern_relu2(tern_tensor *x, tern_tensor **out) {
+    return unary(TERN__OP_RELU2, x, 0, out);
+}
+
+tern_status tern_silu(tern_tensor *x, tern_tensor **out) {
+    return unary(TERN__OP_SILU, x, 0, out);
+}
+
+/* -- rows --------------------------------------------------------------------------------------*/
+
+tern_status tern_rms_norm(tern_tensor *x, tern_tensor *weight, float epsilon, tern_tensor **out) {
+    *out = NULL;
+    tern_status status = check_dtype(TERN__OP_RMS_NORM, "x", x, F32_ONLY);
+    if (status == TERN_OK)
+        status = check_dtype(TERN__OP_RMS_NORM, "the weight", weight, F32_ONLY);
+    if (status != TERN_OK)
+        return status;
+    if (x->rank < 1 || weight->rank != 1 || weight->dims[0] != tern__dim_back(x, 1))
+        return shapes_differ(TERN__OP_RMS_NORM, x, weight);
+    tern_tensor *rows = NULL, *factors = NULL;
+    TERN__TRY(tern_contiguous(x, &rows));
+    TERN__TRY(tern_contiguous(weight, &factors));
+    TERN__TRY(run_into(TERN__OP_RMS_NORM,
+                       &(tern__op_call){.in = {rows, factors}, .number = epsilon}, TERN_F32,
+                       tern_tensor_shape(x), out));
+done:
+    tern_tensor_release(factors);
+    tern_tensor_release(rows);
+    return status;
+}
+
+tern_status tern_softmax(tern_tensor *x, bool causal, tern_tensor **out) {
+    *out = NULL;
+    tern_status status = check_dtype(TERN__OP_SOFTMAX, "x", x, F32_ONLY);
+    if (status != TERN_OK)
+        return status;
+    if (x->rank < (causal ? 2 : 1) || (causal && tern__dim_back(x, 2) > tern__dim_back(x, 1))) {
+        char text[TERN__SHAPE_TEXT];
+        return tern__fail(TERN_E_SHAPE, "softmax: x is %s%s",
+                          tern__shape_text(x->rank, x->dims, text),
+                          causal ? ", causal rows need (..., T, S) with T <= S" : "");
+    }
+    tern_tensor *rows = NULL;
+    TERN__TRY(tern_contiguous(x, &rows));
+    TERN__TRY(run_into(TERN__OP_SOFTMAX, &(tern__op_call){.in = {rows}, .is_causal = causal},
+                       TERN_F32, tern_tensor_shape(x), out));
+done:
+    tern_tensor_release(rows);
+    return status;
+}
+
+tern_status tern_rope(tern_tensor *x, tern_tensor *table, int64_t position, tern_tensor **out) {
+    *out = NULL;
+    tern_status status = check_dtype(TERN__OP_ROPE, "x", x, F32_ONLY);
+    if (status == TERN_OK)
+        status = check_dtype(TERN__OP_ROPE, "the table", table, F32_ONLY);
+    if (status != TERN_OK)
+        return status;
+    if (x->rank != 3 || table->rank != 3 || table->dims[1] != 2 ||
+        2 * table->dims[2] != x->dims[2] || !tern_tensor_is_contiguous(table))
+        return shapes_differ(TERN__OP_ROPE, x, table);
+    if (position < 0 || position > table->dims[0] - x->dims[0])
+        return tern__fail(TERN_E_ARGUMENT, "rope: positions %lld..%lld of a table of %lld",
+                          (long long)position, (long long)(position + x->dims[0] - 1),
+                          (long long)table->dims[0]);
+    tern_tensor *rows = NULL;
+    TERN__TRY(tern_contiguous(x, &rows));
+    TERN__TRY(run_into(TERN__OP_ROPE, &(tern__op_call){.in = {rows, table}, .position = position},
+                       TERN_F32, tern_tensor_shape(x), out));
+done:
+    tern_tensor_release(rows);
+    return status;
+}
+
+tern_status tern_embedding(tern_tensor *table, tern_tensor *ids, tern_tensor **out) {
+    *out = NULL;
+    tern_status status =
+        check_dtype(TERN__OP_EMBEDDING, "the table", table, FLOATS | 1u << TERN_Q8_0);
+    if (status == TERN_OK)
+        status = check_dtype(TERN__OP_EMBEDDING, "ids", ids, 1u << TERN_I32);
+    if (status != TERN_OK)
+        return status;
+    if (table->rank != 2 || ids->rank != 1 || !tern_tensor_is_contiguous(table))
+        return shapes_differ(TERN__OP_EMBEDDING, table, ids);
+    for (int64_t i = 0; i < ids->dims[0]; i++) {
+        int32_t id = ((const int32_t *)ids->data)[i * tern__strides(ids)[0]];
+        if (id < 0 || id >= table->dims[0])
+            return tern__fail(TERN_E_ARGUMENT, "embedding: id %d at %lld is not in 0..%lld", id,
+                              (long long)i, (long long)table->dims[0] - 1);
+    }
+    return run_into(TERN__OP_EMBEDDING,
+                    &(tern__op_call){.context = ids->context, .in = {table, ids}}, TERN_F32,
+                    (tern_shape){2, {ids->dims[0], table->dims[1]}}, out);
+}
+
+/* -- matrix products ---------------------------------------------------------------------------*/
+
+tern_status tern_matmul(tern_tensor *a, tern_tensor *b, tern_tensor **out) {
+    *out = NULL;
+    tern_status status = check_dtype(TERN__OP_MATMUL, "a", a, F32_ONLY);
+    if (status == TERN_OK)
+        status = check_dtype(TERN__OP_MATMUL, "b", b, FLOATS);
+    if (status != TERN_OK)
+        return status;
+    if (a->rank != 2 || b->rank != 2 || a->dims[1] != b->dims[0])
+        return shapes_differ(TERN__OP_MATMUL, a, b);
+    return run_into(TERN__OP_MATMUL, &(tern__op_call){.in = {a, b}}, TERN_F32,
+                    (tern_shape){2, {a->dims[0], b->dims[1]}}, out);
+}
+
+tern_status tern_linear(tern_tensor *x, tern_tensor *weight, tern_tensor **out) {
+    *out = NULL;
+    bool is_packed = weight->dtype == TERN_TERNARY;
+    tern__op op = is_packed ? TERN__OP_TERNARY_LINEAR : TERN__OP_LINEAR;
+    tern_status status = check_dtype(op, "x", x, F32_ONLY);
+    if (status == TERN_OK && !is_packed)
+        status = check_dtype(op, "the weight", weight, FLOATS | 1u << TERN_Q8_0);
+    if (status != TERN_OK)
+        return status;
+    if (x->rank < 1 || weight->rank != 2 || tern__dim_back(x, 1) != weight->dims[1])
+        return shapes_differ(op, x, weight);
+    tern_shape shape = tern_tensor_shape(x);
+    tern_tensor *contiguous = NULL, *rows = NULL, *result = NULL;
+    TERN__TRY(tern_contiguous(x, &contiguous));
+    int64_t count = 1; /* rows; computed, since K may be 0 */
+    for (int i = 0; i + 1 < shape.rank; i++)
+        count *= shape.dims[i];
+    TERN__TRY(tern_tensor_reshape(contiguous, (tern_shape){2, {count, weight->dims[1]}}, &rows));
+    TERN__TRY(run_into(op, &(tern__op_call){.in = {rows, weight}}, TERN_F32,
+                       (tern_shape){2, {count, weight->dims[0]}}, &result));
+    shape.dims[shape.rank - 1] = weight->dims[0];
+    TERN__TRY(tern_tensor_reshape(result, shape, out));
+done:
+    tern_tensor_release(result);
+    tern_tensor_release(rows);
+    tern_tensor_release(contiguous);
+    return status;
+}
+
+tern_status tern_attention(tern_tensor *q, tern_tensor *keys, tern_tensor *values, float scale,
+                           tern_tensor **out) {
+    *out = NULL;
+    tern_status status = check_dtype(TERN__OP_ATTENTION, "q", q, F32_ONLY);
+    if (status == TERN_OK)
+        status = check_dtype(TERN__OP_ATTENTION, "keys", keys, 1u << TERN_F16);
+    if (status == TERN_OK)
+        status = check_dtype(TERN__OP_ATTENTION, "values", values, 1u << TERN_F16);
+    if (status != TERN_OK)
+        return status;
+    if (q->rank != 3 || keys->rank != 3 || keys->dims[2] != q->dims[2] || keys->dims[0] == 0 ||
+        q->dims[1] % keys->dims[0] != 0 || keys->dims[1] < q->dims[0])
+        return shapes_differ(TERN__OP_ATTENTION, q, keys);
+    bool is_same = values->rank == 3;
+    for (int i = 0; is_same && i < 3; i++)
+        is_same = keys->dims[i] == values->dims[i];
+    if (!is_same)
+        return shapes_differ(TERN__OP_ATTENTION, keys, values);
+    if (tern__strides(keys)[2] != 1 || tern__strides(values)[2] != 1)
+        return tern__fail(TERN_E_SHAPE, "attention: heads of keys and values must be contiguous");
+    tern_tensor *rows = NULL;
+    TERN__TRY(tern_contiguous(q, &rows));
+    TERN__TRY(run_into(TERN__OP_ATTENTION,
+                       &(tern__op_call){.in = {rows, keys, values}, .number = scale}, TERN_F32,
+                       (tern_shape){2, {q->dims[0], q->dims[1] * q->dims[2]}}, out));
+done:
+    tern_tensor_release(rows);
+    return status;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ * Where the trits of packed weights come from: the storage types of model files, or random ones. */
+#include <math.h>
+#include <string.h>
+
+#include "base/half.h"
+#include "base/philox.h"
+#include "base/status.h"
+#include "device/device.h"
+#include "kernels/trits.h"
+#include "tensor/dtype.h"
+
+enum { BLOCK = 256 };
+
+/* The one non-zero value among the block scales, if there is one. */
+typedef struct scale_scan {
+    bool is_uniform;
+    float scale; /* 0 when all are 0 */
+} scale_scan;
+
+/* Offset of the F16 scale inside a block of TQ1_0 or TQ2_0: it comes last. */
+static size_t scale_offset(tern_dtype dtype) {
+    return (size_t)tern__dtype(dtype)->block_bytes - sizeof(uint16_t);
+}
+
+static tern_status scan_scales(const tern_tensor *weight, scale_scan *scan) {
+    const tern__dtype_info *info = tern__dtype((tern_dtype)weight->dtype);
+    int64_t blocks = weight->dims[0] * (weight->dims[1] / BLOCK);
+    const uint8_t *at = (const uint8_t *)weight->data + scale_offset((tern_dtype)weight->dtype);
+    *scan = (scale_scan){.is_uniform = true};
+    for (int64_t b = 0; b < blocks; b++, at += info->block_bytes) {
+        uint16_t half;
+        memcpy(&half, at, sizeof half);
+        float scale = tern__f32_from_f16(half);
+        if (!isfinite(scale))
+            return tern__fail(TERN_E_FORMAT, "pack: the scale of %s block %lld is not finite",
+                              info->name, (long long)b);
+        if (scan->scale == 0)
+            scan->scale = scale;
+        else if (scale != 0 && scale != scan->scale)
+            scan->is_uniform = false;
+    }
+    return TERN_OK;
+}
+
+static tern_status i2_s_rows(const tern__trit_source *source, int64_t first, int64_t count,
+                             int64_t padded, uint8_t *codes, float *scales) {
+    (void)scales;
+    const tern_tensor *weight = source->user;
+    int64_t columns = source->columns;
+    for (int64_t row = 0; row < count; row++) {
+        uint8_t *to = codes + row * padded;
+        if (!tern__trits_i2_s(weight->data, (first + row) * columns, columns, to))
+            return tern__fail(TERN_E_FORMAT, "pack: row %lld has an i2_s code that is no trit",
+                              (long long)(first + row));
+        memset(to + columns, 0, (size_t)(padded - columns));
+    }
+    return TERN_OK;
+}
+
+static tern_status tq_rows(const tern__trit_source *source, int64_t first, int64_t count,
+                           int64_t padded, uint8_t *codes, float *scales) {
+    const tern_tensor *weight = source->user;
+    const tern__dtype_info *info = tern__dtype((tern_dtype)weight->dtype);
+    int64_t blocks = source->columns / BLOCK;
+    float unused[64];
+    for (int64_t row = 0; row < count; row++) {
+        const uint8_t *data =
+            (const uint8_t *)weight->data + (first + row) * blocks * info->block_bytes;
+        uint8_t *to = codes + row * padded;
+        for (int64_t b = 0; b < blocks; b += 64) {
+            int64_t part = blocks - b < 64 ? blocks - b : 64;
+            float *part_scales = scales != NULL ? scales + row * blocks + b : unused;
+            const uint8_t *from = data + b * info->block_bytes;
+            bool is_valid = weight->dtype == TERN_TQ1_0
+                                ? tern__trits_tq1_0(from, part, to + b * BLOCK, part_scales)
+                                : tern__trits_tq2_0(from, part, to + b * BLOCK, part_scales);
+            if (!is_valid)
+                return tern__fail(TERN_E_FORMAT, "pack: row %lld has a %s code that is no trit",
+                                  (long long)(first + row), info->name);
+        }
+        memset(to + source->columns, 0, (size_t)(padded - source->columns));
+    }
+    return TERN_OK;
+}
+
+tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out) {
+    *out = NULL;
+    if (!tern__dtype((tern_dtype)weight->dtype)->is_ternary || weight->dtype == TERN_TERNARY)
+        return tern__fail(TERN_E_DTYPE, "pack: %s is no ternary storage type",
+                          tern_dtype_name((tern_dtype)weight->dtype));
+    if (weight->rank != 2) {
+        char text[TERN__SHAPE_TEXT];
+        return tern__fail(TERN_E_SHAPE, "pack: %s is no matrix",
+                          tern__shape_text(weight->rank, weight->dims, text));
+    }
+    tern__trit_source source = {
+        .rows = weight->dims[0], .columns = weight->dims[1], .user = weight};
+    if (weight->dtype == TERN_I2_S) {
+        const uint8_t *tail = (const uint8_t *)weight->data + weight->dims[0] * weight->dims[1] / 4;
+        memcpy(&source.scale, tail, sizeof source.scale);
+        source.rows_fn = i2_s_rows;
+        if (!isfinite(source.scale))
+            return tern__fail(TERN_E_FORMAT, "pack: the i2_s scale is not finite");
+    } else {
+        scale_scan scan;
+        tern_status status = scan_scales(weight, &scan);
+        if (status != TERN_OK)
+            return status;
+        source.scale = scan.scale;
+        source.has_block_scales = !scan.is_uniform;
+        source.rows_fn = tq_rows;
+    }
+    tern__device *device = weight->context->device;
+    return device->pack(device, weight->context, &source, out);
+}
+
+/* -- random matrices ---------------------------------------------------------------------------*/
+
+/* Five trits from a byte: 243 of 256 values, the rest folded back (at most 0.8 % off even). A block
+ * of Philox gives 80 codes; row r takes the blocks r * 2^24 and on. */
+static tern_status random_rows(const tern__trit_source *source, int64_t first, int64_t count,
+                               int64_t padded, uint8_t *codes, float *scales) {
+    (void)scales;
+    uint64_t seed = *(const uint64_t *)source->user;
+    for (int64_t row = 0; row < count; row++) {
+        uint8_t *to = codes + row * padded;
+        uint64_t position = (uint64_t)(first + row) << 24;
+        for (int64_t i = 0; i < source->columns; position++) {
+            tern__philox_block block = tern__philox(seed, position);
+            for (int byte = 0; byte < 16; byte++) {
+                uint32_t value = block.word[byte / 4] >> (byte % 4 * 8) & 0xffu;
+                for (int t = 0; t < 5 && i < source->columns; t++, value /= 3)
+                    to[i++] = (uint8_t)(value % 3);
+            }
+        }
+        memset(to + source->columns, 0, (size_t)(padded - source->columns));
+    }
+    return TERN_OK;
+}
+
+tern_status tern_tensor_pack_random(tern_context *context, int64_t rows, int64_t columns,
+                                    float scale, uint64_t seed, tern_tensor **out) {
+    *out = NULL;
+    if (rows < 0 || columns < 0)
+        return tern__fail(TERN_E_SHAPE, "random matrix: (%lld, %lld)", (long long)rows,
+                          (long long)columns);
+    tern__trit_source source = {
+        .rows = rows, .columns = columns, .scale = scale, .rows_fn = random_rows, .user = &seed};
+    return context->device->pack(context->device, context, &source, out);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "tensor/tensor.h"
+
+char *tern__shape_text(int rank, const int64_t *dims, char text[TERN__SHAPE_TEXT]) {
+    size_t used = 0;
+    text[used++] = '(';
+    for (int i = 0; i < rank && used < TERN__SHAPE_TEXT - 24; i++)
+        used += (size_t)snprintf(text + used, TERN__SHAPE_TEXT - used, i == 0 ? "%lld" : ", %lld",
+                                 (long long)dims[i]);
+    snprintf(text + used, TERN__SHAPE_TEXT - used, rank == 1 ? ",)" : ")");
+    return text;
+}
+
+tern_status tern__shape_broadcast(const char *op, const tern_tensor *a, const tern_tensor *b,
+                                  tern_shape *out) {
+    int rank = a->rank > b->rank ? a->rank : b->rank;
+    tern_shape shape = {.rank = rank};
+    for (int back = 1; back <= rank; back++) {
+        int64_t da = back <= a->rank ? tern__dim_back(a, back) : 1;
+        int64_t db = back <= b->rank ? tern__dim_back(b, back) : 1;
+        if (da != db && da != 1 && db != 1) {
+            char text_a[TERN__SHAPE_TEXT], text_b[TERN__SHAPE_TEXT];
+            return tern__fail(TERN_E_SHAPE, "%s: shapes %s and %s do not broadcast", op,
+                              tern__shape_text(a->rank, a->dims, text_a),
+                              tern__shape_text(b->rank, b->dims, text_b));
+        }
+        shape.dims[rank - back] = da == 1 ? db : da;
+    }
+    *out = shape;
+    return TERN_OK;
+}
+
+void tern__broadcast_strides(const tern_tensor *t, const tern_shape *shape,
+                             int64_t strides[TERN_MAX_RANK]) {
+    memset(strides, 0, sizeof(int64_t) * TERN_MAX_RANK);
+    for (int back = 1; back <= t->rank; back++)
+        if (tern__dim_back(t, back) != 1)
+            strides[shape->rank - back] = tern__stride_back(t, back);
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT
+ * The measuring harness on a clock that the test drives, its statistics on known samples, and a
+ * short run of every registered benchmark. */
+#include "support.h"
+
+#include <math.h>
+
+#include <tern/bench.h>
+
+#include "base/os.h"
+#include "bench/statistics.h"
+
+/* -- statistics --------------------------------------------------------------------------------*/
+
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void test_sort(void **state) {
+    (void)state;
+    test_random random = {.seed = 3};
+    double x[500], y[500];
+    for (int n = 0; n <= 500; n = n < 20 ? n + 1 : n * 5 / 3) {
+        for (int i = 0; i < n; i++)
+            x[i] = y[i] = (double)test_random_range(&random, -n, n);
+        tern__sort_samples(x, n);
+        qsort(y, (size_t)n, sizeof *y, compare_doubles);
+        test_same_bytes(x, y, (size_t)n * sizeof *x, "sorted samples");
+    }
+}
+
+static void test_quantiles(void **state) {
+    (void)state;
+    const double five[] = {1, 2, 4, 8, 16}, two[] = {10, 20}, one[] = {7};
+    const struct {
+        const double *x;
+        int n;
+        double q, expected;
+    } rows[] = {
+        {five, 5, 0, 1},      {five, 5, 0.5, 4},     {five, 5, 1, 16},  {five, 5, 0.25, 2},
+        {five, 5, 0.05, 1.2}, {five, 5, 0.95, 14.4}, {two, 2, 0.5, 15}, {two, 2, 0.25, 12.5},
+        {one, 1, 0, 7},       {one, 1, 0.5, 7},      {one, 1, 1, 7},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double got = tern__sample_quantile(rows[i].x, rows[i].n, rows[i].q);
+        if (fabs(got - rows[i].expected) > 1e-12)
+            fail_msg("row %zu: %g, expected %g", i, got, rows[i].expected);
+    }
+}
+
+enum { PAIRS = 41 };
+
+static void bootstrap(const double *a, const double *b, uint64_t seed, double *low, double *high) {
+    double scratch[2 * PAIRS + TERN__BOOTSTRAP_ROUNDS];
+    tern__bootstrap_ratio(a, b, PAIRS, seed, scratch, low, high);
+}
+
+static void test_bootstrap(void **state) {
+    (void)state;
+    test_random random = {.seed = 5};
+    double a[PAIRS], b[PAIRS], low, high, low_again, high_again;
+    for (int i = 0; i < PAIRS; i++) {
+        a[i] = 1 + 0.01 * (double)test_random_range(&random, 0, 100);
+        b[i] = 3;
+    }
+    /* Known ratio of the medians, and an interval around it that is no wider than the samples. */
+    double sorted[PAIRS];
+    memcpy(sorted, a, sizeof a);
+    tern__sort_samples(sorted, PAIRS);
+    double ratio = 3 / tern__sample_quantile(sorted, PAIRS, 0.5);
+    bootstrap(a, b, 1, &low, &high);
+    assert_true(1.5 < low && low < ratio && ratio < high && high < 3);
+    bootstrap(a, b, 1, &low_again, &high_again);
+    assert_true(low == low_again && high == high_again);
+
+    /* Pairs stay together: however the machine drifts, b is twice a. */
+    for (int i = 0; i < PAIRS; i++)
+        b[i] = 2 * a[i];
+    bootstrap(a, b, 1, &low, &high);
+    assert_true(low == 2 && high == 2);
+}
+
+/* The interval holds the true ratio about 95 times in 100. */
+static void test_bootstrap_coverage(void **state) {
+    (void)state;
+    enum { TRIALS = 200 };
+    test_random random = {.seed = 9};
+    int held = 0;
+    for (int trial = 0; trial < TRIALS; trial++) {
+        double a[PAIRS], b[PAIRS], low, high;
+        float noise[2 * PAIRS];
+        test_random_normal(&random, noise, 2 * PAIRS);
+        for (int i = 0; i < PAIRS; i++) {
+            a[i] = 10 + (double)noise[2 * i];
+            b[i] = 15 + (double)noise[2 * i + 1];
+        }
+        bootstrap(a, b, (uint64_t)trial, &low, &high);
+        held += low <= 1.5 && 1.5 <= high;
+    }
+    if (held < TRIALS * 88 / 100 || held > TRIALS * 995 / 1000)
+        fail_msg("the interval held the ratio %d times of %d, seed %llu", held, TRIALS,
+                 (unsigned long long)random.seed);
+}
+
+/* -- the harness on a clock of its own ---------------------------------------------------------*/
+
+static uint64_t fake_ns;
+static uint64_t fake_clock(void) {
+    return fake_ns;
+}
+
+/* What the fake case does and what the harness did to it. */
+static struct fake {
+    uint64_t cost[TERN_BENCH_SIDES]; /* ns a call */
+    uint64_t first_cost;             /* added to the first run of each side: a cold start */
+    uint64_t jitter;                 /* each run costs up to this many percent more */
+    tern_status setup_status, check_status, run_status;
+    int setups, checks, runs[TERN_BENCH_SIDES], teardowns;
+    char order[512]; /* 'A' and 'B' by run */
+    test_random random;
+} fake;
+
+static tern_status fake_setup(const tern_bench_case *self, const tern_bench_options *options,
+                              void **state, double *work) {
+    assert_non_null(options);
+    fake.setups++;
+    *state = (void *)(uintptr_t)self->parameter;
+    *work = 8;
+    return fake.setup_status;
+}
+
+static tern_status fake_check(void *state) {
+    assert_ptr_equal(state, &fake);
+    assert_int_equal(fake.runs[0] + fake.runs[1], 0);
+    fake.checks++;
+    return fake.check_status;
+}
+
+static tern_status fake_run(void *state, int side, int64_t calls) {
+    assert_ptr_equal(state, &fake);
+    assert_int_equal(fake.checks, 1);
+    size_t length = strlen(fake.order);
+    if (length + 1 < sizeof fake.order)
+        fake.order[length] = (char)('A' + side);
+    uint64_t cost = fake.cost[side] * (uint64_t)calls;
+    if (fake.jitter > 0)
+        cost += cost * (uint64_t)test_random_range(&fake.random, 0, (int64_t)fake.jitter) / 100;
+    if (fake.runs[side]++ == 0)
+        cost += fake.first_cost;
+    fake_ns += cost;
+    return fake.run_status;
+}
+
+static void fake_teardown(void *state) {
+    assert_ptr_equal(state, &fake);
+    fake.teardowns++;
+}
+
+static tern_bench_case fake_case = {
+    .name = "fake",
+    .summary = "advances a clock",
+    .unit = "call",
+    .side = {"a", "b"},
+    .parameter = &fake,
+    .setup = fake_setup,
+    .check = fake_check,
+    .run = fake_run,
+    .teardown = fake_teardown,
+};
+
+static int install_clock(void **state) {
+    (void)state;
+    static tern__os_table table;
+    table = tern__os_default;
+    table.clock_ns = fake_clock;
+    tern__os_set(&table);
+    fake = (struct fake){.cost = {1000, 3000}, .random = {.seed = 6}};
+    fake_case.side[1] = "b";
+    return 0;
+}
+
+static int restore_clock(void **state) {
+    (void)state;
+    tern__os_set(NULL);
+    return 0;
+}
+
+static void assert_near(double got, double expected) {
+    if (fabs(got - expected) > 1e-9 * fabs(expected))
+        fail_msg("%.12g, expected %.12g", got, expected);
+}
+
+static void test_harness(void **state) {
+    (void)state;
+    tern_bench_options options = {.samples = 6, .sample_seconds = 0.002};
+    tern_bench_result result;
+    test_ok(tern_bench_run(&fake_case, &options, &result));
+    assert_int_equal(result.samples, 6);
+    assert_int_equal(result.sides, 2);
+    assert_near(result.work, 8);
+    for (int side = 0; side < 2; side++) {
+        double cost = (double)fake.cost[side] * 1e-9;
+        assert_near(result.side[side].median, cost);
+        assert_near(result.side[side].p5, cost);
+        assert_near(result.side[side].p95, cost);
+        /* Long enough, and not much longer than needed. */
+        assert_true((double)result.side[side].calls * cost >= 0.002);
+        assert_true((double)result.side[side].calls * cost <= 0.002 * 2.5);
+    }
+    assert_near(result.ratio, 3);
+    assert_near(result.ratio_low, 3);
+    assert_near(result.ratio_high, 3);
+    assert_false(result.is_noisy);
+    assert_int_equal(fake.setups, 1);
+    assert_int_equal(fake.checks, 1);
+    assert_int_equal(fake.teardowns, 1);
+    /* After calibration the sides take turns, and so does who begins. */
+    size_t length = strlen(fake.order);
+    assert_true(length > 12);
+    assert_string_equal(fake.order + length - 12, "ABBAABBAABBA");
+}
+
+static void test_defaults_and_one_side(void **state) {
+    (void)state;
+    fake_case.side[1] = NULL;
+    tern_bench_result result;
+    test_ok(tern_bench_run(&fake_case, NULL, &result));
+    assert_int_equal(result.samples, 21);
+    assert_int_equal(result.sides, 1);
+    assert_true((double)result.side[0].calls * 1e-6 >= 0.01);
+    assert_int_equal(fake.runs[1], 0);
+    assert_true(result.ratio == 0 && result.ratio_low == 0 && result.ratio_high == 0);
+}
+
+/* The cold start is in the warm-up, never in a sample; a call that lasts long is not repeated. */
+static void test_cold_start(void **state) {
+    (void)state;
+    fake.first_cost = 50000000;
+    fake.cost[0] = 20000000;
+    tern_bench_options options = {.samples = 5, .sample_seconds = 0.01};
+    tern_bench_result result;
+    test_ok(tern_bench_run(&fake_case, &options, &result));
+    assert_int_equal(result.side[0].calls, 1);
+    assert_near(result.side[0].p95, 0.02);
+    assert_near(result.side[1].p95, 3e-6);
+    assert_false(result.is_noisy);
+}
+
+static void test_noise(void **state) {
+    (void)state;
+    fake.jitter = 5;
+    tern_bench_options options = {.samples = 41, .sample_seconds = 0.001};
+    tern_bench_result result;
+    test_ok(tern_bench_run(&fake_case, &options, &result));
+    assert_false(result.is_noisy);
+    assert_true(result.ratio_low < result.ratio_high);
+    assert_true(result.ratio_low > 2.8 && result.ratio_high < 3.2);
+    assert_true(result.side[0].p5 < result.side[0].median);
+    assert_true(result.side[0].median < result.side[0].p95);
+
+    fake = (struct fake){.cost = {1000, 3000}, .jitter = 100, .random = {.seed = 6}};
+    test_ok(tern_bench_run(&fake_case, &options, &result));
+    assert_true(result.is_noisy);
+}
+
+static void test_dead_clock(void **state) {
+    (void)state;
+    fake.cost[0] = 0;
+    tern_bench_result result;
+    test_status(tern_bench_run(&fake_case, NULL, &result), TERN_E_INTERNAL);
+    assert_int_equal(result.samples, 0);
+    assert_int_equal(fake.teardowns, 1);
+}
+
+static void *no_memory(size_t bytes) {
+    (void)bytes;
+    return NULL;
+}
+
+static void test_failures(void **state) {
+    (void)state;
+    tern_bench_result result;
+    fake.setup_status = TERN_E_MEMORY;
+    test_status(tern_bench_run(&fake_case, NULL, &result), TERN_E_MEMORY);
+    assert_int_equal(fake.checks + fake.teardowns, 0);
+
+    install_clock(NULL);
+    fake.check_status = TERN_E_INTERNAL;
+    test_status(tern_bench_run(&fake_case, NULL, &result), TERN_E_INTERNAL);
+    assert_int_equal(fake.runs[0], 0);
+    assert_int_equal(fake.teardowns, 1);
+
+    install_clock(NULL);
+    fake.run_status = TERN_E_LIMIT;
+    test_status(tern_bench_run(&fake_case, NULL, &result), TERN_E_LIMIT);
+    assert_int_equal(fake.runs[0], 1);
+    assert_int_equal(fake.teardowns, 1);
+
+    install_clock(NULL);
+    tern__os_table table = *tern__os();
+    table.alloc = no_memory;
+    tern__os_set(&table);
+    tern_status status = tern_bench_run(&fake_case, NULL, &result);
+    tern__os_set(NULL);
+    test_status(status, TERN_E_MEMORY);
+    assert_int_equal(fake.teardowns, 1);
+
+    test_status(tern_bench_run(NULL, NULL, &result), TERN_E_ARGUMENT);
+    test_status(tern_bench_run(&fake_case, NULL, NULL), TERN_E_ARGUMENT);
+    tern_bench_options options = {.samples = -1};
+    test_status(tern_bench_run(&fake_case, &options, &result), TERN_E_ARGUMENT);
+    options.samples = TERN_BENCH_MAX_SAMPLES + 1;
+    test_status(tern_bench_run(&fake_case, &options, &result), TERN_E_ARGUMENT);
+}
+
+/* -- what is registered ------------------------------------------------------------------------*/
+
+static void test_registered(void **state) {
+    (void)state;
+    assert_true(tern_bench_count() > 0);
+    assert_null(tern_bench_at(-1));
+    assert_null(tern_bench_at(tern_bench_count()));
+    assert_null(tern_bench_find("no such benchmark"));
+    for (int64_t i = 0; i < tern_bench_count(); i++) {
+        const tern_bench_case *bench = tern_bench_at(i);
+        assert_ptr_equal(tern_bench_find(bench->name), bench);
+        assert_non_null(bench->check);
+        assert_true(strlen(bench->name) <= 16 && strlen(bench->summary) > 10);
+        tern_bench_options options = {.threads = 2, .samples = 1, .sample_seconds = 1e-9};
+        tern_bench_result result;
+        test_ok(tern_bench_run(bench, &options, &result));
+        assert_true(result.work > 0);
+        for (int side = 0; side < result.sides; side++)
+            assert_true(result.side[side].median > 0);
+    }
+    tern_bench_options options = {.cpu = "no such level"};
+    tern_bench_result result;
+    test_status(tern_bench_run(tern_bench_find("ternary_linear"), &options, &result),
+                TERN_E_ARGUMENT);
+}
+
+static void test_model(void **state) {
+    (void)state;
+    tern_context *context;
+    tern_model *model;
+    test_ok(tern_context_create(&(tern_options){.threads = 1}, &context));
+    test_ok(tern_model_random(context, "tiny", 1, NULL, &model));
+    tern_bench_model_options options = {.prompt_tokens = 20, .generated_tokens = 3, .samples = 2};
+    tern_bench_model_result result;
+    test_ok(tern_bench_model(context, model, &options, &result));
+    assert_int_equal(result.prompt.samples, 2);
+    assert_int_equal(result.generation.samples, 2);
+    assert_near(result.prompt.work, 20);
+    assert_near(result.generation.work, 3);
+    assert_true(result.prompt.side[0].median > 0 && result.generation.side[0].median > 0);
+    assert_int_equal(result.prompt.side[0].calls, 1);
+    assert_true(result.cache_bytes > 0 && result.resident_bytes > result.cache_bytes);
+
+    options.prompt_tokens = 0;
+    test_ok(tern_bench_model(context, model, &options, &result));
+    assert_int_equal(result.prompt.samples, 0);
+    assert_int_equal(result.generation.samples, 2);
+
+    const tern_bench_model_options bad[] = {
+        {0, 0, 1}, {-1, 5, 1}, {5, -1, 1}, {5, 5, -1}, {INT64_MAX, 5, 1}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        test_status(tern_bench_model(context, model, &bad[i], &result), TERN_E_ARGUMENT);
+    test_status(tern_bench_model(context, NULL, NULL, &result), TERN_E_ARGUMENT);
+    tern_model_release(model);
+    tern_context_destroy(context);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sort),
+        cmocka_unit_test(test_quantiles),
+        cmocka_unit_test(test_bootstrap),
+        cmocka_unit_test(test_bootstrap_coverage),
+        cmocka_unit_test_setup_teardown(test_harness, install_clock, restore_clock),
+        cmocka_unit_test_setup_teardown(test_defaults_and_one_side, install_clock, restore_clock),
+        cmocka_unit_test_setup_teardown(test_cold_start, install_clock, restore_clock),
+        cmocka_unit_test_setup_teardown(test_noise, install_clock, restore_clock),
+        cmocka_unit_test_setup_teardown(test_dead_clock, install_clock, restore_clock),
+        cmocka_unit_test_setup_teardown(test_failures, install_clock, restore_clock),
+        cmocka_unit_test(test_registered),
+        cmocka_unit_test(test_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ * Texts that the program makes from its tables: help, man page, completions (the committed copies
+ * must not be stale), and JSON. */
+#include "cli/child.h"
+
+#include <tern/model.h>
+
+static const char *const commands[] = {"run",     "info",       "tokenize", "bench",
+                                       "version", "completion", "help"};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void test_help(void **state) {
+    (void)state;
+    child_result all = child_run("--help");
+    child_expect(&all, all.status == 0 && all.err[0] == '\0');
+    child_result again = child_run("help");
+    child_expect(&again, strcmp(again.out, all.out) == 0);
+    child_free(&again);
+    for (int i = 0; i < COMMANDS; i++) {
+        char start[64];
+        snprintf(start, sizeof start, "\n  %s ", commands[i]);
+        child_expect(&all, strstr(all.out, start) != NULL);
+        child_result help = child_run("help", commands[i]);
+        snprintf(start, sizeof start, "Usage: tern %s [OPTION]...", commands[i]);
+        child_expect(&help, help.status == 0 && help.err[0] == '\0');
+        child_expect(&help, strncmp(help.out, start, strlen(start)) == 0);
+        child_expect(&help, strstr(help.out, "-h, --help") != NULL);
+        for (char *line = help.out; *line != '\0'; line += strcspn(line, "\n") + 1)
+            child_expect(&help, strcspn(line, "\n") <= 80);
+        child_result option = child_run(commands[i], "--help");
+        child_expect(&option, option.status == 0 && strcmp(option.out, help.out) == 0);
+        child_free(&option);
+        option = child_run(commands[i], "-h");
+        child_expect(&option, option.status == 0 && strcmp(option.out, help.out) == 0);
+        child_free(&option);
+        child_free(&help);
+    }
+    child_free(&all);
+}
+
+/* The defaults of the program are those of the library. */
+static void test_sampler_defaults(void **state) {
+    (void)state;
+    tern_sampler_options d = tern_sampler_options_default();
+    const struct {
+        const char *option;
+        double value;
+    } rows[] = {
+        {"--temp ", (double)d.temperature},
+        {"--top-k ", d.top_k},
+        {"--top-p ", (double)d.top_p},
+        {"--min-p ", (double)d.min_p},
+        {"--repeat-penalty ", (double)d.repeat_penalty},
+        {"--repeat-last ", d.repeat_last},
+    };
+    child_result help = child_run("help", "run");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *option = strstr(help.out, rows[i].option);
+        child_expect(&help, option != NULL);
+        const char *value = strstr(option, "default ");
+        child_expect(&help, value != NULL);
+        if (strtof(value + 8, NULL) != (float)rows[i].value)
+            fail_msg("%s: default %.8s in the help, %g in the library", rows[i].option, value + 8,
+                     rows[i].value);
+    }
+    child_free(&help);
+}
+
+/* -- committed copies --------------------------------------------------------------------------*/
+
+static void test_committed_copies(void **state) {
+    (void)state;
+    const struct {
+        const char *path, *arguments[3];
+    } copies[] = {
+        {"docs/tern.1", {"help", "--man"}},
+        {"completions/tern.bash", {"completion", "bash"}},
+        {"completions/_tern", {"completion", "zsh"}},
+        {"completions/tern.fish", {"completion", "fish"}},
+    };
+    for (size_t i = 0; i < sizeof copies / sizeof *copies; i++) {
+        char path[4096];
+        child_result made =
+            child_run_in(child_source_folder(), child_program(), "", copies[i].arguments);
+        child_expect(&made, made.status == 0 && made.out_bytes > 500);
+        char *committed = test_read_file(test_path(copies[i].path, path, sizeof path), NULL);
+        if (strcmp(committed, made.out) != 0)
+            fail_msg("%s is stale: tern %s %s > %s", copies[i].path, copies[i].arguments[0],
+                     copies[i].arguments[1], copies[i].path);
+        free(committed);
+        child_free(&made);
+    }
+}
+
+/* What a shell command prints, NULL when it fails. */
+static char *shell_output(const char *command) {
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    char *text = child_read_all(fileno(pipe), NULL);
+    if (pclose(pipe) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+static void test_man_page(void **state) {
+    (void)state;
+    if (!child_has_tool("mandoc"))
+        test_skip("mandoc is not installed: the man page is not checked");
+    char command[4200];
+    snprintf(command, sizeof command, "cd '%s' && mandoc -T lint docs/tern.1 2>&1",
+             child_source_folder());
+    char *text = shell_output(command);
+    if (text == NULL || text[0] != '\0')
+        fail_msg("mandoc: %s", text != NULL ? text : "failed");
+    free(text);
+}
+
+static void test_bash_completion(void **state) {
+    (void)state;
+    if (!child_has_tool("bash"))
+        test_skip("bash is not installed: its completion is not tried");
+    const struct {
+        const char *words, *expected;
+    } rows[] = {
+        {"tern ru", "run\n"},
+        {"tern --ver", "--version\n"},
+        {"tern run --te", "--temp\n"},
+        {"tern run --repeat-", "--repeat-penalty --repeat-last\n"},
+        {"tern run --color a", "auto always\n"},
+        {"tern run models/tern-s", "models/tern-story-i2_s.gguf\n"},
+        {"tern run --file models/tern-s", "models/tern-story-i2_s.gguf\n"},
+        {"tern run --seed m", "\n"},
+        {"tern bench --shape 2", "2b4t\n"},
+        {"tern bench ternary_l", "ternary_linear\n"},
+        {"tern help tok", "tokenize\n"},
+        {"tern completion f", "fish\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char command[8192];
+        snprintf(command, sizeof command,
+                 "cd '%s' && bash -c '. completions/tern.bash; COMP_WORDS=(%s); "
+                 "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _tern; echo \"${COMPREPLY[*]}\"'",
+                 child_source_folder(), rows[i].words);
+        char *text = shell_output(command);
+        if (text == NULL || strcmp(text, rows[i].expected) != 0)
+            fail_msg("'%s' becomes '%s', expected '%s'", rows[i].words, text != NULL ? text : "",
+                     rows[i].expected);
+        free(text);
+    }
+}
+
+/* The other shells read their scripts without complaint, where they are installed. */
+static void test_other_completions(void **state) {
+    (void)state;
+    const char *const shells[][2] = {{"zsh", "completions/_tern"},
+                                     {"fish", "completions/tern.fish"}};
+    int missing = 0;
+    for (int i = 0; i < 2; i++) {
+        if (!child_has_tool(shells[i][0])) {
+            printf("%s is not installed: its completion is not checked\n", shells[i][0]);
+            missing++;
+            continue;
+        }
+        char command[4300];
+        snprintf(command, sizeof command, "cd '%s' && %s -n %s 2>&1", child_source_folder(),
+                 shells[i][0], shells[i][1]);
+        char *text = shell_output(command);
+        if (text == NULL || text[0] != '\0')
+            fail_msg("%s -n %s: %s", shells[i][0], shells[i][1], text != NULL ? text : "failed");
+        free(text);
+    }
+    if (missing == 2)
+        test_skip("neither zsh nor fish is installed");
+}
+
+/* -- JSON --------------------------------------------------------------------------------------*/
+
+static void test_json(void **state) {
+    (void)state;
+    if (!child_has_tool("python3"))
+        test_skip("python3 is not installed: JSON is not checked");
+    const char *const rows[][12] = {
+        {"info", "--json"},
+        {"tokenize", "--json", "-p", "A \"quote\", a \\, a tab\t and \x01\xC3\xB6\xF0\x9F\x98\x80"},
+        {"tokenize", "--json", "-p", "\xC3\x28 broken \xFF"},
+        {"tokenize", "--json", "-p", ""},
+        {"tokenize", "--json", "--ids", "-p", "Once upon a time"},
+        {"bench", "--json", "--list"},
+        {"bench", "--json", "-p", "4", "-n", "2", "-r", "1", "-t", "1,2"},
+        {"bench", "--json", "-r", "2", "-t", "1,2", "team_run", "tensor_create"},
+        {"bench", "--json", "-r", "1", "-t", "1", "ternary_batch"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        child_result r = child_run_in(child_source_folder(), child_program(), "", rows[i]);
+        child_expect(&r, r.status == 0);
+        FILE *checker = popen("python3 -c 'import json, sys; json.loads(sys.stdin.buffer.read()"
+                              ".decode(\"utf-8\"), parse_constant=None)'",
+                              "w");
+        assert_non_null(checker);
+        fwrite(r.out, 1, r.out_bytes, checker);
+        if (pclose(checker) != 0)
+            fail_msg("row %zu is no JSON:\n%s", i, r.out);
+        child_free(&r);
+    }
+    child_result r = child_run("tokenize", "--json", "--ids", "-p", "Once upon");
+    child_expect(&r, strcmp(r.out, "[1130, 619]\n") == 0);
+    child_free(&r);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_sampler_defaults),
+        cmocka_unit_test(test_committed_copies),
+        cmocka_unit_test(test_man_page),
+        cmocka_unit_test(test_bash_completion),
+        cmocka_unit_test(test_other_completions),
+        cmocka_unit_test(test_json),
+    };
+    return cmocka_run_group_tests(tests, child_clean_environment, NULL);
+}
