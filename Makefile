@@ -13,12 +13,14 @@ test: ## all tests of the release build, the checks among them
 asan tsan: ## the whole suite under a sanitizer
 	@tools/run_tests $@
 
-check: release ## layers, style, sizes, symbols, headers, generated documents
-	@status=0; for check in layers style symbols headers docs; do \
-	  tools/check_$$check build/release || status=1; done; exit $$status
+check: ## layers, style, sizes, symbols, headers, and that generated documents are current
+	@tools/run_tests release -R '^(check_.*|test_cli_texts)$$'
 
 docs: release ## write the man page and the shell completions anew
-	@tools/check_docs --write
+	build/release/tern help --man >docs/tern.1
+	build/release/tern completion bash >completions/tern.bash
+	build/release/tern completion zsh >completions/_tern
+	build/release/tern completion fish >completions/tern.fish
 
 bench: release ## speed of this machine with a random model of the 2B shape
 	@build/release/tern bench --shape 2b4t

@@ -24,6 +24,18 @@ foreach(file IN LISTS TERN_TESTS)
   set_tests_properties(${name} PROPERTIES TIMEOUT 900)
 endforeach()
 
+# Every examples/*.c is a program that people would copy: it must build against the public headers
+# and run from the source tree.
+file(GLOB TERN_EXAMPLES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/examples/*.c)
+foreach(file IN LISTS TERN_EXAMPLES)
+  get_filename_component(name ${file} NAME_WE)
+  add_executable(example_${name} ${file})
+  target_link_libraries(example_${name} PRIVATE tern)
+  add_test(NAME example_${name} COMMAND example_${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+endforeach()
+set_tests_properties(example_story PROPERTIES
+                     PASS_REGULAR_EXPRESSION "^, there was a little girl named Lily[.]")
+
 # Prints the hash that must be equal everywhere; tools/test_matrix builds it in many ways.
 if(EXISTS ${CMAKE_SOURCE_DIR}/tests/model/hash_main.c)
   add_executable(tern_hash ${CMAKE_SOURCE_DIR}/tests/model/hash_main.c)
@@ -33,8 +45,7 @@ endif()
 # Scripts that are tests: once, with the release build of this machine.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT CMAKE_CROSSCOMPILING
    AND NOT TERN_SCALAR_ONLY AND NOT TERN_SANITIZE)
-  foreach(script check_layers check_style check_symbols check_headers check_docs test_install
-          test_matrix)
+  foreach(script check_layers check_style check_symbols check_headers check_readme test_install test_matrix)
     add_test(NAME ${script} COMMAND ${CMAKE_SOURCE_DIR}/tools/${script} ${CMAKE_BINARY_DIR})
     set_tests_properties(${script} PROPERTIES TIMEOUT 1200)
   endforeach()

@@ -45,6 +45,19 @@ static inline void memory_file_free(void *pointer) {
     free(pointer);
 }
 
+static inline void *memory_file_pages_map(size_t bytes) {
+    if (memory_file_fails())
+        return NULL;
+    void *pages = tern__os_default.pages_map(bytes);
+    memory_file.live += pages != NULL;
+    return pages;
+}
+
+static inline void memory_file_pages_unmap(void *pages, size_t bytes) {
+    memory_file.live--;
+    tern__os_default.pages_unmap(pages, bytes);
+}
+
 static inline int memory_file_open(const char *path, int *fd) {
     (void)path;
     if (memory_file_fails())
@@ -99,6 +112,8 @@ static inline void memory_file_install(void) {
     table = tern__os_default;
     table.alloc = memory_file_alloc;
     table.free = memory_file_free;
+    table.pages_map = memory_file_pages_map;
+    table.pages_unmap = memory_file_pages_unmap;
     table.file_open = memory_file_open;
     table.file_info = memory_file_info;
     table.file_map = memory_file_map;

@@ -128,8 +128,10 @@ static bool read_integers(const char *text, const char *limits, cli_integers *li
 }
 
 static bool is_choice(const char *text, const char *choices) {
-    size_t length = strlen(text);
-    for (const char *c = choices; length > 0 && c != NULL; c = strchr(c, '|')) {
+    size_t length = strcspn(text, "|");
+    if (length == 0 || text[length] != '\0')
+        return false;
+    for (const char *c = choices; c != NULL; c = strchr(c, '|')) {
         c += *c == '|';
         if (strncmp(c, text, length) == 0 && (c[length] == '|' || c[length] == '\0'))
             return true;

@@ -30,14 +30,14 @@ typedef struct tern_bench_options {
     double sample_seconds; /* least duration of one sample; 0: 0.01 */
 } tern_bench_options;
 
-#define TERN_BENCH_SIDES 2
+#define TERN_BENCH_SIDES       2
 #define TERN_BENCH_MAX_SAMPLES 100000
 
 typedef struct tern_bench_case tern_bench_case;
 struct tern_bench_case {
-    const char *name;    /* "ternary_linear" */
-    const char *summary; /* one line: what a call does, with its sizes */
-    const char *unit;    /* of the work that is counted: "B", "mac", "tok", "call" */
+    const char *name;                   /* "ternary_linear" */
+    const char *summary;                /* one line: what a call does, with its sizes */
+    const char *unit;                   /* of the work that is counted: "B", "mac", "tok", "call" */
     const char *side[TERN_BENCH_SIDES]; /* the second is what the first is compared with, or NULL */
     const void *parameter;              /* for the functions below */
 

@@ -30,7 +30,9 @@ typedef struct tern_sampler tern_sampler;
 /* -- model files: looking inside without loading -----------------------------------------------*/
 
 /* Opens a GGUF file (version 2 or 3), maps it and checks all of its structure.
- * TERN_E_NOT_FOUND, TERN_E_IO, TERN_E_FORMAT (the detail names field and offset). */
+ * TERN_E_NOT_FOUND, TERN_E_IO; TERN_E_FORMAT (the detail names field and offset);
+ * TERN_E_UNSUPPORTED for another version, big-endian files and nested arrays; TERN_E_LIMIT for more
+ * than 2^30 keys or tensors; TERN_E_MEMORY. */
 TERN_API tern_status tern_file_open(const char *path, tern_file **file);
 TERN_API void tern_file_close(tern_file *file); /* NULL is fine */
 
@@ -118,6 +120,8 @@ TERN_API const tern_tokenizer *tern_model_tokenizer(const tern_model *model); /*
 typedef struct tern_session_options {
     int64_t context_length; /* positions the cache holds; 0: the model's */
     int64_t batch;          /* tokens evaluated at once; 0: 256. Does not change a bit. */
+    tern_dtype cache_type;  /* of keys and values: TERN_F32 (the default) or TERN_F16, half the
+                               memory */
 } tern_session_options;
 
 TERN_API tern_status tern_session_create(tern_context *context, tern_model *model,

@@ -12,21 +12,21 @@
 #include <tern/base.h>
 
 /* X(symbol, bit, name). AVX2 stands for AVX2+FMA+F16C+BMI2; AVX512 for F+BW+DQ+VL+CD. */
-#define TERN__CPU_FEATURES(X)            \
-    X(AVX2, 0, "avx2")                   \
-    X(AVX_VNNI, 1, "avx_vnni")           \
-    X(AVX512, 2, "avx512")               \
-    X(AVX512_VNNI, 3, "avx512_vnni")     \
-    X(AVX512_VBMI, 4, "avx512_vbmi")     \
-    X(AVX512_BF16, 5, "avx512_bf16")     \
-    X(AVX512_FP16, 6, "avx512_fp16")     \
-    X(AMX_INT8, 7, "amx_int8")           \
-    X(AMX_BF16, 8, "amx_bf16")           \
-    X(NEON, 16, "neon")                  \
-    X(DOTPROD, 17, "dotprod")            \
-    X(I8MM, 18, "i8mm")                  \
-    X(ARM_BF16, 19, "bf16")              \
-    X(SVE, 20, "sve")                    \
+#define TERN__CPU_FEATURES(X)                                                                      \
+    X(AVX2, 0, "avx2")                                                                             \
+    X(AVX_VNNI, 1, "avx_vnni")                                                                     \
+    X(AVX512, 2, "avx512")                                                                         \
+    X(AVX512_VNNI, 3, "avx512_vnni")                                                               \
+    X(AVX512_VBMI, 4, "avx512_vbmi")                                                               \
+    X(AVX512_BF16, 5, "avx512_bf16")                                                               \
+    X(AVX512_FP16, 6, "avx512_fp16")                                                               \
+    X(AMX_INT8, 7, "amx_int8")                                                                     \
+    X(AMX_BF16, 8, "amx_bf16")                                                                     \
+    X(NEON, 16, "neon")                                                                            \
+    X(DOTPROD, 17, "dotprod")                                                                      \
+    X(I8MM, 18, "i8mm")                                                                            \
+    X(ARM_BF16, 19, "bf16")                                                                        \
+    X(SVE, 20, "sve")                                                                              \
     X(SVE2, 21, "sve2")
 
 #define TERN__CPU_ENUM(symbol, bit, name) TERN__CPU_##symbol = 1u << (bit),
@@ -34,9 +34,9 @@ enum { TERN__CPU_FEATURES(TERN__CPU_ENUM) };
 #undef TERN__CPU_ENUM
 
 typedef struct tern__cpu_info {
-    uint32_t features;   /* TERN__CPU_* bits that this machine has */
-    char model[64];      /* brand string, "" where unknown */
-    int64_t cache_l1d;   /* bytes per core, 0 where unknown */
+    uint32_t features; /* TERN__CPU_* bits that this machine has */
+    char model[64];    /* brand string, "" where unknown */
+    int64_t cache_l1d; /* bytes per core, 0 where unknown */
     int64_t cache_l2;
     int64_t cache_l3;
 } tern__cpu_info;
@@ -56,13 +56,12 @@ void tern__cpu_describe(uint32_t features, char *text, size_t size);
 /* Common head of every kernel variant. A family is an array of pointers to variants, best first,
  * the plain one (needs == 0) last, ended by NULL. */
 typedef struct tern__variant {
-    const char *name;   /* "avx512_vnni" */
-    uint32_t needs;     /* TERN__CPU_* bits, all required */
+    const char *name; /* "avx512_vnni" */
+    uint32_t needs;   /* TERN__CPU_* bits, all required */
 } tern__variant;
 
 /* The first variant of a family that `features` supports. */
-#define TERN__PICK(family, features) \
-    (tern__pick_variant((const void *const *)(family), (features)))
+#define TERN__PICK(family, features) (tern__pick_variant((const void *const *)(family), (features)))
 
 static inline const void *tern__pick_variant(const void *const *family, uint32_t features) {
     while ((((const tern__variant *)*family)->needs & ~features) != 0)

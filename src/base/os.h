@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 typedef struct tern__os_file_info {
-    uint64_t size;     /* bytes; 0 for what is not a regular file */
+    uint64_t size; /* bytes; 0 for what is not a regular file */
     bool is_regular;
     bool is_directory;
 } tern__os_file_info;
@@ -56,7 +56,7 @@ const tern__os_table *tern__os(void);
 void tern__os_set(const tern__os_table *table);
 
 /* Facts that cannot fail; 0 where the system does not tell. */
-int tern__os_cpu_count(void);           /* processors this process may run on (affinity) */
+int tern__os_cpu_count(void); /* processors this process may run on (affinity) */
 size_t tern__os_page_size(void);
 uint64_t tern__os_resident_bytes(void); /* resident set now */
 uint64_t tern__os_peak_bytes(void);     /* largest resident set so far */

@@ -8,9 +8,9 @@
 #ifndef TERN__REALMATH_H
 #define TERN__REALMATH_H
 
-double tern__exp(double x);             /* all x; overflow to +inf, underflow to 0 */
-double tern__log(double x);             /* x > 0 normal or denormal; log(0) = -inf; x < 0 NaN */
-double tern__pow(double x, double y);   /* x > 0, finite y */
+double tern__exp(double x);           /* all x; overflow to +inf, underflow to 0 */
+double tern__log(double x);           /* x > 0 normal or denormal; log(0) = -inf; x < 0 NaN */
+double tern__pow(double x, double y); /* x > 0, finite y */
 void tern__sincos(double x, double *sine, double *cosine); /* |x| <= 2^22, else NaN */
 
 #endif

@@ -15,12 +15,11 @@ static struct {
     tern_log_level level;
 } log_sink;
 
-#define TEXT_OF(x)      #x
-#define TEXT_OF_EACH(x) TEXT_OF(x)
+#define JOIN(a, b, c)        #a "." #b "." #c
+#define JOIN_VALUES(a, b, c) JOIN(a, b, c)
 
 const char *tern_version(void) {
-    return TEXT_OF_EACH(TERN_VERSION_MAJOR) "." TEXT_OF_EACH(TERN_VERSION_MINOR) "." TEXT_OF_EACH(
-        TERN_VERSION_PATCH);
+    return JOIN_VALUES(TERN_VERSION_MAJOR, TERN_VERSION_MINOR, TERN_VERSION_PATCH);
 }
 
 const char *tern_status_name(tern_status status) {

@@ -7,7 +7,7 @@
 
 #if defined(__GNUC__)
 #define TERN__PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define TERN__UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define TERN__UNLIKELY(x)  __builtin_expect(!!(x), 0)
 #else
 #define TERN__PRINTF(f, a)
 #define TERN__UNLIKELY(x) (x)
@@ -22,11 +22,11 @@ void tern__message(tern_log_level level, const char *format, ...) TERN__PRINTF(2
 
 /* Evaluates to the status; jumps to `done` with `status` set when it is not TERN_OK.
  * For functions that have a local `tern_status status` and a label `done`. */
-#define TERN__TRY(expression)                  \
-    do {                                       \
-        status = (expression);                 \
-        if (TERN__UNLIKELY(status != TERN_OK)) \
-            goto done;                         \
+#define TERN__TRY(expression)                                                                      \
+    do {                                                                                           \
+        status = (expression);                                                                     \
+        if (TERN__UNLIKELY(status != TERN_OK))                                                     \
+            goto done;                                                                             \
     } while (0)
 
 #endif

@@ -25,11 +25,16 @@ tern_status tern__team_create(int threads, tern__team **team);
 void tern__team_destroy(tern__team *team); /* NULL is fine */
 int tern__team_size(const tern__team *team);
 
-/* Runs `fn` over [0, count) in pieces of `grain` indices (the last may be shorter), each exactly
- * once, the caller taking part, and returns when all are done. Pieces start at multiples of grain.
- * A call from inside a job, or while another thread uses the team, runs on the caller alone.
+/* Runs `fn` over [0, count) in pieces of `grain` >= 1 indices (the last may be shorter), each
+ * exactly once, the caller taking part, and returns when all are done. Pieces start at multiples of
+ * grain. A call from inside a job, or while another thread uses the team, runs on the caller alone,
+ * with the lane that the thread has in this team; that is 0 for every thread that is none of its
+ * workers, so two threads that call at once must not share scratch by lane.
  * Denormals are handled (FTZ/DAZ off) inside jobs, whatever the caller's floating-point mode;
- * rounding is to nearest even. */
-void tern__team_run(tern__team *team, int64_t count, int64_t grain, tern__job_fn fn, void *argument);
+ * rounding is to nearest even. A job in which the workers have nothing to do costs the caller
+ * about 0.1 us, one that a spinning worker joins 0.7 us, waking a sleeping worker 30 to 40 us
+ * (2 threads, Xeon with AVX-512). */
+void tern__team_run(tern__team *team, int64_t count, int64_t grain, tern__job_fn fn,
+                    void *argument);
 
 #endif

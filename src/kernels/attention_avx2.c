@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT
  * Family `attention` for AVX2 with FMA and F16C.
  *
- *     scores: out[g][t] = dot(q[g], key[t]) * scale, by the reduction rule (kernels/rows.h)
- *     mix:    out[g][d] = fma(p[g][t], values[t][d], out[g][d]), t in order from +0
+ *     scores: out[g][t] = dot(x[g], rows[t]) * scale, by the reduction rule (kernels/rows.h)
+ *     mix:    out[g][d] = fma(x[g][t], rows[t][d], out[g][d]), t in order from +0
+ *
+ * `group` and `is_f16` are constants in the functions that take them: each has its own instance.
  *
  * scores: lanes are the 64 partial results, eight registers; one query row at a time, as a second
- * conversion costs no more than a second load. Additions (s = 32, 16, 8) leave one register a
+ * load or conversion costs no more than the query's. Additions (s = 32, 16, 8) leave one register a
  * position; the levels 4, 2, 1 are done for 8 positions together. In the last head_size % 64
  * elements only the partial results that take one are changed (adding a product of zeros could turn
  * -0 into +0).
  *
- * mix: lanes are d, in blocks of 32, then 8, then the rest; two rows share a conversion; positions
- * in runs of 64, so that a run's rows are in cache for the next block.
+ * mix: lanes are d, in blocks of 32, then of up to 8; two rows share a load; positions in
+ * runs of 64, so that a run's rows are in cache for the next block.
  *
  * Same bits as the scalar twin.
  */
@@ -22,7 +24,7 @@
 #include "kernels/attention.h"
 
 enum {
-    GROUP = 2,     /* rows that share a conversion in mix() */
+    GROUP = 2,     /* rows that share a load in mix() */
     POSITIONS = 8, /* positions whose partial results are added together */
     RUN = 64,      /* positions that mix() takes per block of lanes */
 };
@@ -33,14 +35,9 @@ static inline __m256i lanes_below(int64_t n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-static inline __m256 load_halves(const uint16_t *x) {
-    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)x));
-}
-
-/* The first n of 8 halves, then zeros: whole pairs by a masked load, an odd one beside them. */
+/* The first n of the elements 0..7 of halves, then zeros: whole pairs by a masked load, an odd one
+ * beside them. */
 static inline __m256 load_halves_below(const uint16_t *x, int64_t n) {
-    if (n >= 8)
-        return load_halves(x);
     const __m128i pair = _mm_setr_epi32(0, 1, 2, 3), half = _mm_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7);
     __m128i mask = _mm_cmpgt_epi32(_mm_set1_epi32((int)(n / 2)), pair);
     __m128i v = _mm_maskload_epi32((const int *)(const void *)x, mask);
@@ -51,31 +48,48 @@ static inline __m256 load_halves_below(const uint16_t *x, int64_t n) {
     return _mm256_cvtph_ps(v);
 }
 
+/* 8 elements of the rows from `at` on. */
+static inline __m256 load(const tern__attention_args *a, bool is_f16, int64_t at) {
+    if (is_f16)
+        return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)((const uint16_t *)a->rows + at)));
+    return _mm256_loadu_ps((const float *)a->rows + at);
+}
+
+/* The first n of them, then zeros. Of F32 also all 8 by a masked load, which a compiler does not
+ * turn into an operand of each fma: that would load it once a query row. */
+static inline __m256 load_below(const tern__attention_args *a, bool is_f16, int64_t at, int64_t n) {
+    if (is_f16)
+        return n >= 8 ? load(a, is_f16, at) : load_halves_below((const uint16_t *)a->rows + at, n);
+    return _mm256_maskload_ps((const float *)a->rows + at, lanes_below(n));
+}
+
 /* A step of the first n of 8 partial results. */
-static inline __m256 fma_below(const float *x, const uint16_t *k, int64_t n, __m256 c) {
+static inline __m256 fma_below(const float *x, __m256 k, int64_t n, __m256 c) {
     __m256i mask = lanes_below(n);
-    __m256 sum = _mm256_fmadd_ps(_mm256_maskload_ps(x, mask), load_halves_below(k, n), c);
+    __m256 sum = _mm256_fmadd_ps(_mm256_maskload_ps(x, mask), k, c);
     return _mm256_blendv_ps(c, sum, _mm256_castsi256_ps(mask));
 }
 
-/* One query row against one key row: the 8 partial results that the levels s = 32, 16, 8 leave. */
-static inline __m256 key_partials(const float *q, const uint16_t *key, int64_t head_size) {
+/* The query row q against the key row at `key`: the 8 partial results that the levels s = 32, 16, 8
+ * leave. */
+static inline __attribute__((always_inline)) __m256
+key_partials(const tern__attention_args *a, bool is_f16, const float *q, int64_t key) {
     __m256 c[8];
     for (int h = 0; h < 8; h++)
         c[h] = _mm256_setzero_ps();
     int64_t i = 0;
-    for (; i + 64 <= head_size; i += 64)
+    for (; i + 64 <= a->head_size; i += 64)
         for (int h = 0; h < 8; h++)
-            c[h] =
-                _mm256_fmadd_ps(_mm256_loadu_ps(q + i + 8 * h), load_halves(key + i + 8 * h), c[h]);
-    const int64_t rest = head_size - i;
+            c[h] = _mm256_fmadd_ps(_mm256_loadu_ps(q + i + 8 * h), load(a, is_f16, key + i + 8 * h),
+                                   c[h]);
+    const int64_t rest = a->head_size - i;
     for (int h = 0; h < 8 && rest > 0; h++) {
         const float *x = q + i + 8 * h;
-        const uint16_t *k = key + i + 8 * h;
         if (rest >= 8 * h + 8)
-            c[h] = _mm256_fmadd_ps(_mm256_loadu_ps(x), load_halves(k), c[h]);
+            c[h] = _mm256_fmadd_ps(_mm256_loadu_ps(x), load(a, is_f16, key + i + 8 * h), c[h]);
         else if (rest > 8 * h)
-            c[h] = fma_below(x, k, rest - 8 * h, c[h]);
+            c[h] = fma_below(x, load_below(a, is_f16, key + i + 8 * h, rest - 8 * h), rest - 8 * h,
+                             c[h]);
     }
     for (int h = 0; h < 4; h++)
         c[h] = _mm256_add_ps(c[h], c[h + 4]);
@@ -103,73 +117,83 @@ static inline __m256 add_levels(const __m256 sums[POSITIONS]) {
     return level_1(level_2(lanes[0], lanes[1]), level_2(lanes[2], lanes[3]));
 }
 
-static void scores(const float *q, int64_t q_stride, int group, const uint16_t *keys,
-                   int64_t key_stride, int64_t length, int64_t head_size, float scale, float *out,
-                   int64_t out_stride) {
+static inline __attribute__((always_inline)) void score_typed(const tern__attention_args *a,
+                                                              bool is_f16) {
     __m256 sums[POSITIONS];
     for (int i = 0; i < POSITIONS; i++)
         sums[i] = _mm256_setzero_ps();
-    for (int64_t t = 0; t < length; t += POSITIONS) {
-        int count = length - t < POSITIONS ? (int)(length - t) : POSITIONS;
-        for (int g = 0; g < group; g++) {
+    for (int64_t t = 0; t < a->length; t += POSITIONS) {
+        int count = a->length - t < POSITIONS ? (int)(a->length - t) : POSITIONS;
+        for (int g = 0; g < a->group; g++) {
             for (int i = 0; i < count; i++)
-                sums[i] = key_partials(q + g * q_stride, keys + (t + i) * key_stride, head_size);
-            _mm256_maskstore_ps(out + g * out_stride + t, lanes_below(count),
-                                _mm256_mul_ps(add_levels(sums), _mm256_set1_ps(scale)));
+                sums[i] = key_partials(a, is_f16, a->x + g * a->x_stride, (t + i) * a->row_stride);
+            _mm256_maskstore_ps(a->out + g * a->out_stride + t, lanes_below(count),
+                                _mm256_mul_ps(add_levels(sums), _mm256_set1_ps(a->scale)));
         }
     }
 }
 
-/* Continues the chains of `group` rows x `lanes` (32, or up to 8) over `length` positions. */
-static inline __attribute__((always_inline)) void
-mix_block(const float *p, int64_t p_stride, int group, const uint16_t *values, int64_t value_stride,
-          int64_t length, int64_t lanes, float *out, int64_t out_stride) {
-    const int registers = lanes == 32 ? 4 : 1;
+static void scores(const tern__attention_args *args) {
+    const tern__attention_args a = *args;
+    if (a.is_f16)
+        score_typed(&a, true);
+    else
+        score_typed(&a, false);
+}
+
+/* Continues the chains of `group` rows x 8 * registers lanes from d on over a run from t on. One
+ * register may be the last, with fewer lanes. */
+static inline __attribute__((always_inline)) void mix_block(const tern__attention_args *a,
+                                                            int group, bool is_f16, int registers,
+                                                            int64_t t, int64_t d) {
+    const int64_t lanes = registers == 1 ? a->head_size - d : 8;
     const __m256i mask = lanes_below(lanes);
+    const int64_t end = a->length - t < RUN ? a->length : t + RUN;
     __m256 c[GROUP][4];
     for (int g = 0; g < group; g++)
         for (int h = 0; h < registers; h++)
-            c[g][h] = _mm256_maskload_ps(out + g * out_stride + 8 * h, mask);
-    for (int64_t t = 0; t < length; t++)
+            c[g][h] = _mm256_maskload_ps(a->out + g * a->out_stride + d + 8 * h, mask);
+    for (; t < end; t++)
         for (int h = 0; h < registers; h++) {
-            __m256 v = load_halves_below(values + t * value_stride + 8 * h, lanes);
+            __m256 v = load_below(a, is_f16, t * a->row_stride + d + 8 * h, lanes);
             for (int g = 0; g < group; g++)
-                c[g][h] = _mm256_fmadd_ps(_mm256_set1_ps(p[g * p_stride + t]), v, c[g][h]);
+                c[g][h] = _mm256_fmadd_ps(_mm256_set1_ps(a->x[g * a->x_stride + t]), v, c[g][h]);
         }
     for (int g = 0; g < group; g++)
         for (int h = 0; h < registers; h++)
-            _mm256_maskstore_ps(out + g * out_stride + 8 * h, mask, c[g][h]);
+            _mm256_maskstore_ps(a->out + g * a->out_stride + d + 8 * h, mask, c[g][h]);
 }
 
-static inline __attribute__((always_inline)) void
-mix_group(const float *p, int64_t p_stride, int group, const uint16_t *values, int64_t value_stride,
-          int64_t length, int64_t head_size, float *out, int64_t out_stride) {
+static inline __attribute__((always_inline)) void mix_typed(const tern__attention_args *a,
+                                                            int group, bool is_f16) {
     for (int g = 0; g < group; g++)
-        memset(out + g * out_stride, 0, (size_t)head_size * sizeof *out);
-    for (int64_t t = 0; t < length; t += RUN) {
-        int64_t count = length - t < RUN ? length - t : RUN, d = 0;
-        const float *x = p + t;
-        const uint16_t *v = values + t * value_stride;
-        for (; d + 32 <= head_size; d += 32)
-            mix_block(x, p_stride, group, v + d, value_stride, count, 32, out + d, out_stride);
-        for (; d + 8 <= head_size; d += 8)
-            mix_block(x, p_stride, group, v + d, value_stride, count, 8, out + d, out_stride);
-        if (d < head_size)
-            mix_block(x, p_stride, group, v + d, value_stride, count, head_size - d, out + d,
-                      out_stride);
+        memset(a->out + g * a->out_stride, 0, (size_t)a->head_size * sizeof *a->out);
+    for (int64_t t = 0; t < a->length; t += RUN) {
+        int64_t d = 0;
+        for (; d + 32 <= a->head_size; d += 32)
+            mix_block(a, group, is_f16, 4, t, d);
+        for (; d < a->head_size; d += 8)
+            mix_block(a, group, is_f16, 1, t, d);
     }
 }
 
-static void mix(const float *p, int64_t p_stride, int group, const uint16_t *values,
-                int64_t value_stride, int64_t length, int64_t head_size, float *out,
-                int64_t out_stride) {
-    int g = 0;
-    for (; g + 2 <= group; g += 2)
-        mix_group(p + g * p_stride, p_stride, 2, values, value_stride, length, head_size,
-                  out + g * out_stride, out_stride);
-    if (g < group)
-        mix_group(p + g * p_stride, p_stride, 1, values, value_stride, length, head_size,
-                  out + g * out_stride, out_stride);
+static inline __attribute__((always_inline)) void mix_group(const tern__attention_args *a,
+                                                            int group) {
+    if (a->is_f16)
+        mix_typed(a, group, true);
+    else
+        mix_typed(a, group, false);
+}
+
+static void mix(const tern__attention_args *args) {
+    tern__attention_args a = *args;
+    for (; a.group >= GROUP; a.group -= GROUP) {
+        mix_group(&a, GROUP);
+        a.x += GROUP * a.x_stride;
+        a.out += GROUP * a.out_stride;
+    }
+    if (a.group > 0)
+        mix_group(&a, 1);
 }
 
 const tern__attention_kernel tern__attention_avx2 = {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Family `attention` for AVX-512.
  *
- *     scores: out[g][t] = dot(q[g], key[t]) * scale, by the reduction rule (kernels/rows.h)
- *     mix:    out[g][d] = fma(p[g][t], values[t][d], out[g][d]), t in order from +0
+ *     scores: out[g][t] = dot(x[g], rows[t]) * scale, by the reduction rule (kernels/rows.h)
+ *     mix:    out[g][d] = fma(x[g][t], rows[t][d], out[g][d]), t in order from +0
  *
- * Up to 4 query rows share the conversion of a key or value row; more go in passes of 4.
+ * Up to 4 query rows share the load (of F16 the conversion) of a key or value row; more go in
+ * passes of 4. Each number of rows and each type has its own instance, so that the partial results
+ * stay in registers: `group` and `is_f16` are constants in the functions that take them.
  *
  * scores: lanes are the 64 partial results, four registers a query row. Two additions (s = 32, 16)
  * leave one register a position; the levels 8, 4, 2, 1 are done for 16 positions together, so that
@@ -23,7 +25,7 @@
 #include "kernels/attention.h"
 
 enum {
-    GROUP = 4,      /* query rows that share a conversion */
+    GROUP = 4,      /* query rows that share a load */
     POSITIONS = 16, /* positions whose partial results are added together */
     RUN = 64,       /* positions that mix() takes per block of lanes */
 };
@@ -39,12 +41,19 @@ static inline lane_masks lanes_below(int64_t n) {
                          (__mmask16)(bits >> 48)}};
 }
 
-static inline __m512 load_halves(const uint16_t *x) {
-    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)x));
+/* 16 elements of the rows from `at` on. */
+static inline __m512 load(const tern__attention_args *a, bool is_f16, int64_t at) {
+    if (is_f16)
+        return _mm512_cvtph_ps(
+            _mm256_loadu_si256((const __m256i *)((const uint16_t *)a->rows + at)));
+    return _mm512_loadu_ps((const float *)a->rows + at);
 }
 
-static inline __m512 load_halves_masked(const uint16_t *x, __mmask16 mask) {
-    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, x));
+static inline __m512 load_masked(const tern__attention_args *a, bool is_f16, int64_t at,
+                                 __mmask16 mask) {
+    if (is_f16)
+        return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, (const uint16_t *)a->rows + at));
+    return _mm512_maskz_loadu_ps(mask, (const float *)a->rows + at);
 }
 
 /* The 16 partial results that the levels s = 32 and s = 16 leave, of 16 positions. */
@@ -52,31 +61,32 @@ typedef struct partials {
     _Alignas(64) float at[POSITIONS][16];
 } partials;
 
-/* One key row against `group` query rows. */
-static inline __attribute__((always_inline)) void key_partials(const float *q, int64_t q_stride,
-                                                               int group, const uint16_t *key,
-                                                               int64_t head_size, int position,
-                                                               partials sums[GROUP]) {
+/* The key row t, which is position `position` of sums, against `group` query rows. */
+static inline __attribute__((always_inline)) void key_partials(const tern__attention_args *a,
+                                                               int group, bool is_f16, int64_t t,
+                                                               int position, partials sums[GROUP]) {
+    const int64_t key = t * a->row_stride;
     __m512 c[GROUP][4];
     for (int g = 0; g < group; g++)
         for (int h = 0; h < 4; h++)
             c[g][h] = _mm512_setzero_ps();
     int64_t i = 0;
-    for (; i + 64 <= head_size; i += 64)
+    for (; i + 64 <= a->head_size; i += 64)
         for (int h = 0; h < 4; h++) {
-            __m512 k = load_halves(key + i + 16 * h);
+            __m512 k = load(a, is_f16, key + i + 16 * h);
             for (int g = 0; g < group; g++) {
-                __m512 x = _mm512_loadu_ps(q + g * q_stride + i + 16 * h);
-                c[g][h] = _mm512_fmadd_ps(x, k, c[g][h]);
+                __m512 q = _mm512_loadu_ps(a->x + g * a->x_stride + i + 16 * h);
+                c[g][h] = _mm512_fmadd_ps(q, k, c[g][h]);
             }
         }
-    if (i < head_size) {
-        const lane_masks mask = lanes_below(head_size - i);
+    if (i < a->head_size) {
+        const lane_masks mask = lanes_below(a->head_size - i);
         for (int h = 0; h < 4; h++) {
-            __m512 k = load_halves_masked(key + i + 16 * h, mask.at[h]);
+            __m512 k = load_masked(a, is_f16, key + i + 16 * h, mask.at[h]);
             for (int g = 0; g < group; g++) {
-                __m512 x = _mm512_maskz_loadu_ps(mask.at[h], q + g * q_stride + i + 16 * h);
-                c[g][h] = _mm512_mask3_fmadd_ps(x, k, c[g][h], mask.at[h]);
+                const float *x = a->x + g * a->x_stride + i + 16 * h;
+                __m512 q = _mm512_maskz_loadu_ps(mask.at[h], x);
+                c[g][h] = _mm512_mask3_fmadd_ps(q, k, c[g][h], mask.at[h]);
             }
         }
     }
@@ -114,94 +124,104 @@ static inline __m512 add_levels(const partials *sums) {
     return level_1(level_2(lanes[0], lanes[1]), level_2(lanes[2], lanes[3]));
 }
 
-/* One instance per group size, so that the partial results stay in registers. */
-static inline __attribute__((always_inline)) void
-score_group(const float *q, int64_t q_stride, int group, const uint16_t *keys, int64_t key_stride,
-            int64_t length, int64_t head_size, float scale, float *out, int64_t out_stride) {
+static inline __attribute__((always_inline)) void score_typed(const tern__attention_args *a,
+                                                              int group, bool is_f16) {
     partials sums[GROUP];
     memset(sums, 0, sizeof sums);
-    for (int64_t t = 0; t < length; t += POSITIONS) {
-        int count = length - t < POSITIONS ? (int)(length - t) : POSITIONS;
+    for (int64_t t = 0; t < a->length; t += POSITIONS) {
+        int count = a->length - t < POSITIONS ? (int)(a->length - t) : POSITIONS;
         for (int i = 0; i < count; i++)
-            key_partials(q, q_stride, group, keys + (t + i) * key_stride, head_size, i, sums);
+            key_partials(a, group, is_f16, t + i, i, sums);
         for (int g = 0; g < group; g++)
-            _mm512_mask_storeu_ps(out + g * out_stride + t, lanes_below(count).at[0],
-                                  _mm512_mul_ps(add_levels(&sums[g]), _mm512_set1_ps(scale)));
+            _mm512_mask_storeu_ps(a->out + g * a->out_stride + t, lanes_below(count).at[0],
+                                  _mm512_mul_ps(add_levels(&sums[g]), _mm512_set1_ps(a->scale)));
     }
 }
 
-static void scores(const float *q, int64_t q_stride, int group, const uint16_t *keys,
-                   int64_t key_stride, int64_t length, int64_t head_size, float scale, float *out,
-                   int64_t out_stride) {
-    for (int g = 0; g < group; g += GROUP) {
-        const float *x = q + g * q_stride;
-        float *to = out + g * out_stride;
-        switch (group - g) {
+static inline __attribute__((always_inline)) void score_group(const tern__attention_args *a,
+                                                              int group) {
+    if (a->is_f16)
+        score_typed(a, group, true);
+    else
+        score_typed(a, group, false);
+}
+
+/* Goes on to the rows behind the first GROUP. */
+static inline void next_group(tern__attention_args *a) {
+    a->x += GROUP * a->x_stride;
+    a->out += GROUP * a->out_stride;
+    a->group -= GROUP;
+}
+
+static void scores(const tern__attention_args *args) {
+    for (tern__attention_args a = *args; a.group > 0; next_group(&a)) {
+        switch (a.group) {
         case 1:
-            score_group(x, q_stride, 1, keys, key_stride, length, head_size, scale, to, out_stride);
+            score_group(&a, 1);
             break;
         case 2:
-            score_group(x, q_stride, 2, keys, key_stride, length, head_size, scale, to, out_stride);
+            score_group(&a, 2);
             break;
         case 3:
-            score_group(x, q_stride, 3, keys, key_stride, length, head_size, scale, to, out_stride);
+            score_group(&a, 3);
             break;
         default:
-            score_group(x, q_stride, 4, keys, key_stride, length, head_size, scale, to, out_stride);
+            score_group(&a, GROUP);
         }
     }
 }
 
-/* Continues the chains of `group` rows x (up to) 64 lanes over `length` positions. */
+/* Continues the chains of `group` rows x (up to) 64 lanes from d on over a run from t on. */
 static inline __attribute__((always_inline)) void
-mix_block(const float *p, int64_t p_stride, int group, const uint16_t *values, int64_t value_stride,
-          int64_t length, lane_masks mask, float *out, int64_t out_stride) {
+mix_block(const tern__attention_args *a, int group, bool is_f16, int64_t t, int64_t d) {
+    const lane_masks mask = lanes_below(a->head_size - d);
+    const int64_t end = a->length - t < RUN ? a->length : t + RUN;
     __m512 c[GROUP][4];
     for (int g = 0; g < group; g++)
         for (int h = 0; h < 4; h++)
-            c[g][h] = _mm512_maskz_loadu_ps(mask.at[h], out + g * out_stride + 16 * h);
-    for (int64_t t = 0; t < length; t++)
+            c[g][h] = _mm512_maskz_loadu_ps(mask.at[h], a->out + g * a->out_stride + d + 16 * h);
+    for (; t < end; t++)
         for (int h = 0; h < 4; h++) {
-            __m512 v = load_halves_masked(values + t * value_stride + 16 * h, mask.at[h]);
+            __m512 v = load_masked(a, is_f16, t * a->row_stride + d + 16 * h, mask.at[h]);
             for (int g = 0; g < group; g++)
-                c[g][h] = _mm512_fmadd_ps(_mm512_set1_ps(p[g * p_stride + t]), v, c[g][h]);
+                c[g][h] = _mm512_fmadd_ps(_mm512_set1_ps(a->x[g * a->x_stride + t]), v, c[g][h]);
         }
     for (int g = 0; g < group; g++)
         for (int h = 0; h < 4; h++)
-            _mm512_mask_storeu_ps(out + g * out_stride + 16 * h, mask.at[h], c[g][h]);
+            _mm512_mask_storeu_ps(a->out + g * a->out_stride + d + 16 * h, mask.at[h], c[g][h]);
 }
 
-static inline __attribute__((always_inline)) void
-mix_group(const float *p, int64_t p_stride, int group, const uint16_t *values, int64_t value_stride,
-          int64_t length, int64_t head_size, float *out, int64_t out_stride) {
+static inline __attribute__((always_inline)) void mix_typed(const tern__attention_args *a,
+                                                            int group, bool is_f16) {
     for (int g = 0; g < group; g++)
-        memset(out + g * out_stride, 0, (size_t)head_size * sizeof *out);
-    for (int64_t t = 0; t < length; t += RUN) {
-        int64_t count = length - t < RUN ? length - t : RUN;
-        for (int64_t d = 0; d < head_size; d += 64)
-            mix_block(p + t, p_stride, group, values + t * value_stride + d, value_stride, count,
-                      lanes_below(head_size - d), out + d, out_stride);
-    }
+        memset(a->out + g * a->out_stride, 0, (size_t)a->head_size * sizeof *a->out);
+    for (int64_t t = 0; t < a->length; t += RUN)
+        for (int64_t d = 0; d < a->head_size; d += 64)
+            mix_block(a, group, is_f16, t, d);
 }
 
-static void mix(const float *p, int64_t p_stride, int group, const uint16_t *values,
-                int64_t value_stride, int64_t length, int64_t head_size, float *out,
-                int64_t out_stride) {
-    for (int g = 0; g < group; g += GROUP) {
-        const float *x = p + g * p_stride;
-        float *to = out + g * out_stride;
-        switch (group - g) {
+static inline __attribute__((always_inline)) void mix_group(const tern__attention_args *a,
+                                                            int group) {
+    if (a->is_f16)
+        mix_typed(a, group, true);
+    else
+        mix_typed(a, group, false);
+}
+
+static void mix(const tern__attention_args *args) {
+    for (tern__attention_args a = *args; a.group > 0; next_group(&a)) {
+        switch (a.group) {
         case 1:
-            mix_group(x, p_stride, 1, values, value_stride, length, head_size, to, out_stride);
+            mix_group(&a, 1);
             break;
         case 2:
-            mix_group(x, p_stride, 2, values, value_stride, length, head_size, to, out_stride);
+            mix_group(&a, 2);
             break;
         case 3:
-            mix_group(x, p_stride, 3, values, value_stride, length, head_size, to, out_stride);
+            mix_group(&a, 3);
             break;
         default:
-            mix_group(x, p_stride, 4, values, value_stride, length, head_size, to, out_stride);
+            mix_group(&a, GROUP);
         }
     }
 }

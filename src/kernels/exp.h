@@ -7,8 +7,8 @@
  *   e^r    = 1 + r + r^2 q(r), q of degree 5 (minimax for the relative error, below 2^-31)
  *
  * r is carried as r + rest and 1 + r as one + lost, so that little more than the last addition
- * rounds. The factor 2^n is applied in two steps of which only the second can round: results are
- * denormal without a second rounding error and overflow to infinity where they must.
+ * rounds. The factor 2^n is applied in two steps of which only the second can round, and that only
+ * into a denormal or to infinity.
  *
  * Largest error over all 2^32 inputs, against a double exponential: 0.660 ulp, 0.765 ulp where the
  * result is denormal; 99.88 % of the results between 0 and infinity are the nearest number.

@@ -23,17 +23,16 @@ typedef struct tern__gemm_kernel {
 
     /* dst[k * panel + j] = b[k * k_stride + j * j_stride] for k < depth, j < columns <= panel; 0
      * for columns <= j < panel. Fast where either stride is 1. dst is 64-byte aligned. */
-    void (*pack_f32)(const float *b, int64_t k_stride, int64_t j_stride, int64_t depth,
-                     int columns, float *dst);
+    void (*pack_f32)(const float *b, int64_t k_stride, int64_t j_stride, int64_t depth, int columns,
+                     float *dst);
     void (*pack_f16)(const uint16_t *b, int64_t k_stride, int64_t j_stride, int64_t depth,
                      int columns, float *dst);
 
     /* rows (1..kernel rows) x columns (1..panel) elements. With is_first the chain starts at +0
      * and out need not be initialised; else it continues from out. Element a[i][k] lies at
      * a[i * a_stride + k * a_k_stride]. Only columns `< columns` of out are touched. */
-    void (*run)(const float *a, int64_t a_stride, int64_t a_k_stride, int rows,
-                const float *panel, int64_t depth, float *out, int64_t out_stride, int columns,
-                bool is_first);
+    void (*run)(const float *a, int64_t a_stride, int64_t a_k_stride, int rows, const float *panel,
+                int64_t depth, float *out, int64_t out_stride, int columns, bool is_first);
 
     /* pack_f16 and run for one row of a (contiguous) against columns stored one behind the other
      * (k_stride 1), in one go and without scratch; the same bits. NULL where the variant has

@@ -3,33 +3,31 @@
  * Family `ternary`, AVX2: vpmaddubsw multiplies unsigned codes with signed activations and adds
  * pairs of products to int16; four bytes of a row lie in one 32-bit lane.
  *
- * A panel is 16 rows; a line of 64 bytes holds 16 k of each, so that a panel is one linear stream:
- *
- *     byte 4 * row + b, bits 2p and 2p + 1 = code of k = 16 * line + 4 * p + b     b, p = 0..3
- *
- * The four 2-bit planes p of a line are byte vectors that meet the activations q[k .. k + 3],
- * broadcast to all lanes. Products are added in int16 and widened to int32 every DEPTH k.
- *   N = 1: lines are used as they come. Planes 1 and 3 keep a factor of 4, which saves two shifts
- *     of three; they have sums of their own, shifted right at the end (exact).
- *   N > 1: DEPTH k of a panel are unpacked once to bytes (4 KiB, in L1) and used for all columns,
+ * Panels of 16 rows, lines of 64 bytes; planes are those of ternary_lines.h. Products are added in
+ * int16 and widened to int32 every DEPTH k or less.
+ *   N <= 2: lines are used as they come. Planes 1 and 3 keep a factor of 4, which saves two shifts
+ *     of three; they have sums of their own, shifted right when widened (exact).
+ *   N > 2: DEPTH k of a panel are unpacked once to bytes (4 KiB, in L1) and used for all columns,
  *     at most TILE of them at a time. The columns are cut into blocks whose activations stay in L2.
  *
- * Bounds, int16: a pair adds at least 2 * 2 * -128 = -512 and at most 508. DEPTH / 4 = 64 pairs make
- * -32768 .. 32512. With the factor 4, 16 pairs (2 planes of STREAM_LINES lines) make the same.
- * int32: 4 * 2 * 128 * K / 2 = 2^27 at K = 2^18. Sums are integers, hence exact in any order.
+ * Bounds, int16: a pair adds at least 2 * 2 * -128 = -512 and at most 508. DEPTH / 4 = 64 pairs
+ * make -32768 .. 32512. With the factor 4, 16 pairs (2 planes of STREAM_LINES lines) make the same.
+ * int32: 2 * 128 * K = 2^26 at K = 2^18, and as much for the sum of q. Exact in any order.
  *
- * Measured on a Xeon of family 6 model 207, one thread: MEASURED */
+ * Measured on a Xeon of family 6 model 207, one thread: N = 1 from L2 20 GB/s of packed bytes, from
+ * memory 90 % of the read bandwidth; N = 512 115 to 120 Gproducts/s. At N = 3 lines as they come
+ * are no faster than unpacked ones, at N = 2 twice as fast. */
 #include <immintrin.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "kernels/ternary.h"
+#include "kernels/ternary_lines.h"
 
 enum {
     ROWS = 16,
-    UNIT = 16,
+    UNIT = TERN__TERNARY_UNIT,
     LINE = ROWS * UNIT / 4,
-    STREAM = 4, /* most columns that use lines as they come */
+    STREAM = 2, /* most columns that use lines as they come */
     STREAM_LINES = 8,
     TILE = 6,
     DEPTH = 256,
@@ -44,27 +42,15 @@ enum {
 typedef int16_t i16x16 __attribute__((vector_size(32)));
 
 static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {
-    for (int64_t unit = 0; unit < k / UNIT; unit++)
-        for (int64_t row = 0; row < ROWS; row++) {
-            uint32_t plane[4];
-            memcpy(plane, codes + row * k + unit * UNIT, sizeof plane);
-            uint32_t word = plane[0] | plane[1] << 2 | plane[2] << 4 | plane[3] << 6;
-            memcpy(panel + unit * LINE + row * 4, &word, sizeof word);
-        }
+    tern__ternary_pack_lines(codes, k, ROWS, panel);
 }
 
 static inline int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-static inline const uint8_t *line_of(const tern__ternary_args *args, int64_t panel, int64_t k) {
-    return args->packed + (panel * args->k + k) / UNIT * LINE;
-}
-
 static inline __m256i broadcast(const int8_t *q) {
-    int32_t word;
-    memcpy(&word, q, sizeof word);
-    return _mm256_set1_epi32(word);
+    return _mm256_set1_epi32(tern__ternary_four(q));
 }
 
 static inline i16x16 dot(i16x16 sum, __m256i codes, __m256i q) {
@@ -96,9 +82,10 @@ static inline void store_rows(int32_t *out, int64_t rows, const __m256i half[2])
 }
 
 /* STREAM_LINES lines or less, all columns: totals (columns, 2) of the two halves of a panel. */
-__attribute__((always_inline)) static inline void
-stream_lines(const uint8_t *line, int64_t lines, const int8_t *q, int64_t q_stride,
-             __m256i (*total)[2], const int columns) {
+__attribute__((always_inline)) static inline void stream_lines(const uint8_t *line, int64_t lines,
+                                                               const int8_t *q, int64_t q_stride,
+                                                               __m256i (*total)[2],
+                                                               const int columns) {
     const __m256i mask_1 = _mm256_set1_epi8(0x03), mask_4 = _mm256_set1_epi8(0x0c);
     i16x16 sum_1[STREAM][2], sum_4[STREAM][2];
     for (int c = 0; c < columns; c++)
@@ -136,10 +123,12 @@ stream(const tern__ternary_args *args, int64_t panel_begin, int64_t panel_end, c
         for (int c = 0; c < columns; c++)
             total[c][0] = total[c][1] = _mm256_set1_epi32(-args->q_sum[c]);
         for (int64_t k = args->k_begin; k < args->k_end; k += step)
-            stream_lines(line_of(args, panel, k), smaller(step, args->k_end - k) / UNIT,
-                         args->q + k, args->q_stride, total, columns);
+            stream_lines(tern__ternary_line(args, ROWS, panel, k),
+                         smaller(step, args->k_end - k) / UNIT, args->q + k, args->q_stride, total,
+                         columns);
         for (int c = 0; c < columns; c++)
-            store_rows(args->out + c * args->out_stride + panel * ROWS, args->m - panel * ROWS, total[c]);
+            store_rows(args->out + c * args->out_stride + panel * ROWS, args->m - panel * ROWS,
+                       total[c]);
     }
 }
 
@@ -229,9 +218,10 @@ static void run_panel(const tern__ternary_args *args, int64_t panel, int64_t beg
     const int64_t tiles = (end - begin + TILE - 1) / TILE;
     const int64_t width = (end - begin + tiles - 1) / tiles;
     const int64_t last = begin + (end - begin) / width * width;
-    for (int64_t k = args->k_begin; k < args->k_end; k += DEPTH) {
+    int64_t k = args->k_begin;
+    do {
         const int64_t depth = smaller(DEPTH, args->k_end - k);
-        unpack(line_of(args, panel, k), depth / UNIT, codes);
+        unpack(tern__ternary_line(args, ROWS, panel, k), depth / UNIT, codes);
         const tile_args tile = {
             .codes = (const __m256i(*)[2])codes,
             .groups = depth / 4,
@@ -245,22 +235,17 @@ static void run_panel(const tern__ternary_args *args, int64_t panel, int64_t beg
         };
         run_multiply(&tile, begin, last, width);
         run_multiply(&tile, last, end, end - last);
-    }
+        k += DEPTH;
+    } while (k < args->k_end);
 }
 
 static void run(const tern__ternary_args *args, int64_t panel_begin, int64_t panel_end) {
-    switch (args->n) {
-    case 1:
+    if (args->n == 1) {
         stream(args, panel_begin, panel_end, 1);
         return;
-    case 2:
+    }
+    if (args->n == 2) {
         stream(args, panel_begin, panel_end, 2);
-        return;
-    case 3:
-        stream(args, panel_begin, panel_end, 3);
-        return;
-    case 4:
-        stream(args, panel_begin, panel_end, 4);
         return;
     }
     const int64_t fitting = BLOCK_BYTES / (args->k_end - args->k_begin + 1) / TILE * TILE;

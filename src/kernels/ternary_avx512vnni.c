@@ -3,12 +3,7 @@
  * Family `ternary`, AVX-512 VNNI: vpdpbusd multiplies unsigned codes with signed activations and
  * adds four products to each of 16 int32 lanes; lanes are rows of the weight.
  *
- * A panel is 32 rows; a line of 128 bytes holds 16 k of each, so that a panel is one linear stream:
- *
- *     byte 4 * row + b, bits 2p and 2p + 1 = code of k = 16 * line + 4 * p + b     b, p = 0..3
- *
- * The four 2-bit planes p of a line are byte vectors that meet the activations q[k .. k + 3],
- * broadcast to all lanes.
+ * Panels of 32 rows, lines of 128 bytes; planes are those of ternary_lines.h.
  *   N <= 8: bound by memory; lines are used as they come. To save shifts a plane may stay where it
  *     lies in its byte: `classes` tells how many different positions are left, and each has sums of
  *     its own that carry the factor 4^p, taken off at the end by an exact shift.
@@ -20,17 +15,16 @@
  * is 2^30 at K = 2^18. Sums are integers, hence exact in any order.
  *
  * Measured on a Xeon of family 6 model 207, one thread: N = 1 from L2 47 GB/s of packed bytes, from
- * memory 93 to 96 % of the read bandwidth (53 % without prefetch, 78 % with the near one only; two
- * or four panels at once are no faster); N = 512 84 to 92 % of the rate of vpdpbusd alone. */
+ * memory 93 to 95 % of the read bandwidth (54 % without prefetch, 78 % with the near one alone; two
+ * or four panels at once are no faster); N = 512 80 to 92 % of the rate of vpdpbusd alone. */
 #include <immintrin.h>
 #include <stdbool.h>
-#include <string.h>
 
-#include "kernels/ternary.h"
+#include "kernels/ternary_lines.h"
 
 enum {
     ROWS = 32,
-    UNIT = 16,
+    UNIT = TERN__TERNARY_UNIT,
     LINE = ROWS * UNIT / 4,
     STREAM = 8, /* most columns that use lines as they come */
     TILE = 12,
@@ -46,17 +40,7 @@ enum {
 typedef int32_t i32x16 __attribute__((vector_size(64)));
 
 static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {
-    for (int64_t unit = 0; unit < k / UNIT; unit++)
-        for (int64_t row = 0; row < ROWS; row++) {
-            uint32_t plane[4];
-            memcpy(plane, codes + row * k + unit * UNIT, sizeof plane);
-            uint32_t word = plane[0] | plane[1] << 2 | plane[2] << 4 | plane[3] << 6;
-            memcpy(panel + unit * LINE + row * 4, &word, sizeof word);
-        }
-}
-
-static inline const uint8_t *line_of(const tern__ternary_args *args, int64_t panel, int64_t k) {
-    return args->packed + (panel * args->k + k) / UNIT * LINE;
+    tern__ternary_pack_lines(codes, k, ROWS, panel);
 }
 
 /* One bit for each row of the panel that the weight has. */
@@ -71,9 +55,7 @@ static inline void store_rows(int32_t *out, uint32_t mask, i32x16 low, i32x16 hi
 }
 
 static inline __m512i broadcast(const int8_t *q) {
-    int32_t word;
-    memcpy(&word, q, sizeof word);
-    return _mm512_set1_epi32(word);
+    return _mm512_set1_epi32(tern__ternary_four(q));
 }
 
 static inline i32x16 dot(i32x16 sum, __m512i codes, __m512i q) {
@@ -112,11 +94,11 @@ static inline i32x16 join(const i32x16 sum[4], int classes, int32_t start) {
     return (i32x16)total;
 }
 
-__attribute__((always_inline)) static inline void
-stream(const tern__ternary_args *args, int64_t panel_begin, int64_t panel_end, const int columns,
-       const int classes) {
+__attribute__((always_inline)) static inline void stream(const tern__ternary_args *args,
+                                                         int64_t panel_begin, int64_t panel_end,
+                                                         const int columns, const int classes) {
     for (int64_t panel = panel_begin; panel < panel_end; panel++) {
-        const uint8_t *line = line_of(args, panel, args->k_begin);
+        const uint8_t *line = tern__ternary_line(args, ROWS, panel, args->k_begin);
         i32x16 low[STREAM][4], high[STREAM][4];
         for (int c = 0; c < columns; c++)
             for (int s = 0; s < classes; s++)
@@ -282,9 +264,10 @@ static void run_panel(const tern__ternary_args *args, int64_t panel, int64_t beg
     const int64_t tiles = (end - begin + TILE - 1) / TILE;
     const int64_t width = (end - begin + tiles - 1) / tiles;
     const int64_t last = begin + (end - begin) / width * width;
-    for (int64_t k = args->k_begin; k < args->k_end; k += DEPTH) {
+    int64_t k = args->k_begin;
+    do {
         const int64_t depth = smaller(DEPTH, args->k_end - k);
-        unpack(line_of(args, panel, k), depth / UNIT, codes);
+        unpack(tern__ternary_line(args, ROWS, panel, k), depth / UNIT, codes);
         const tile_args tile = {
             .codes = (const __m512i(*)[2])codes,
             .groups = depth / 4,
@@ -298,7 +281,8 @@ static void run_panel(const tern__ternary_args *args, int64_t panel, int64_t beg
         };
         run_multiply(&tile, begin, last, width);
         run_multiply(&tile, last, end, end - last);
-    }
+        k += DEPTH;
+    } while (k < args->k_end);
 }
 
 static void run(const tern__ternary_args *args, int64_t panel_begin, int64_t panel_end) {

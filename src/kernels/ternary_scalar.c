@@ -6,7 +6,8 @@
 
 static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {
     for (int64_t i = 0; i < k; i += 4)
-        panel[i / 4] = (uint8_t)(codes[i] | codes[i + 1] << 2 | codes[i + 2] << 4 | codes[i + 3] << 6);
+        panel[i / 4] =
+            (uint8_t)(codes[i] | codes[i + 1] << 2 | codes[i + 2] << 4 | codes[i + 3] << 6);
 }
 
 static void run(const tern__ternary_args *args, int64_t panel_begin, int64_t panel_end) {

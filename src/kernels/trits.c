@@ -1,84 +1,99 @@
-/* SPDX-License-Identifier: MIT */
-#include "kernels/trits.h"
-
+/* SPDX-License-Identifier: MIT
+ * Decoders of ternary blocks. Codes of two bits are taken out of eight bytes at a time: that is
+ * fast with any compiler (clang 14 does not vectorise the loop over bytes). */
 #include <string.h>
 
 #include "base/half.h"
+#include "kernels/trits.h"
 
-/* Two bits a code; bit 1 and bit 0 together make the code 3, which is none. */
-static bool has_no_three(const uint8_t *bytes, int64_t count) {
-    uint8_t both = 0;
-    for (int64_t i = 0; i < count; i++)
-        both |= (uint8_t)(bytes[i] & bytes[i] >> 1 & 0x55u);
-    return both == 0;
+enum {
+    BLOCK_CODES = 128,
+    BLOCK_BYTES = 32,
+    TQ_CODES = 256,
+    TQ1_0_BYTES = 54,
+    TQ2_0_BYTES = 66,
+};
+
+/* 32 bytes of 128 codes: code 32 * p + j lies in byte j, bits 2p and 2p + 1, or, where the first
+ * codes are the high ones, bits 6 - 2p and 7 - 2p. False when a code is 3: both its bits are set.
+ */
+static inline bool block_128(const uint8_t *data, bool is_high_first, uint8_t *codes) {
+    uint64_t threes = 0;
+    for (int j = 0; j < BLOCK_BYTES; j += 8) {
+        uint64_t bytes;
+        memcpy(&bytes, data + j, sizeof bytes);
+        threes |= bytes & bytes >> 1 & 0x5555555555555555u;
+        for (int p = 0; p < 4; p++) {
+            const uint64_t plane = bytes >> (is_high_first ? 6 - 2 * p : 2 * p);
+            const uint64_t eight = plane & 0x0303030303030303u;
+            memcpy(codes + BLOCK_BYTES * p + j, &eight, sizeof eight);
+        }
+    }
+    return threes == 0;
 }
 
 bool tern__trits_i2_s(const uint8_t *data, int64_t first, int64_t count, uint8_t *codes) {
-    int64_t i = first, end = first + count;
-    while (i < end) {
-        const uint8_t *block = data + i / 128 * 32;
-        if (i % 128 == 0 && end - i >= 128) {
-            if (!has_no_three(block, 32))
-                return false;
-            for (int plane = 0; plane < 4; plane++)
-                for (int b = 0; b < 32; b++)
-                    codes[plane * 32 + b] = block[b] >> (6 - 2 * plane) & 3u;
-            codes += 128;
-            i += 128;
-            continue;
+    bool is_valid = true;
+    while (count > 0) {
+        const uint8_t *block = data + first / BLOCK_CODES * BLOCK_BYTES;
+        const int64_t skip = first % BLOCK_CODES;
+        const int64_t left = BLOCK_CODES - skip;
+        const int64_t taken = count < left ? count : left;
+        if (taken == BLOCK_CODES) {
+            is_valid &= block_128(block, true, codes);
+        } else {
+            for (int64_t i = 0; i < taken; i++) {
+                const int64_t at = skip + i;
+                codes[i] = block[at % BLOCK_BYTES] >> (6 - at / BLOCK_BYTES * 2) & 3;
+                is_valid &= codes[i] != 3;
+            }
         }
-        uint8_t code = block[i % 32] >> (6 - 2 * (i % 128 / 32)) & 3u;
-        if (code == 3)
-            return false;
-        *codes++ = code;
-        i++;
+        first += taken;
+        codes += taken;
+        count -= taken;
     }
-    return true;
+    return is_valid;
 }
 
-/* Reads the F16 scale behind `data`; a scale of 0 makes every weight 0, whatever the codes say. */
-static float finish_block(const uint8_t *data, uint8_t *codes) {
-    uint16_t half;
-    memcpy(&half, data, sizeof half);
-    float scale = tern__f32_from_f16(half);
-    if (scale == 0)
-        memset(codes, 1, 256);
-    return scale;
+static float scale_at(const uint8_t *data) {
+    return tern__f32_from_f16((uint16_t)(data[0] | data[1] << 8));
 }
 
-/* Trit n of a byte that holds five in base 3, scaled to 256: multiply by 3^n, keep the fraction,
- * take the next digit (compilade, "Ternary packing for LLMs", 2024). */
-static uint8_t trit_of(uint8_t byte, int n) {
-    static const uint8_t powers[5] = {1, 3, 9, 27, 81};
-    uint8_t fraction = (uint8_t)(byte * powers[n]);
-    return (uint8_t)(fraction * 3u >> 8);
+/* Trit t of a byte b that holds five of them in base 3, most significant first, as
+ * ceil(256 * value / 243): the integer part of 3 * frac(b / 256 * 3^t). */
+static inline uint8_t trit(uint8_t byte, uint8_t power) {
+    return (uint8_t)((uint8_t)(byte * power) * 3 >> 8);
 }
 
 bool tern__trits_tq1_0(const uint8_t *data, int64_t blocks, uint8_t *codes, float *scales) {
-    for (int64_t b = 0; b < blocks; b++, data += 54, codes += 256) {
-        for (int n = 0; n < 5; n++) {
-            for (int m = 0; m < 32; m++)
-                codes[32 * n + m] = trit_of(data[m], n);
-            for (int m = 0; m < 16; m++)
-                codes[160 + 16 * n + m] = trit_of(data[32 + m], n);
+    static const uint8_t powers[5] = {1, 3, 9, 27, 81};
+    for (int64_t b = 0; b < blocks; b++, data += TQ1_0_BYTES, codes += TQ_CODES) {
+        scales[b] = scale_at(data + 52);
+        if (scales[b] == 0) {
+            memset(codes, 1, TQ_CODES);
+            continue;
         }
-        for (int n = 0; n < 4; n++)
+        for (int t = 0; t < 5; t++) {
+            for (int j = 0; j < 32; j++)
+                codes[32 * t + j] = trit(data[j], powers[t]);
+            for (int j = 0; j < 16; j++)
+                codes[160 + 16 * t + j] = trit(data[32 + j], powers[t]);
+        }
+        for (int t = 0; t < 4; t++)
             for (int j = 0; j < 4; j++)
-                codes[240 + 4 * n + j] = trit_of(data[48 + j], n);
-        scales[b] = finish_block(data + 52, codes);
+                codes[240 + 4 * t + j] = trit(data[48 + j], powers[t]);
     }
     return true;
 }
 
 bool tern__trits_tq2_0(const uint8_t *data, int64_t blocks, uint8_t *codes, float *scales) {
-    for (int64_t b = 0; b < blocks; b++, data += 66, codes += 256) {
-        if (!has_no_three(data, 64))
-            return false;
-        for (int half = 0; half < 2; half++)
-            for (int plane = 0; plane < 4; plane++)
-                for (int m = 0; m < 32; m++)
-                    codes[128 * half + 32 * plane + m] = data[32 * half + m] >> 2 * plane & 3u;
-        scales[b] = finish_block(data + 64, codes);
+    bool is_valid = true;
+    for (int64_t b = 0; b < blocks; b++, data += TQ2_0_BYTES, codes += TQ_CODES) {
+        is_valid &= block_128(data, false, codes);
+        is_valid &= block_128(data + BLOCK_BYTES, false, codes + BLOCK_CODES);
+        scales[b] = scale_at(data + 64);
+        if (scales[b] == 0)
+            memset(codes, 1, TQ_CODES);
     }
-    return true;
+    return is_valid;
 }

@@ -2,10 +2,12 @@
  *
  * The memory of a context: size classes for small blocks, page runs for large ones.
  *
- * Small: classes at most 12.5 % apart (eight per doubling), 64-byte aligned, cut from chunks that
- * the operating system gives; a released block goes on its class's free list. Large (above the
- * biggest class): mapped on their own, a few kept for reuse. Any thread may call; a lock guards
- * the lists. Under AddressSanitizer free blocks and slack are poisoned.
+ * Sizes are rounded up to classes: eight per doubling, so at most 12.5 % apart, and steps of 64
+ * bytes up to 512. Small (up to 1 MiB): cut from chunks that the operating system gives; a released
+ * block goes on its class's free list. Large: mapped on their own, page aligned, with huge pages
+ * asked for from 2 MiB on; the last few released (8 blocks, 64 MiB) are kept for reuse by blocks of
+ * the same class. Any thread may call; a lock guards the lists. Under AddressSanitizer free blocks
+ * and slack are poisoned.
  */
 #ifndef TERN__POOL_H
 #define TERN__POOL_H
@@ -18,9 +20,9 @@
 typedef struct tern__pool tern__pool;
 
 typedef struct tern__pool_stats {
-    size_t live_bytes;    /* as requested */
+    size_t live_bytes; /* as requested */
     size_t peak_bytes;
-    size_t mapped_bytes;  /* from the operating system, now */
+    size_t mapped_bytes; /* from the operating system, now */
     int64_t live_blocks;
 } tern__pool_stats;
 

@@ -49,20 +49,18 @@ typedef struct merge_text {
 /* Writes at most text.length bytes into `bytes` and has the vocabulary's slots fetched. */
 static tern_status read_merge(const tern__vocabulary *vocabulary, tern__gguf_string text,
                               size_t index, uint8_t *bytes, merge_text *merge) {
-    size_t length = (size_t)text.length;
-    const char *space = memchr(text.bytes, ' ', length);
-    size_t left = space != NULL ? (size_t)(space - text.bytes) : 0, right = 0;
-    if (space == NULL || !tern__bytes_from_text(text.bytes, left, bytes, &left) || left == 0 ||
-        !tern__bytes_from_text(space + 1, length - (size_t)(space + 1 - text.bytes), bytes + left,
-                               &right) ||
-        right == 0)
+    const char *space = memchr(text.bytes, ' ', (size_t)text.length);
+    if (space == NULL)
         return bad_merge(index, text, "is no pair of tokens");
-    *merge = (merge_text){bytes,
-                          left,
-                          left + right,
-                          {tern__vocabulary_hash(bytes, left),
-                           tern__vocabulary_hash(bytes + left, right),
-                           tern__vocabulary_hash(bytes, left + right)}};
+    size_t left = (size_t)(space - text.bytes), right = (size_t)text.length - left - 1;
+    bool is_pair = tern__bytes_from_text(text.bytes, left, bytes, &left) &&
+                   tern__bytes_from_text(space + 1, right, bytes + left, &right);
+    if (!is_pair || left == 0 || right == 0)
+        return bad_merge(index, text, "is no pair of tokens");
+    *merge = (merge_text){.bytes = bytes, .left = left, .whole = left + right};
+    merge->hashes[0] = tern__vocabulary_hash(bytes, left);
+    merge->hashes[1] = tern__vocabulary_hash(bytes + left, right);
+    merge->hashes[2] = tern__vocabulary_hash(bytes, left + right);
     for (int i = 0; i < 3; i++)
         tern__vocabulary_prefetch(vocabulary, merge->hashes[i]);
     return TERN_OK;
@@ -95,7 +93,7 @@ static tern_status find_merge(const tern__bpe *bpe, const tern__vocabulary *voca
  * takes half as long again. */
 enum { MERGE_BATCH = 16 };
 
-/* `bytes` has room for MERGE_BATCH times the longest merge. */
+/* `bytes` has room for any batch. */
 static tern_status add_merges(tern__bpe *bpe, const tern__vocabulary *vocabulary,
                               const tern__gguf_string *merges, size_t count, uint8_t *bytes) {
     merge_text texts[MERGE_BATCH];
@@ -127,16 +125,17 @@ tern_status tern__bpe_init(tern__bpe *bpe, const tern__vocabulary *vocabulary,
     *bpe = (tern__bpe){.byte_ids = vocabulary->byte_ids};
     if (count >= INT32_MAX / 4)
         return tern__fail(TERN_E_FORMAT, "tokenizer: %zu merges", count);
-    size_t longest = 1, batch_bytes;
-    for (size_t i = 0; i < count; i++)
-        longest = merges[i].length > longest ? (size_t)merges[i].length : longest;
+    size_t batch = 0, largest = 1;
+    for (size_t i = 0; i < count; i++) {
+        batch = (i % MERGE_BATCH == 0 ? 0 : batch) + (size_t)merges[i].length;
+        largest = batch > largest ? batch : largest;
+    }
     uint32_t slots = 1024;
     while (slots < 2 * count)
         slots *= 2;
     bpe->mask = slots - 1;
     bpe->slots = tern__os()->alloc(slots * sizeof *bpe->slots);
-    if (tern__mul_size(longest, MERGE_BATCH, &batch_bytes))
-        bytes = tern__os()->alloc(batch_bytes);
+    bytes = tern__os()->alloc(largest);
     if (bpe->slots == NULL || bytes == NULL) {
         status = tern__fail(TERN_E_MEMORY, "tokenizer: no memory for %zu merges", count);
         goto done;

@@ -21,13 +21,13 @@ struct tern_session {
     int64_t position;
 };
 
-static tern_status create_cache(tern_session *s) {
+static tern_status create_cache(tern_session *s, tern_dtype type) {
     const tern_model_info *m = &s->model->info;
     tern_shape shape = {4, {m->layers, m->kv_heads, s->capacity, m->head_size}};
     tern_status status;
-    TERN__TRY(tern_tensor_empty(s->context, TERN_F16, shape, &s->cache.keys));
+    TERN__TRY(tern_tensor_empty(s->context, type, shape, &s->cache.keys));
     tern_tensor_keep(s->cache.keys);
-    TERN__TRY(tern_tensor_empty(s->context, TERN_F16, shape, &s->cache.values));
+    TERN__TRY(tern_tensor_empty(s->context, type, shape, &s->cache.values));
     tern_tensor_keep(s->cache.values);
     TERN__TRY(tern_rope_table(s->context, s->capacity, m->head_size, s->model->rope_theta,
                               &s->cache.rope_table));
@@ -49,6 +49,9 @@ tern_status tern_session_create(tern_context *context, tern_model *model,
                           (long long)chosen.context_length, (long long)model->info.context_length);
     if (chosen.batch < 1)
         return tern__fail(TERN_E_ARGUMENT, "session: a batch of %lld", (long long)chosen.batch);
+    if (chosen.cache_type != TERN_F32 && chosen.cache_type != TERN_F16)
+        return tern__fail(TERN_E_ARGUMENT, "session: a cache of %s is neither f32 nor f16",
+                          tern_dtype_name(chosen.cache_type));
     tern_session *s = tern__os()->alloc(sizeof *s);
     if (s == NULL)
         return tern__fail(TERN_E_MEMORY, "session: no memory");
@@ -58,7 +61,7 @@ tern_status tern_session_create(tern_context *context, tern_model *model,
     s->batch = chosen.batch;
     tern__context_retain(context);
     atomic_fetch_add_explicit(&model->references, 1, memory_order_relaxed);
-    tern_status status = create_cache(s);
+    tern_status status = create_cache(s, chosen.cache_type);
     if (status != TERN_OK) {
         tern_session_destroy(s);
         return status;

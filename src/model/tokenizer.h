@@ -8,9 +8,8 @@
 #include "model/pretokenize.h"
 
 typedef struct tern__tokenizer_spec {
-    const tern__gguf_string
-        *tokens;          /* (token_count) bytes written as characters, see vocabulary.h */
-    const uint8_t *types; /* (token_count) TERN__TOKEN_*; NULL: all normal */
+    const tern__gguf_string *tokens; /* (token_count) written as in files, see vocabulary.h */
+    const uint8_t *types;            /* (token_count) TERN__TOKEN_*; NULL: all normal */
     size_t token_count;
     const tern__gguf_string *merges; /* (merge_count) "left right", best first */
     size_t merge_count;

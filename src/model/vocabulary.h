@@ -42,8 +42,8 @@ typedef struct tern__vocabulary {
 } tern__vocabulary;
 
 /* `types` may be NULL: all normal. TERN_E_FORMAT names the first bad token: a text that occurs
- * twice, a byte without a token. Texts that are no byte-to-character mapping are
- * kept as they are; encoding never gives them. */
+ * twice, a byte without a token. A text that is no byte-to-character mapping, or a special token's,
+ * stands for its own bytes; the former is never encoded to. */
 tern_status tern__vocabulary_init(tern__vocabulary *vocabulary, const tern__gguf_string *tokens,
                                   const uint8_t *types, size_t count);
 void tern__vocabulary_deinit(tern__vocabulary *vocabulary);

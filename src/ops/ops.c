@@ -283,9 +283,9 @@ tern_status tern_attention(tern_tensor *q, tern_tensor *keys, tern_tensor *value
     *out = NULL;
     tern_status status = check_dtype(TERN__OP_ATTENTION, "q", q, F32_ONLY);
     if (status == TERN_OK)
-        status = check_dtype(TERN__OP_ATTENTION, "keys", keys, 1u << TERN_F16);
+        status = check_dtype(TERN__OP_ATTENTION, "keys", keys, 1u << TERN_F32 | 1u << TERN_F16);
     if (status == TERN_OK)
-        status = check_dtype(TERN__OP_ATTENTION, "values", values, 1u << TERN_F16);
+        status = check_dtype(TERN__OP_ATTENTION, "values", values, 1u << keys->dtype);
     if (status != TERN_OK)
         return status;
     if (q->rank != 3 || keys->rank != 3 || keys->dims[2] != q->dims[2] || keys->dims[0] == 0 ||

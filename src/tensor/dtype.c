@@ -37,8 +37,9 @@ tern_status tern__dtype_bytes(tern_dtype dtype, int64_t rows, int64_t columns, s
         /* Whole blocks of 128 codes in 32 bytes, then the scale. */
         size_t count = 0;
         fits = tern__mul_size((size_t)rows, (size_t)columns, &count);
-        if (fits && count % 4 != 0)
-            return tern__fail(TERN_E_SHAPE, "i2_s: %zu elements are no multiple of 4", count);
+        if (fits && count % (size_t)info->block_elements != 0)
+            return tern__fail(TERN_E_SHAPE, "i2_s: %zu elements are no multiple of %d", count,
+                              info->block_elements);
         fits = fits && tern__add_size(count / 4, I2_S_TAIL, &total);
     } else {
         if (columns % info->block_elements != 0)

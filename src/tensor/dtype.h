@@ -24,7 +24,7 @@ static inline bool tern__dtype_is_plain(tern_dtype dtype) {
 }
 
 /* Bytes of `rows` rows of `columns` elements: whole blocks per row, except I2_S, whose blocks run
- * through the whole matrix (4 codes a byte) and end with 32 bytes for the scale.
+ * through the whole matrix and end with 32 bytes for the scale.
  * TERN_E_SHAPE when the columns are no whole blocks or the product overflows. */
 tern_status tern__dtype_bytes(tern_dtype dtype, int64_t rows, int64_t columns, size_t *bytes);
 

@@ -390,48 +390,70 @@ static bool is_valid_utf8(const char *text) {
     return true;
 }
 
-/* Ctrl-C while the text comes: the figures, complete characters, status 130. The prompt fills most
- * of a small pipe that nobody reads yet, so that the program cannot end before the signal. */
-static void test_interrupt(void **state) {
-    (void)state;
-    enum { PIPE_BYTES = 4096, PROMPT_BYTES = 4000 };
-    char prompt[PROMPT_BYTES + 1];
-    memset(prompt, ' ', PROMPT_BYTES);
-    prompt[PROMPT_BYTES] = '\0';
-    for (int i = 0; i + 4 <= PROMPT_BYTES; i += 40)
-        memcpy(prompt + i, "The ", 4);
+/* A prompt of `bytes` bytes in few tokens, for a pipe that nobody reads: it fills up, and the
+ * program waits. */
+static void fill_prompt(char *prompt, int bytes) {
+    static const char word[] = " beautiful";
+    for (int i = 0; i < bytes; i++)
+        prompt[i] = word[i % 10];
+    prompt[bytes] = '\0';
+}
+
+enum { PIPE_BYTES = 4096 };
+
+/* Starts the program with stdout on a small pipe; returns its reading end in *fd. */
+static pid_t start_into_pipe(const char *const *arguments, FILE *err, int *fd) {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     assert_true(fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES) >= 0);
-    FILE *err = tmpfile();
-    assert_non_null(err);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         dup2(ends[1], 1);
         dup2(fileno(err), 2);
         close(ends[0]);
+        close(ends[1]);
         if (chdir(child_source_folder()) != 0)
             _exit(126);
-        child_exec(child_program(), (const char *const[]){"run", "-p", prompt, "-n", "500",
-                                                          "--ignore-eos", "--temp", "2", NULL});
+        child_exec(child_program(), arguments);
     }
     close(ends[1]);
-    size_t expected = PROMPT_BYTES + 20;
-    for (int waiting = 0; waiting < (int)expected;) {
-        assert_int_equal(ioctl(ends[0], FIONREAD, &waiting), 0);
+    *fd = ends[0];
+    return pid;
+}
+
+/* Returns when the pipe holds `bytes`; fails when that takes a minute. */
+static void wait_for_bytes(int fd, int bytes) {
+    int waiting = 0;
+    for (int i = 0; i < 60000 && waiting < bytes; i++) {
+        assert_int_equal(ioctl(fd, FIONREAD, &waiting), 0);
         usleep(1000);
     }
+    assert_in_range(waiting, bytes, PIPE_BYTES);
+}
+
+/* Ctrl-C while the text comes: the figures, complete characters, status 130. */
+static void test_interrupt(void **state) {
+    (void)state;
+    char prompt[4001];
+    fill_prompt(prompt, 4000);
+    FILE *err = tmpfile();
+    assert_non_null(err);
+    int fd;
+    pid_t pid = start_into_pipe((const char *const[]){"run", "-p", prompt, "-n", "100",
+                                                      "--ignore-eos", "--temp", "2", NULL},
+                                err, &fd);
+    wait_for_bytes(fd, 4020);
     assert_int_equal(kill(pid, SIGINT), 0);
     usleep(20000); /* it hears the signal before there is room again */
-    char *out = child_read_all(ends[0], NULL);
+    char *out = child_read_all(fd, NULL);
     int status = child_wait(pid);
+    close(fd);
     lseek(fileno(err), 0, SEEK_SET);
     char *figures = child_read_all(fileno(err), NULL);
     fclose(err);
-    close(ends[0]);
     if (status != 130 || strstr(figures, "generated ") == NULL ||
-        strstr(figures, "generated 500 ") != NULL || !is_valid_utf8(out) ||
+        strstr(figures, "generated 100 ") != NULL || !is_valid_utf8(out) ||
         out[strlen(out) - 1] != '\n')
         fail_msg("status %d\nstdout: %s\nstderr: %s", status, out, figures);
     free(figures);
@@ -441,31 +463,18 @@ static void test_interrupt(void **state) {
 /* The second Ctrl-C ends it at once, whatever it waits for. */
 static void test_second_interrupt(void **state) {
     (void)state;
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) >= 0);
     char prompt[5001];
-    memset(prompt, ' ', 5000);
-    prompt[5000] = '\0';
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        dup2(ends[1], 1);
-        if (chdir(child_source_folder()) != 0)
-            _exit(126);
-        child_exec(child_program(), (const char *const[]){"run", "-q", "-p", prompt, NULL});
-    }
-    for (int waiting = 0; waiting < 4096;) { /* the echo of the prompt fills the pipe */
-        assert_int_equal(ioctl(ends[0], FIONREAD, &waiting), 0);
-        usleep(1000);
-    }
-    kill(pid, SIGINT);
+    fill_prompt(prompt, 5000); /* its echo fills the pipe */
+    int fd;
+    pid_t pid =
+        start_into_pipe((const char *const[]){"run", "-q", "-p", prompt, NULL}, stderr, &fd);
+    wait_for_bytes(fd, PIPE_BYTES);
+    assert_int_equal(kill(pid, SIGINT), 0);
     usleep(20000);
     assert_int_equal(waitpid(pid, NULL, WNOHANG), 0); /* still waits for room */
-    kill(pid, SIGINT);
+    assert_int_equal(kill(pid, SIGINT), 0);
     assert_int_equal(child_wait(pid), 1000 + SIGINT);
-    close(ends[0]);
-    close(ends[1]);
+    close(fd);
 }
 
 /* -- tokenize, info, bench, version ------------------------------------------------------------*/

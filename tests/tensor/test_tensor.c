@@ -74,7 +74,7 @@ static void dtype_bytes(void **state) {
     size_t bytes = 77;
     test_status(tern__dtype_bytes(TERN_Q8_0, 1, 33, &bytes), TERN_E_SHAPE);
     test_status(tern__dtype_bytes(TERN_TQ2_0, 1, 255, &bytes), TERN_E_SHAPE);
-    test_status(tern__dtype_bytes(TERN_I2_S, 1, 3, &bytes), TERN_E_SHAPE);
+    test_status(tern__dtype_bytes(TERN_I2_S, 3, 64, &bytes), TERN_E_SHAPE);
     test_status(tern__dtype_bytes(TERN_F32, INT64_MAX / 2, 4, &bytes), TERN_E_SHAPE);
     test_status(tern__dtype_bytes(TERN_F32, -1, 4, &bytes), TERN_E_SHAPE);
     test_status(tern__dtype_bytes(TERN_TERNARY, 1, 4, &bytes), TERN_E_DTYPE);

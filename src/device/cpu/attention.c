@@ -6,6 +6,7 @@
  */
 #include "base/checked.h"
 #include "device/cpu/cpu.h"
+#include "tensor/dtype.h"
 
 enum { GROUP_MAX = 8 }; /* query rows that one kernel call takes */
 
@@ -16,28 +17,36 @@ typedef struct attention_job {
     int64_t score_stride;
 } attention_job;
 
+/* The rows (S, K) of one head of keys or values. */
+static const void *head_rows(const tern_tensor *cache, int64_t head) {
+    return (const char *)cache->data +
+           head * tern__strides(cache)[0] * tern__dtype(cache->dtype)->block_bytes;
+}
+
 static void attend(const attention_job *job, int64_t t, int64_t kv_head, float *scores) {
     const tern_tensor *q = job->call->in[0], *keys = job->call->in[1];
     const tern_tensor *values = job->call->in[2];
-    int64_t heads = q->dims[1], head_size = q->dims[2], kv_heads = keys->dims[0];
-    int64_t group = heads / kv_heads;
-    int64_t length = keys->dims[1] - q->dims[0] + t + 1;
-    const uint16_t *key_rows = (const uint16_t *)keys->data + kv_head * tern__strides(keys)[0];
-    const uint16_t *value_rows =
-        (const uint16_t *)values->data + kv_head * tern__strides(values)[0];
+    int64_t heads = q->dims[1], head_size = q->dims[2];
+    int64_t group = heads / keys->dims[0];
+    tern__attention_args args = {.is_f16 = keys->dtype == TERN_F16,
+                                 .length = keys->dims[1] - q->dims[0] + t + 1,
+                                 .head_size = head_size,
+                                 .scale = job->call->number};
     for (int64_t g = 0; g < group; g += GROUP_MAX) {
-        int count = (int)tern__min_i64(GROUP_MAX, group - g);
         int64_t at = (t * heads + kv_head * group + g) * head_size;
-        job->cpu->attention->scores((const float *)q->data + at, head_size, count, key_rows,
-                                    tern__strides(keys)[1], length, head_size, job->call->number,
-                                    scores, job->score_stride);
-        for (int i = 0; i < count; i++) {
+        args.group = (int)tern__min_i64(GROUP_MAX, group - g);
+        args.x = (const float *)q->data + at, args.x_stride = head_size;
+        args.rows = head_rows(keys, kv_head), args.row_stride = tern__strides(keys)[1];
+        args.out = scores, args.out_stride = job->score_stride;
+        job->cpu->attention->scores(&args);
+        for (int i = 0; i < args.group; i++) {
             float *row = scores + i * job->score_stride;
-            job->cpu->rows->softmax(row, row, length);
+            job->cpu->rows->softmax(row, row, args.length);
         }
-        job->cpu->attention->mix(scores, job->score_stride, count, value_rows,
-                                 tern__strides(values)[1], length, head_size,
-                                 (float *)job->call->out->data + at, head_size);
+        args.x = scores, args.x_stride = job->score_stride;
+        args.rows = head_rows(values, kv_head), args.row_stride = tern__strides(values)[1];
+        args.out = (float *)job->call->out->data + at, args.out_stride = head_size;
+        job->cpu->attention->mix(&args);
     }
 }
 

@@ -27,7 +27,7 @@ typedef struct tern__cpu_device {
 } tern__cpu_device;
 
 /* Fixed scratch of one thread, for packing panels inside a kernel call. 64-byte aligned. */
-#define TERN__LANE_SCRATCH ((size_t)128 << 10)
+#define TERN__LANE_SCRATCH ((size_t)64 << 10)
 
 static inline void *tern__lane_scratch(const tern__cpu_device *cpu, int lane) {
     return cpu->scratch + (size_t)lane * TERN__LANE_SCRATCH;

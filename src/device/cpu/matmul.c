@@ -9,6 +9,11 @@
 #include "device/cpu/cpu.h"
 #include "tensor/dtype.h"
 
+/* A packed panel takes about a third of a first-level cache. Its scratch, for types that are
+ * widened first, holds the F32 copy behind it. */
+enum { PANEL_BYTES = 16 << 10 };
+_Static_assert(2 * PANEL_BYTES <= TERN__LANE_SCRATCH, "panel and copy share a lane's scratch");
+
 /* a (M, K) F32, b (K, N) of any float type, both by strides. */
 typedef struct product {
     const tern__cpu_device *cpu;
@@ -44,6 +49,24 @@ static void pack_panel(const product *p, int64_t k, int64_t depth, int64_t j, in
     }
 }
 
+/* One row of a against F16 columns that lie one behind the other: the output head of a decoder. */
+static bool is_gemv_f16(const product *p) {
+    return p->m == 1 && p->b_type == TERN_F16 && p->b_k_stride == 1 && p->a_k_stride == 1 &&
+           p->cpu->gemm->gemv_f16 != NULL;
+}
+
+/* Index = panel: the whole of K in one go, without scratch. */
+static void do_gemv_f16(void *argument, int64_t begin, int64_t end, int lane) {
+    (void)lane;
+    const product *p = argument;
+    const tern__gemm_kernel *gemm = p->cpu->gemm;
+    for (int64_t j = begin * gemm->panel; j < tern__min_i64(end * gemm->panel, p->n);
+         j += gemm->panel)
+        gemm->gemv_f16(p->a, (const uint16_t *)(const void *)p->b + j * p->b_j_stride,
+                       p->b_j_stride, p->k, p->out + j, (int)tern__min_i64(gemm->panel, p->n - j),
+                       true);
+}
+
 /* Index = panel * row chunks + chunk. */
 static void do_panels(void *argument, int64_t begin, int64_t end, int lane) {
     const product *p = argument;
@@ -71,10 +94,15 @@ static void do_panels(void *argument, int64_t begin, int64_t end, int lane) {
 
 static tern_status multiply(product *p) {
     const tern__gemm_kernel *gemm = p->cpu->gemm;
-    /* Panel and, for widened types, its F32 copy share the scratch. */
-    p->depth = (int64_t)(TERN__LANE_SCRATCH / 4 / sizeof(float)) / gemm->panel / 32 * 32;
     int64_t panels = (p->n + gemm->panel - 1) / gemm->panel;
     int64_t threads = tern__team_size(p->cpu->team);
+    if (is_gemv_f16(p)) {
+        int64_t work = tern__max_i64(1, gemm->panel * p->k);
+        tern__team_run(p->cpu->team, panels, tern__max_i64(1, 4 * TERN__CPU_GRAIN / work),
+                       do_gemv_f16, p);
+        return TERN_OK;
+    }
+    p->depth = PANEL_BYTES / (int64_t)sizeof(float) / gemm->panel / 32 * 32;
     /* Few panels: rows are split too, in whole kernel calls. */
     int64_t chunks = panels >= 4 * threads ? 1 : (4 * threads + panels - 1) / panels;
     p->row_chunk = tern__round_up_i64(tern__max_i64((p->m + chunks - 1) / chunks, 1), gemm->rows);
