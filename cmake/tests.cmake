@@ -45,7 +45,8 @@ endif()
 # Scripts that are tests: once, with the release build of this machine.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT CMAKE_CROSSCOMPILING
    AND NOT TERN_SCALAR_ONLY AND NOT TERN_SANITIZE)
-  foreach(script check_layers check_style check_symbols check_headers check_readme test_install test_matrix)
+  foreach(script check_layers check_style check_symbols check_headers check_readme test_install
+          test_matrix)
     add_test(NAME ${script} COMMAND ${CMAKE_SOURCE_DIR}/tools/${script} ${CMAKE_BINARY_DIR})
     set_tests_properties(${script} PROPERTIES TIMEOUT 1200)
   endforeach()

@@ -25,7 +25,7 @@ complete -c tern -n __fish_use_subcommand -a info -d 'shows what a model file ho
 complete -c tern -n '__fish_seen_subcommand_from info' -l json -d 'print JSON'
 complete -c tern -n '__fish_seen_subcommand_from info' -F
 complete -c tern -n __fish_use_subcommand -a tokenize -d 'shows the tokens of a text, or the text of tokens'
-complete -c tern -n '__fish_seen_subcommand_from tokenize' -l prompt -s p -x -d 'the text; standard input when neither this nor --file is given'
+complete -c tern -n '__fish_seen_subcommand_from tokenize' -l prompt -s p -x -d 'the text; - or nothing reads standard input'
 complete -c tern -n '__fish_seen_subcommand_from tokenize' -l file -s f -r -F -d 'take the text from FILE; - is standard input'
 complete -c tern -n '__fish_seen_subcommand_from tokenize' -l ids -d 'print the ids only, on one line'
 complete -c tern -n '__fish_seen_subcommand_from tokenize' -l decode -d 'the arguments that are numbers are ids: print their text'

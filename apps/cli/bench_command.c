@@ -282,6 +282,8 @@ static int bench_run(int argc, char **argv) {
         print_list(values.is_json);
         return CLI_OK;
     }
+    if ((status = cli_check_level(&cli_bench, values.cpu)) != CLI_OK)
+        return status;
     int named = 0; /* operands that are benchmarks */
     for (int i = 0; i < count; i++)
         named += tern_bench_find(rest[i]) != NULL;

@@ -95,6 +95,9 @@ bool cli_read_integer(const char *text, const char *limits, int64_t *value);
 /* The entry of `names` (`count`) that `word` was probably meant to be, or NULL. */
 const char *cli_nearest(const char *word, const char *const *names, int count);
 
+/* CLI_OK when --cpu LEVEL (NULL: not given) is one that this machine has; else says why not. */
+int cli_check_level(const cli_command *command, const char *level);
+
 /* "tern: command: message" and a hint to the help on stderr. Returns CLI_USAGE. */
 int cli_usage_error(const cli_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <tern/base.h>
+#include <tern/tensor.h>
 
 #include "cli.h"
 
@@ -45,6 +45,15 @@ int cli_usage_error(const cli_command *command, const char *format, ...) {
             command != NULL ? command->name : "");
     va_end(list);
     return CLI_USAGE;
+}
+
+int cli_check_level(const cli_command *command, const char *level) {
+    if (level == NULL)
+        return CLI_OK;
+    tern_context *context = NULL;
+    tern_status status = tern_context_create(&(tern_options){.threads = 1, .cpu = level}, &context);
+    tern_context_destroy(context);
+    return status == TERN_OK ? CLI_OK : cli_usage_error(command, "--cpu: %s", tern_last_error());
 }
 
 /* Edit distance of Levenshtein, one row at a time. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * tern run: continues a text. */
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,14 +105,11 @@ static int read_prompt(run_state *s) {
 static int load(run_state *s, const char *path) {
     double start = cli_now();
     tern_options options = {.threads = (int)s->values.threads, .cpu = s->values.cpu};
-    tern_status status = tern_context_create(&options, &s->context);
-    if (status == TERN_E_ARGUMENT && s->values.cpu != NULL)
-        return cli_usage_error(&cli_run, "--cpu: %s", tern_last_error());
-    if (status != TERN_OK)
+    if (tern_context_create(&options, &s->context) != TERN_OK)
         return cli_fail_library(NULL);
     cli_progress progress = cli_progress_begin();
     tern_model_options model_options = {cli_progress_update, &progress};
-    status = tern_model_load(s->context, path, &model_options, &s->model);
+    tern_status status = tern_model_load(s->context, path, &model_options, &s->model);
     cli_progress_end(&progress);
     if (status != TERN_OK)
         return cli_fail_library(path);
@@ -221,25 +217,24 @@ static int generate(run_state *s, cli_stream *stream) {
     return CLI_OK;
 }
 
-static const char *rate(int64_t tokens, double seconds, char *buffer, size_t size) {
-    if (tokens > 0 && seconds > 0)
-        snprintf(buffer, size, " (%.1f tok/s)", (double)tokens / seconds);
-    else
-        buffer[0] = '\0';
+/* "5 tokens (812.3 tok/s)"; `timed` of them took `seconds`. */
+static const char *tokens_text(int64_t tokens, int64_t timed, double seconds, char *buffer,
+                               size_t size) {
+    int used = snprintf(buffer, size, "%lld token%s", (long long)tokens, tokens == 1 ? "" : "s");
+    if (timed > 0 && seconds > 0)
+        snprintf(buffer + used, size - (size_t)used, " (%.1f tok/s)", (double)timed / seconds);
     return buffer;
 }
 
 static void print_figures(const run_state *s) {
-    char prompt_rate[48], generation_rate[48];
+    char prompt[80], generation[80];
     bool has_color = cli_has_color(stderr, s->values.color);
+    tokens_text(s->prompt_tokens, s->prompt_tokens, s->prompt_seconds, prompt, sizeof prompt);
     /* The last token is drawn but not evaluated: it costs almost nothing and does not count. */
-    fprintf(stderr,
-            "%sload %.1f ms, prompt %lld tokens%s, generated %lld tokens%s, peak memory %.1f MiB, "
-            "seed %lld%s\n",
-            has_color ? "\033[2m" : "", s->load_seconds * 1e3, (long long)s->prompt_tokens,
-            rate(s->prompt_tokens, s->prompt_seconds, prompt_rate, sizeof prompt_rate),
-            (long long)s->generated,
-            rate(s->generated - 1, s->generation_seconds, generation_rate, sizeof generation_rate),
+    tokens_text(s->generated, s->generated - 1, s->generation_seconds, generation,
+                sizeof generation);
+    fprintf(stderr, "%sload %.1f ms, prompt %s, generated %s, peak memory %.1f MiB, seed %lld%s\n",
+            has_color ? "\033[2m" : "", s->load_seconds * 1e3, prompt, generation,
             (double)cli_peak_bytes() / 1048576, (long long)s->values.seed,
             has_color ? "\033[0m" : "");
 }
@@ -295,6 +290,8 @@ static int run_run(int argc, char **argv) {
         return cli_usage_error(&cli_run, "unexpected argument '%s'; text goes behind -p", rest[1]);
     if (s.values.prompt != NULL && s.values.file != NULL)
         return cli_usage_error(&cli_run, "--prompt and --file exclude each other");
+    if ((status = cli_check_level(&cli_run, s.values.cpu)) != CLI_OK)
+        return status;
     uint32_t seed = 1;
     if (s.values.seed < 0 && getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
         seed = (uint32_t)(cli_now() * 1e9);

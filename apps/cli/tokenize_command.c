@@ -15,8 +15,8 @@ typedef struct tokenize_values {
 
 #define FIELD(field) offsetof(tokenize_values, field)
 static const cli_option tokenize_options[] = {
-    {"prompt", 'p', CLI_TEXT, "TEXT", NULL, NULL,
-     "the text; standard input when neither this nor --file is given", FIELD(text)},
+    {"prompt", 'p', CLI_TEXT, "TEXT", NULL, NULL, "the text; - or nothing reads standard input",
+     FIELD(text)},
     CLI_OPTION_FILE(tokenize_values, file),
     {"ids", 0, CLI_FLAG, NULL, NULL, NULL, "print the ids only, on one line", FIELD(is_ids)},
     {"decode", 0, CLI_FLAG, NULL, NULL, NULL,

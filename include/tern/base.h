@@ -28,18 +28,18 @@ extern "C" {
 #define TERN_VERSION_PATCH 0
 
 /* X(code, value, sentence). Values are stable across versions. */
-#define TERN_STATUS_MAP(X)                                                \
-    X(OK, 0, "success")                                                   \
-    X(E_ARGUMENT, 1, "an argument is invalid")                            \
-    X(E_SHAPE, 2, "the shapes do not fit together")                       \
-    X(E_DTYPE, 3, "the data type is not supported here")                  \
-    X(E_MEMORY, 4, "out of memory")                                       \
-    X(E_LIMIT, 5, "a limit is exceeded")                                  \
-    X(E_IO, 6, "a file or the operating system failed")                   \
-    X(E_NOT_FOUND, 7, "not found")                                        \
-    X(E_FORMAT, 8, "the file is malformed")                               \
-    X(E_UNSUPPORTED, 9, "not supported by this version or machine")       \
-    X(E_CANCELLED, 10, "cancelled")                                       \
+#define TERN_STATUS_MAP(X)                                                                         \
+    X(OK, 0, "success")                                                                            \
+    X(E_ARGUMENT, 1, "an argument is invalid")                                                     \
+    X(E_SHAPE, 2, "the shapes do not fit together")                                                \
+    X(E_DTYPE, 3, "the data type is not supported here")                                           \
+    X(E_MEMORY, 4, "out of memory")                                                                \
+    X(E_LIMIT, 5, "a limit is exceeded")                                                           \
+    X(E_IO, 6, "a file or the operating system failed")                                            \
+    X(E_NOT_FOUND, 7, "not found")                                                                 \
+    X(E_FORMAT, 8, "the file is malformed")                                                        \
+    X(E_UNSUPPORTED, 9, "not supported by this version or machine")                                \
+    X(E_CANCELLED, 10, "cancelled")                                                                \
     X(E_INTERNAL, 11, "an internal error of the library")
 
 typedef enum tern_status {

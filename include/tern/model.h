@@ -45,9 +45,9 @@ TERN_API const char *tern_file_key(const tern_file *file, int64_t index, char *v
 
 typedef struct tern_file_tensor {
     const char *name;
-    const char *type;      /* "I2_S", "F16", ...; "type 39" for one Tern cannot read */
-    tern_shape shape;      /* outermost first */
-    uint64_t offset;       /* of the data from the start of the file */
+    const char *type; /* "I2_S", "F16", ...; "type 39" for one Tern cannot read */
+    tern_shape shape; /* outermost first */
+    uint64_t offset;  /* of the data from the start of the file */
     uint64_t bytes;
 } tern_file_tensor;
 
@@ -80,18 +80,18 @@ TERN_API tern_status tern_tokenizer_encode(const tern_tokenizer *tokenizer, cons
 
 /* The bytes of one token; not terminated, may be a part of a UTF-8 sequence. NULL and 0 bytes for
  * control tokens when `special` is false. TERN_E_ARGUMENT for an id outside 0..V-1. */
-TERN_API tern_status tern_tokenizer_piece(const tern_tokenizer *tokenizer, int32_t id,
-                                          bool special, const char **piece, size_t *bytes);
+TERN_API tern_status tern_tokenizer_piece(const tern_tokenizer *tokenizer, int32_t id, bool special,
+                                          const char **piece, size_t *bytes);
 
 /* -- models ------------------------------------------------------------------------------------*/
 
 typedef struct tern_model_info {
-    const char *name;          /* general.name, "" if none */
-    const char *architecture;  /* "bitnet-b1.58" */
+    const char *name;         /* general.name, "" if none */
+    const char *architecture; /* "bitnet-b1.58" */
     int64_t layers, width, heads, kv_heads, head_size, ffn_width, vocabulary, context_length;
     uint64_t parameters;
-    uint64_t weight_bytes;     /* memory of the packed weights and the embedding */
-    double load_seconds;       /* open, check, pack */
+    uint64_t weight_bytes; /* memory of the packed weights and the embedding */
+    double load_seconds;   /* open, check, pack */
 } tern_model_info;
 
 typedef void (*tern_progress_fn)(void *user, double fraction);
@@ -145,18 +145,18 @@ typedef enum tern_logits {
 /* Evaluates `count` >= 1 tokens behind what the session holds. `logits` is the caller's.
  * TERN_E_LIMIT when they do not fit the cache, TERN_E_ARGUMENT for an id outside 0..V-1; after a
  * failure the session is as before the call. */
-TERN_API tern_status tern_session_eval(tern_session *session, const int32_t *tokens,
-                                       int64_t count, tern_logits which, float *logits);
+TERN_API tern_status tern_session_eval(tern_session *session, const int32_t *tokens, int64_t count,
+                                       tern_logits which, float *logits);
 
 /* -- sampling ----------------------------------------------------------------------------------*/
 
 typedef struct tern_sampler_options {
-    float temperature;        /* 0: greedy, ties to the lowest id */
-    int32_t top_k;            /* keep the k largest; 0: all */
-    float top_p;              /* keep the smallest set with this probability; 1: all */
-    float min_p;              /* drop what is below min_p times the largest; 0: none */
-    float repeat_penalty;     /* 1: none. Keskar et al. 2019, section 4.1 */
-    int32_t repeat_last;      /* tokens looked back at by the penalty */
+    float temperature;    /* 0: greedy, ties to the lowest id */
+    int32_t top_k;        /* keep the k largest; 0: all */
+    float top_p;          /* keep the smallest set with this probability; 1: all */
+    float min_p;          /* drop what is below min_p times the largest; 0: none */
+    float repeat_penalty; /* 1: none. Keskar et al. 2019, section 4.1 */
+    int32_t repeat_last;  /* tokens looked back at by the penalty */
     uint64_t seed;
 } tern_sampler_options;
 
@@ -172,8 +172,7 @@ TERN_API void tern_sampler_accept(tern_sampler *sampler, int32_t token);
 
 /* Draws the next token from logits (V) and accepts it. NaN logits count as -infinity;
  * TERN_E_ARGUMENT when every logit is NaN or -infinity. Draw n depends on seed and n only. */
-TERN_API tern_status tern_sampler_next(tern_sampler *sampler, const float *logits,
-                                       int32_t *token);
+TERN_API tern_status tern_sampler_next(tern_sampler *sampler, const float *logits, int32_t *token);
 
 #ifdef __cplusplus
 }

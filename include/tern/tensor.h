@@ -38,25 +38,25 @@ typedef struct tern_tensor tern_tensor;
 /* X(symbol, value, name, block elements, block bytes, is_float, is_ternary).
  * TERNARY is Tern's own packed form of a ternary matrix, made by tern_tensor_pack for the kernels
  * of one device; its bytes are opaque. I2_S has one F32 scale behind all codes (32 bytes). */
-#define TERN_DTYPE_MAP(X)                  \
-    X(F32, 0, "f32", 1, 4, 1, 0)           \
-    X(F16, 1, "f16", 1, 2, 1, 0)           \
-    X(BF16, 2, "bf16", 1, 2, 1, 0)         \
-    X(F64, 3, "f64", 1, 8, 1, 0)           \
-    X(I8, 4, "i8", 1, 1, 0, 0)             \
-    X(U8, 5, "u8", 1, 1, 0, 0)             \
-    X(I16, 6, "i16", 1, 2, 0, 0)           \
-    X(I32, 7, "i32", 1, 4, 0, 0)           \
-    X(I64, 8, "i64", 1, 8, 0, 0)           \
-    X(BOOL, 9, "bool", 1, 1, 0, 0)         \
-    X(Q8_0, 16, "q8_0", 32, 34, 0, 0)      \
-    X(I2_S, 24, "i2_s", 128, 32, 0, 1)     \
-    X(TQ1_0, 25, "tq1_0", 256, 54, 0, 1)   \
-    X(TQ2_0, 26, "tq2_0", 256, 66, 0, 1)   \
+#define TERN_DTYPE_MAP(X)                                                                          \
+    X(F32, 0, "f32", 1, 4, 1, 0)                                                                   \
+    X(F16, 1, "f16", 1, 2, 1, 0)                                                                   \
+    X(BF16, 2, "bf16", 1, 2, 1, 0)                                                                 \
+    X(F64, 3, "f64", 1, 8, 1, 0)                                                                   \
+    X(I8, 4, "i8", 1, 1, 0, 0)                                                                     \
+    X(U8, 5, "u8", 1, 1, 0, 0)                                                                     \
+    X(I16, 6, "i16", 1, 2, 0, 0)                                                                   \
+    X(I32, 7, "i32", 1, 4, 0, 0)                                                                   \
+    X(I64, 8, "i64", 1, 8, 0, 0)                                                                   \
+    X(BOOL, 9, "bool", 1, 1, 0, 0)                                                                 \
+    X(Q8_0, 16, "q8_0", 32, 34, 0, 0)                                                              \
+    X(I2_S, 24, "i2_s", 128, 32, 0, 1)                                                             \
+    X(TQ1_0, 25, "tq1_0", 256, 54, 0, 1)                                                           \
+    X(TQ2_0, 26, "tq2_0", 256, 66, 0, 1)                                                           \
     X(TERNARY, 32, "ternary", 0, 0, 0, 1)
 
 typedef enum tern_dtype {
-#define TERN_DTYPE_ENUM(symbol, value, name, elements, bytes, is_float, is_ternary) \
+#define TERN_DTYPE_ENUM(symbol, value, name, elements, bytes, is_float, is_ternary)                \
     TERN_##symbol = value,
     TERN_DTYPE_MAP(TERN_DTYPE_ENUM)
 #undef TERN_DTYPE_ENUM
@@ -68,10 +68,10 @@ TERN_API const char *tern_dtype_name(tern_dtype dtype);
 /* -- contexts ----------------------------------------------------------------------------------*/
 
 typedef struct tern_options {
-    int threads;         /* threads that share an op, caller included; 0: all this process may use */
-    const char *cpu;     /* kernel level: "scalar", "avx2", "avx512", ...; NULL: environment
-                            variable TERN_CPU, else the best this machine has */
-    size_t max_bytes;    /* limit on the memory of the context's tensors; 0: none */
+    int threads;      /* threads that share an op, caller included; 0: all this process may use */
+    const char *cpu;  /* kernel level: "scalar", "avx2", "avx512", ...; NULL: environment
+                         variable TERN_CPU, else the best this machine has */
+    size_t max_bytes; /* limit on the memory of the context's tensors; 0: none */
 } tern_options;
 
 /* Zero initialisation gives the defaults too. */
@@ -91,9 +91,9 @@ TERN_API int tern_context_threads(const tern_context *context);
 TERN_API const char *tern_context_describe(const tern_context *context);
 
 typedef struct tern_memory_stats {
-    size_t live_bytes;     /* asked for by what is alive now */
-    size_t peak_bytes;     /* largest live_bytes so far */
-    size_t mapped_bytes;   /* obtained from the operating system now */
+    size_t live_bytes;   /* asked for by what is alive now */
+    size_t peak_bytes;   /* largest live_bytes so far */
+    size_t mapped_bytes; /* obtained from the operating system now */
     int64_t live_tensors;
 } tern_memory_stats;
 
@@ -110,12 +110,11 @@ TERN_API tern_tensor *tern_tensor_keep(tern_tensor *tensor);
 /* -- creation ----------------------------------------------------------------------------------*/
 
 typedef struct tern_shape {
-    int rank;                       /* 0..TERN_MAX_RANK */
-    int64_t dims[TERN_MAX_RANK];    /* outermost first, each >= 0 */
+    int rank;                    /* 0..TERN_MAX_RANK */
+    int64_t dims[TERN_MAX_RANK]; /* outermost first, each >= 0 */
 } tern_shape;
 
-#define TERN_SHAPE_COUNT(...) \
-    ((int)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)))
+#define TERN_SHAPE_COUNT(...) ((int)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)))
 /* TERN_SHAPE(2, 3): an expression of type tern_shape (C only). */
 #define TERN_SHAPE(...) ((tern_shape){TERN_SHAPE_COUNT(__VA_ARGS__), {__VA_ARGS__}})
 

@@ -119,20 +119,34 @@ tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out) {
 
 /* Five trits from a byte: 243 of 256 values, the rest folded back (at most 0.8 % off even). A block
  * of Philox gives 80 codes; row r takes the blocks r * 2^24 and on. */
+enum { BYTE_TRITS = 5, DRAW = 16 * BYTE_TRITS };
+
+typedef struct random_source {
+    uint64_t seed;
+    uint8_t trits[256][8]; /* five codes, then padding so that a copy is one store */
+} random_source;
+
+static void fill_trits(random_source *random) {
+    for (int byte = 0; byte < 256; byte++)
+        for (int i = 0, value = byte; i < 8; i++, value /= 3)
+            random->trits[byte][i] = (uint8_t)(i < BYTE_TRITS ? value % 3 : 0);
+}
+
 static tern_status random_rows(const tern__trit_source *source, int64_t first, int64_t count,
                                int64_t padded, uint8_t *codes, float *scales) {
     (void)scales;
-    uint64_t seed = *(const uint64_t *)source->user;
+    const random_source *random = source->user;
     for (int64_t row = 0; row < count; row++) {
-        uint8_t *to = codes + row * padded;
+        uint8_t *to = codes + row * padded, draw[DRAW + 3];
         uint64_t position = (uint64_t)(first + row) << 24;
-        for (int64_t i = 0; i < source->columns; position++) {
-            tern__philox_block block = tern__philox(seed, position);
+        for (int64_t i = 0; i < source->columns; i += DRAW, position++) {
+            tern__philox_block block = tern__philox(random->seed, position);
             for (int byte = 0; byte < 16; byte++) {
                 uint32_t value = block.word[byte / 4] >> (byte % 4 * 8) & 0xffu;
-                for (int t = 0; t < 5 && i < source->columns; t++, value /= 3)
-                    to[i++] = (uint8_t)(value % 3);
+                memcpy(draw + byte * BYTE_TRITS, random->trits[value], 8);
             }
+            int64_t rest = source->columns - i;
+            memcpy(to + i, draw, (size_t)(rest < DRAW ? rest : DRAW));
         }
         memset(to + source->columns, 0, (size_t)(padded - source->columns));
     }

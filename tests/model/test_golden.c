@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The story model against an independent float64 program: logits, greedy continuations and the
- * likelihood of held-out text, for both storage types of the same weights. */
+ * likelihood of held-out text, for both storage types of the same weights and both cache types. */
 #include <math.h>
 
 #include <tern/tern.h>
