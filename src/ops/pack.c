@@ -159,7 +159,9 @@ tern_status tern_tensor_pack_random(tern_context *context, int64_t rows, int64_t
     if (rows < 0 || columns < 0)
         return tern__fail(TERN_E_SHAPE, "random matrix: (%lld, %lld)", (long long)rows,
                           (long long)columns);
+    random_source random = {.seed = seed};
+    fill_trits(&random);
     tern__trit_source source = {
-        .rows = rows, .columns = columns, .scale = scale, .rows_fn = random_rows, .user = &seed};
+        .rows = rows, .columns = columns, .scale = scale, .rows_fn = random_rows, .user = &random};
     return context->device->pack(context->device, context, &source, out);
 }
