@@ -34,4 +34,5 @@ clean: ## remove all builds
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "make %-42s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: release debug scalar clang-release aarch64 test asan tsan check docs bench install clean help
+.PHONY: release debug scalar clang-release aarch64
+.PHONY: test asan tsan check docs bench install clean help

@@ -3,7 +3,7 @@ file(GLOB_RECURSE TERN_SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*.c)
 tern_select_isa(TERN_SOURCES ${TERN_SOURCES})
 
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8>=10.34)
-# The static archive makes the program one file that runs elsewhere; libtern.so takes the shared one.
+# The static archive makes the program one file that runs elsewhere; libtern.so has the shared one.
 find_library(TERN_PCRE2_STATIC libpcre2-8.a HINTS ${PCRE2_LIBRARY_DIRS})
 if(TERN_PCRE2_STATIC)
   set(TERN_PCRE2 ${TERN_PCRE2_STATIC})

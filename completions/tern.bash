@@ -15,6 +15,7 @@ _tern() {
     run:--seed) files=0 ;;
     run:--threads | run:-t) files=0 ;;
     run:--ctx | run:-c) files=0 ;;
+    run:--cache) words="f32 f16" ;;
     run:--cpu) files=0 ;;
     run:--color) words="auto always never" ;;
     tokenize:--prompt | tokenize:-p) files=0 ;;
@@ -30,7 +31,7 @@ _tern() {
         words="--help --version run info tokenize bench version completion help"
     elif [[ -z $words$files ]]; then
         case $command:$current in
-    run:-*) words="--help --prompt --file --tokens --temp --top-k --top-p --min-p --repeat-penalty --repeat-last --seed --threads --ctx --cpu --no-special --ignore-eos --quiet --color" ;;
+    run:-*) words="--help --prompt --file --tokens --temp --top-k --top-p --min-p --repeat-penalty --repeat-last --seed --threads --ctx --cache --cpu --no-special --ignore-eos --quiet --color" ;;
     run:*) files=1 words="" ;;
     info:-*) words="--help --json" ;;
     info:*) files=1 words="" ;;

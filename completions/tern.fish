@@ -15,6 +15,7 @@ complete -c tern -n '__fish_seen_subcommand_from run' -l repeat-last -x -d 'how 
 complete -c tern -n '__fish_seen_subcommand_from run' -l seed -x -d 'seed of the random choice; a new one each time by default'
 complete -c tern -n '__fish_seen_subcommand_from run' -l threads -s t -x -d 'threads to use; all processors by default'
 complete -c tern -n '__fish_seen_subcommand_from run' -l ctx -s c -x -d 'most tokens of prompt and text together; the model'\''s by default'
+complete -c tern -n '__fish_seen_subcommand_from run' -l cache -x -a 'f32 f16' -d 'type of cached keys and values; f16 takes half the memory and rounds them'
 complete -c tern -n '__fish_seen_subcommand_from run' -l cpu -x -d 'kernel level, such as scalar, avx2 or avx512; the best of this machine by default'
 complete -c tern -n '__fish_seen_subcommand_from run' -l no-special -d 'take words such as <|eot_id|> in the prompt as plain text'
 complete -c tern -n '__fish_seen_subcommand_from run' -l ignore-eos -d 'go on when the model ends its text'

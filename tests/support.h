@@ -62,6 +62,19 @@ void test_status_at(int status, int expected, const char *what, const char *file
         skip();                                                                                    \
     } while (0)
 
+/* Under the thread sanitizer, which makes code about ten times slower, tests of one thread take
+ * every n-th case only: all cases run in the other builds. */
+#if defined(__SANITIZE_THREAD__)
+#define TEST_THINNING 7
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TEST_THINNING 7
+#endif
+#endif
+#ifndef TEST_THINNING
+#define TEST_THINNING 1
+#endif
+
 /* Path of a file under the source tree's tests/data or models/, from TERN_SOURCE_DIR. */
 const char *test_path(const char *relative, char *buffer, size_t size);
 

@@ -14,7 +14,7 @@
 enum { PROMPT_PIECE = 512 };
 
 typedef struct run_values {
-    const char *prompt, *file, *cpu, *color;
+    const char *prompt, *file, *cpu, *cache, *color;
     int64_t tokens, top_k, repeat_last, seed, threads, context;
     double temperature, top_p, min_p, repeat_penalty;
     bool no_special, ignore_eos, quiet;
@@ -46,6 +46,8 @@ static const cli_option run_options[] = {
      FIELD(threads)},
     {"ctx", 'c', CLI_INTEGER, "N", NULL, "1..16777216",
      "most tokens of prompt and text together; the model's by default", FIELD(context)},
+    {"cache", 0, CLI_CHOICE, "TYPE", "f32", "f32|f16",
+     "type of cached keys and values; f16 takes half the memory and rounds them", FIELD(cache)},
     CLI_OPTION_CPU(run_values, cpu),
     {"no-special", 0, CLI_FLAG, NULL, NULL, NULL,
      "take words such as <|eot_id|> in the prompt as plain text", FIELD(no_special)},
@@ -150,7 +152,10 @@ static int make_session(run_state *s, int64_t *limit) {
         return cli_fail("the prompt has %lld tokens, the context holds %lld (see --ctx)",
                         (long long)s->prompt_tokens, (long long)*limit);
     int64_t wanted = s->prompt_tokens + s->values.tokens;
-    tern_session_options options = {.context_length = wanted < *limit ? wanted : *limit};
+    tern_session_options options = {
+        .context_length = wanted < *limit ? wanted : *limit,
+        .cache_type = strcmp(s->values.cache, "f16") == 0 ? TERN_F16 : TERN_F32,
+    };
     if (tern_session_create(s->context, s->model, &options, &s->session) != TERN_OK)
         return cli_fail_library(NULL);
     s->logits = malloc((size_t)info.vocabulary * sizeof *s->logits);

@@ -11,7 +11,7 @@
 
 #define CUTS       1000 /* random lengths */
 #define EVERY_CUT  4096 /* and each length below this */
-#define CHANGES    100000
+#define CHANGES    (100000 / TEST_THINNING)
 #define MOST_BYTES ((int64_t)64 << 20) /* of memory beside the file */
 
 static struct {

@@ -174,7 +174,7 @@ static void variants_pack(void **state) {
     const tern__gemm_kernel *kernel;
     for (int at = 0; (kernel = test_next_variant(tern__gemm_family, "gemm", &at)) != NULL;)
         for (int d = 0; d < DEPTHS; d++)
-            for (int columns = 1; columns <= kernel->panel; columns++)
+            for (int columns = 1; columns <= kernel->panel; columns += TEST_THINNING)
                 for (int layout = 0; layout < 3; layout++) {
                     check_pack(kernel, &random, depths[d], columns, layout, false);
                     check_pack(kernel, &random, depths[d], columns, layout, true);
@@ -252,7 +252,7 @@ static void variants_run(void **state) {
     for (int at = 0; (kernel = test_next_variant(tern__gemm_family, "gemm", &at)) != NULL;)
         for (int d = 0; d < DEPTHS; d++)
             for (int rows = 1; rows <= kernel->rows; rows++)
-                for (int columns = 1; columns <= kernel->panel; columns++, turn++)
+                for (int columns = 1; columns <= kernel->panel; columns += TEST_THINNING, turn++)
                     check_run(kernel, &random,
                               (run_case){.depth = depths[d],
                                          .rows = rows,
@@ -302,7 +302,7 @@ static void variants_gemv(void **state) {
     int turn = 0;
     for (int at = 0; (kernel = test_next_variant(tern__gemm_family, "gemm", &at)) != NULL;)
         for (int d = 0; d < DEPTHS && kernel->gemv_f16 != NULL; d++)
-            for (int columns = 1; columns <= kernel->panel; columns++, turn++) {
+            for (int columns = 1; columns <= kernel->panel; columns += TEST_THINNING, turn++) {
                 check_gemv(kernel, &random, depths[d], columns, turn % TEST_INPUTS, true);
                 check_gemv(kernel, &random, depths[d], columns, turn % TEST_INPUTS, false);
             }
