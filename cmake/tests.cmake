@@ -23,6 +23,8 @@ foreach(file IN LISTS TERN_TESTS)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 900)
 endforeach()
+# The long ones start first, so that the last of them does not run alone.
+set_tests_properties(test_hash test_attention PROPERTIES COST 100)
 
 # Every examples/*.c is a program that people would copy: it must build against the public headers
 # and run from the source tree.

@@ -40,8 +40,8 @@ test_guarded test_guarded_new(size_t bytes, size_t offset) {
     size_t body = (GUARD_FRONT + offset + bytes + 63) / 64 * 64;
     size_t usable = (body + page - 1) / page * page;
     test_guarded buffer = {.bytes = bytes, .map_bytes = usable + page};
-    buffer.map = mmap(NULL, buffer.map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                      -1, 0);
+    buffer.map =
+        mmap(NULL, buffer.map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(buffer.map != MAP_FAILED);
     assert_int_equal(mprotect((uint8_t *)buffer.map + usable, page, PROT_NONE), 0);
     memset(buffer.map, POISON, usable);

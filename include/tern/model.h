@@ -8,7 +8,8 @@
  *     tern_session_create(ctx, model, NULL, &session);
  *     tern_session_eval(session, tokens, count, TERN_LOGITS_LAST, logits);
  *
- * A model does not change after loading and may be shared by threads; a session is one
+ * A model does not change after loading and may be shared by threads: give each thread a context of
+ * its own, with the kernel level of the model's, and its sessions in it. A session is one
  * conversation, used by one thread at a time, and owns its key/value cache.
  */
 #ifndef TERN_MODEL_H
@@ -124,6 +125,8 @@ typedef struct tern_session_options {
                                memory */
 } tern_session_options;
 
+/* `options` may be NULL. TERN_E_ARGUMENT when the model was packed for another kernel level than
+ * the context's. */
 TERN_API tern_status tern_session_create(tern_context *context, tern_model *model,
                                          const tern_session_options *options,
                                          tern_session **session);

@@ -87,7 +87,8 @@ TERN_API void tern_context_destroy(tern_context *context);
 
 TERN_API int tern_context_threads(const tern_context *context);
 
-/* "cpu: 2 threads, avx2 avx512 ..." Valid while the context lives. */
+/* "cpu: 2 threads, float kernels avx512, ternary kernel avx512_vnni; MODEL: avx2 ...": the kernels
+ * in use, the processor and its features. Valid while the context lives. */
 TERN_API const char *tern_context_describe(const tern_context *context);
 
 typedef struct tern_memory_stats {
@@ -177,12 +178,15 @@ TERN_API tern_status tern_tensor_broadcast(tern_tensor *tensor, tern_shape shape
 /* -- operations --------------------------------------------------------------------------------
  * The order of every operation's arithmetic is stated in docs/numerics.md; results have the same
  * bits on every thread count, kernel variant and platform. Unless said otherwise: F32 in, F32 out,
- * operands may be strided views, the result is fresh and contiguous. */
+ * operands may be strided views (not so tables and the heads of keys and values: they must be
+ * contiguous), the result is fresh and contiguous. */
 
-TERN_API tern_status tern_contiguous(tern_tensor *x, tern_tensor **out); /* a copy, or x retained */
+/* A view of x when it is contiguous, else a copy (F32, F16, BF16). */
+TERN_API tern_status tern_contiguous(tern_tensor *x, tern_tensor **out);
 /* Element by element into F32, F16 or BF16; also decodes rows of Q8_0, I2_S, TQ1_0 and TQ2_0. */
 TERN_API tern_status tern_cast(tern_tensor *x, tern_dtype dtype, tern_tensor **out);
-/* Writes x into `destination`, a view of the same shape; F32 -> F32, F16, BF16. */
+/* Writes x into `destination`, a tensor of the same shape; F32, F16, BF16 on either side.
+ * TERN_E_ARGUMENT when the destination is borrowed or broadcast, or overlaps x. */
 TERN_API tern_status tern_copy(tern_tensor *x, tern_tensor *destination);
 
 TERN_API tern_status tern_add(tern_tensor *a, tern_tensor *b, tern_tensor **out); /* broadcasts */

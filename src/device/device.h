@@ -65,6 +65,8 @@ struct tern__device {
     /* Packs a ternary matrix for this device's kernels into a fresh TERNARY tensor (M, K). */
     tern_status (*pack)(tern__device *device, tern_context *context,
                         const tern__trit_source *source, tern_tensor **out);
+    /* TERN_E_ARGUMENT when a TERNARY tensor is packed for other kernels than this device's. */
+    tern_status (*check_packed)(const tern__device *device, const tern_tensor *weight);
     tern__op_fn ops[TERN__OP_COUNT];
 };
 

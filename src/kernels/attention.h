@@ -13,7 +13,7 @@
 
 /* One key/value head and the query rows that share it. */
 typedef struct tern__attention_args {
-    const float *x;     /* (group, x_stride): query rows for scores, probabilities for mix */
+    const float *x; /* (group, x_stride): query rows for scores, probabilities for mix */
     int64_t x_stride;
     int group;          /* rows that share the head; any number >= 1 */
     bool is_f16;        /* the type of `rows`: F16, else F32 */
@@ -21,8 +21,8 @@ typedef struct tern__attention_args {
     int64_t row_stride; /* elements, as all strides */
     int64_t length;     /* positions */
     int64_t head_size;
-    float scale;        /* scores only */
-    float *out;         /* (group, out_stride): scores (length each) or mixed rows (head_size) */
+    float scale; /* scores only */
+    float *out;  /* (group, out_stride): scores (length each) or mixed rows (head_size) */
     int64_t out_stride;
 } tern__attention_args;
 

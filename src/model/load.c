@@ -23,6 +23,7 @@ typedef struct loader {
     tern_model *model;
     const tern_model_options *options;
     uint64_t bytes_done, bytes_total;
+    bool *is_used; /* for every tensor of the file */
 } loader;
 
 /* -- hyper-parameters --------------------------------------------------------------------------*/
@@ -69,6 +70,19 @@ static tern_status read_number(const loader *l, const char *architecture, const 
     return status;
 }
 
+/* Stretched positions are not what this decoder computes. */
+static tern_status check_rope_scaling(const loader *l, const char *architecture) {
+    char name[128];
+    tern__gguf_string type;
+    bool found = false;
+    snprintf(name, sizeof name, "%s.rope.scaling.type", architecture);
+    tern_status status = tern__gguf_text(l->file, name, &type, &found);
+    if (status == TERN_OK && found && !(type.length == 4 && memcmp(type.bytes, "none", 4) == 0))
+        return tern__fail(TERN_E_UNSUPPORTED, "model: %s is \"%.*s\"", name,
+                          (int)(type.length < 64 ? type.length : 64), type.bytes);
+    return status;
+}
+
 /* The vocabulary is what the embedding says; the key, where present, has to agree. */
 static tern_status read_vocabulary(const loader *l, const char *architecture, tern_model_info *m) {
     const tern__gguf_tensor *embedding = tern__gguf_find(l->file, "token_embd.weight");
@@ -104,6 +118,7 @@ static tern_status read_info(const loader *l, const char *architecture, tern_mod
     if (rotated != m->head_size)
         return tern__fail(TERN_E_UNSUPPORTED, "model: rope.dimension_count %lld of head size %lld",
                           (long long)rotated, (long long)m->head_size);
+    TERN__TRY(check_rope_scaling(l, architecture));
     if (m->layers > tern_file_tensor_count(l->file))
         return tern__fail(TERN_E_FORMAT, "model: %lld layers in a file of %lld tensors",
                           (long long)m->layers, (long long)tern_file_tensor_count(l->file));
@@ -139,7 +154,19 @@ static tern_status find_tensor(const loader *l, const char *name, int64_t rows, 
                           tern__shape_text(t->shape.rank, t->shape.dims, have),
                           tern__shape_text(expected.rank, expected.dims, want));
     }
+    l->is_used[t - tern__gguf_at(l->file, 0)] = true;
     *out = t;
+    return TERN_OK;
+}
+
+/* A tensor that this decoder would leave out (a bias, an adapter) changes what the model computes.
+ */
+static tern_status check_all_used(const loader *l) {
+    for (int64_t i = 0; i < tern_file_tensor_count(l->file); i++)
+        if (!l->is_used[i])
+            return tern__fail(TERN_E_UNSUPPORTED,
+                              "model: tensor \"%s\" is none of this architecture's",
+                              tern__gguf_at(l->file, i)->name.bytes);
     return TERN_OK;
 }
 
@@ -244,6 +271,7 @@ static tern_status load_tensors(loader *l) {
         TERN__TRY(load_table(l, "output.weight", &model->output));
     else
         model->output = tern_tensor_retain(model->embedding);
+    TERN__TRY(check_all_used(l));
 done:
     return status;
 }
@@ -276,8 +304,12 @@ static tern_status load_file(loader *l) {
         return tern__fail(TERN_E_FORMAT, "model: %d tokens, but token_embd.weight has %lld rows",
                           tern_tokenizer_size(l->model->tokenizer),
                           (long long)l->model->info.vocabulary);
-    for (int64_t i = 0; i < tern_file_tensor_count(l->file); i++)
+    int64_t tensors = tern_file_tensor_count(l->file);
+    for (int64_t i = 0; i < tensors; i++)
         l->bytes_total += tern__gguf_at(l->file, i)->bytes;
+    l->is_used = tern__os()->alloc((size_t)tensors * sizeof *l->is_used);
+    if (l->is_used == NULL)
+        return tern__fail(TERN_E_MEMORY, "model: no memory for %lld tensors", (long long)tensors);
     TERN__TRY(load_tensors(l));
 done:
     return status;
@@ -292,12 +324,15 @@ tern_status tern_model_load(tern_context *context, const char *path,
     if (status != TERN_OK)
         return status;
     status = load_file(&l);
+    tern__os()->free(l.is_used);
     tern_file_close(l.file);
     if (status != TERN_OK) {
         tern_model_release(l.model);
         return status;
     }
     l.model->info.load_seconds = (double)(tern__os()->clock_ns() - start) * 1e-9;
+    tern__message(TERN_LOG_INFO, "model: %s loaded in %.1f ms, %llu bytes of weights", path,
+                  l.model->info.load_seconds * 1e3, (unsigned long long)l.model->info.weight_bytes);
     *out = l.model;
     return TERN_OK;
 }

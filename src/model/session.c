@@ -7,10 +7,16 @@
 #include "base/checked.h"
 #include "base/os.h"
 #include "base/status.h"
+#include "device/device.h"
 #include "model/decoder.h"
+#include "ops/rope_table.h"
 #include "tensor/tensor.h"
 
-enum { BATCH_DEFAULT = 256, LOGIT_ROWS = 16 }; /* rows of logits made at once */
+enum {
+    BATCH_DEFAULT = 256, /* tokens evaluated at once */
+    LOGIT_ROWS = 16,     /* rows of logits made at once */
+    ROPE_ROWS = 64,      /* rows of the rotary table filled at once */
+};
 
 struct tern_session {
     tern_context *context; /* retained */
@@ -19,6 +25,8 @@ struct tern_session {
     int64_t capacity; /* positions */
     int64_t batch;
     int64_t position;
+    int64_t rope_rows; /* rows of the rotary table that are filled: a long context costs nothing
+                          before it is used */
 };
 
 static tern_status create_cache(tern_session *s, tern_dtype type) {
@@ -29,8 +37,8 @@ static tern_status create_cache(tern_session *s, tern_dtype type) {
     tern_tensor_keep(s->cache.keys);
     TERN__TRY(tern_tensor_empty(s->context, type, shape, &s->cache.values));
     tern_tensor_keep(s->cache.values);
-    TERN__TRY(tern_rope_table(s->context, s->capacity, m->head_size, s->model->rope_theta,
-                              &s->cache.rope_table));
+    TERN__TRY(tern__rope_table_empty(s->context, s->capacity, m->head_size, s->model->rope_theta,
+                                     &s->cache.rope_table));
     tern_tensor_keep(s->cache.rope_table);
 done:
     return status;
@@ -52,6 +60,10 @@ tern_status tern_session_create(tern_context *context, tern_model *model,
     if (chosen.cache_type != TERN_F32 && chosen.cache_type != TERN_F16)
         return tern__fail(TERN_E_ARGUMENT, "session: a cache of %s is neither f32 nor f16",
                           tern_dtype_name(chosen.cache_type));
+    /* The model may be another context's; every layer is packed alike. */
+    tern_status status = context->device->check_packed(context->device, model->layers[0].attn_q);
+    if (status != TERN_OK)
+        return status;
     tern_session *s = tern__os()->alloc(sizeof *s);
     if (s == NULL)
         return tern__fail(TERN_E_MEMORY, "session: no memory");
@@ -61,7 +73,7 @@ tern_status tern_session_create(tern_context *context, tern_model *model,
     s->batch = chosen.batch;
     tern__context_retain(context);
     atomic_fetch_add_explicit(&model->references, 1, memory_order_relaxed);
-    tern_status status = create_cache(s, chosen.cache_type);
+    status = create_cache(s, chosen.cache_type);
     if (status != TERN_OK) {
         tern_session_destroy(s);
         return status;
@@ -120,12 +132,22 @@ static tern_status write_logits(tern_session *s, tern_tensor *x, int64_t begin, 
     return status;
 }
 
+/* Makes the rotary table reach to `end`. */
+static void extend_rope(tern_session *s, int64_t end) {
+    if (end <= s->rope_rows)
+        return;
+    end = tern__min_i64(tern__round_up_i64(end, ROPE_ROWS), s->capacity);
+    tern__rope_table_fill(s->cache.rope_table, s->model->rope_theta, s->rope_rows, end);
+    s->rope_rows = end;
+}
+
 /* `count` tokens at the session's position, which moves on. Logits go to `logits` (count, V) for
  * TERN_LOGITS_ALL, (V) for TERN_LOGITS_LAST. */
 static tern_status eval_batch(tern_session *s, const int32_t *tokens, int64_t count,
                               tern_logits which, float *logits) {
     tern_tensor *ids = NULL, *x = NULL;
     tern_status status;
+    extend_rope(s, s->position + count);
     TERN__TRY(tern_tensor_borrow(s->context, TERN_I32, TERN_SHAPE(count), tokens, &ids));
     TERN__TRY(tern__decoder_forward(s->model, &s->cache, s->context, ids, s->position, &x));
     if (which != TERN_LOGITS_NONE)

@@ -25,6 +25,7 @@ tern_status tern_context_create(const tern_options *options, tern_context **out)
     }
     context->device_close = context->device->close;
     context->device->describe(context->device, context->description, sizeof context->description);
+    tern__message(TERN_LOG_INFO, "context: %s", context->description);
     *out = context;
     return TERN_OK;
 }

@@ -14,18 +14,19 @@ static const char *const op_names[] = {
 
 /* -- checks ------------------------------------------------------------------------------------*/
 
+/* Sets of data types. */
+#define BIT(dtype) (UINT64_C(1) << (dtype))
+_Static_assert(TERN_TERNARY < 64, "every data type has a bit");
+#define F32_ONLY BIT(TERN_F32)
+#define FLOATS   (BIT(TERN_F32) | BIT(TERN_F16) | BIT(TERN_BF16))
+
 static tern_status check_dtype(tern__op op, const char *operand, const tern_tensor *t,
-                               unsigned allowed) {
-    if (allowed >> t->dtype & 1u)
+                               uint64_t allowed) {
+    if (allowed >> t->dtype & 1)
         return TERN_OK;
     return tern__fail(TERN_E_DTYPE, "%s: %s is %s", op_names[op], operand,
                       tern_dtype_name((tern_dtype)t->dtype));
 }
-
-enum {
-    F32_ONLY = 1u << TERN_F32,
-    FLOATS = 1u << TERN_F32 | 1u << TERN_F16 | 1u << TERN_BF16,
-};
 
 static tern_status shapes_differ(tern__op op, const tern_tensor *a, const tern_tensor *b) {
     char text_a[TERN__SHAPE_TEXT], text_b[TERN__SHAPE_TEXT];
@@ -63,14 +64,37 @@ static tern_status run_into(tern__op op, tern__op_call *call, tern_dtype dtype, 
 
 /* -- copies and casts --------------------------------------------------------------------------*/
 
+/* The bytes [begin, end) that a plain tensor with elements reaches. */
+static void reach(const tern_tensor *t, const uint8_t **begin, const uint8_t **end) {
+    int64_t size = tern__dtype((tern_dtype)t->dtype)->block_bytes, last = 0;
+    for (int i = 0; i < t->rank; i++)
+        last += (t->dims[i] - 1) * tern__strides(t)[i];
+    *begin = t->data;
+    *end = *begin + (last + 1) * size;
+}
+
+/* Elements of the destination must be distinct and none of x: else the result would depend on the
+ * order of copying. */
+static tern_status check_destination(const tern_tensor *x, const tern_tensor *destination) {
+    if (destination->storage->is_borrowed)
+        return tern__fail(TERN_E_ARGUMENT, "copy: the destination is borrowed memory");
+    for (int i = 0; i < destination->rank; i++)
+        if (destination->dims[i] > 1 && tern__strides(destination)[i] == 0)
+            return tern__fail(TERN_E_ARGUMENT, "copy: axis %d of the destination is broadcast", i);
+    const uint8_t *x_begin, *x_end, *begin, *end;
+    reach(x, &x_begin, &x_end);
+    reach(destination, &begin, &end);
+    if (x_begin < end && begin < x_end)
+        return tern__fail(TERN_E_ARGUMENT, "copy: source and destination overlap");
+    return TERN_OK;
+}
+
 tern_status tern_copy(tern_tensor *x, tern_tensor *destination) {
     tern_status status = check_dtype(TERN__OP_COPY, "the source", x, FLOATS);
     if (status == TERN_OK)
         status = check_dtype(TERN__OP_COPY, "the destination", destination, FLOATS);
     if (status != TERN_OK)
         return status;
-    if (destination->storage->is_borrowed)
-        return tern__fail(TERN_E_ARGUMENT, "copy: the destination is borrowed memory");
     bool fits = x->rank == destination->rank;
     for (int i = 0; fits && i < x->rank; i++)
         fits = x->dims[i] == destination->dims[i];
@@ -78,26 +102,37 @@ tern_status tern_copy(tern_tensor *x, tern_tensor *destination) {
         return shapes_differ(TERN__OP_COPY, x, destination);
     if (tern_tensor_count(x) == 0)
         return TERN_OK;
+    status = check_destination(x, destination);
+    if (status != TERN_OK)
+        return status;
     return run(TERN__OP_COPY,
                &(tern__op_call){.context = x->context, .in = {x}, .out = destination});
 }
 
 tern_status tern_contiguous(tern_tensor *x, tern_tensor **out) {
     *out = NULL;
-    if (tern_tensor_is_contiguous(x)) {
-        *out = tern_tensor_retain(x);
-        return TERN_OK;
-    }
-    return tern_cast(x, (tern_dtype)x->dtype, out);
+    if (tern_tensor_is_contiguous(x))
+        return tern__tensor_view(x, x->rank, tern__dims(x), tern__strides(x), x->data, out);
+    tern_status status = check_dtype(TERN__OP_COPY, "a strided x", x, FLOATS);
+    return status == TERN_OK ? tern_cast(x, (tern_dtype)x->dtype, out) : status;
+}
+
+/* Contiguous rows for a kernel: x itself, or a copy. The caller releases *rows. No header is made
+ * for x itself: it may be a weight of a context that another thread uses. */
+static tern_status as_rows(tern_tensor *x, tern_tensor **rows) {
+    if (!tern_tensor_is_contiguous(x))
+        return tern_contiguous(x, rows);
+    *rows = tern_tensor_retain(x);
+    return TERN_OK;
 }
 
 tern_status tern_cast(tern_tensor *x, tern_dtype dtype, tern_tensor **out) {
     *out = NULL;
     if (dtype != TERN_F32 && dtype != TERN_F16 && dtype != TERN_BF16)
         return tern__fail(TERN_E_DTYPE, "cast: to %s", tern_dtype_name(dtype));
-    tern_status status = check_dtype(TERN__OP_COPY, "x", x,
-                                     FLOATS | 1u << TERN_Q8_0 | 1u << TERN_I2_S | 1u << TERN_TQ1_0 |
-                                         1u << TERN_TQ2_0);
+    tern_status status =
+        check_dtype(TERN__OP_COPY, "x", x,
+                    FLOATS | BIT(TERN_Q8_0) | BIT(TERN_I2_S) | BIT(TERN_TQ1_0) | BIT(TERN_TQ2_0));
     if (status != TERN_OK)
         return status;
     return run_into(TERN__OP_COPY, &(tern__op_call){.in = {x}}, dtype, tern_tensor_shape(x), out);
@@ -159,8 +194,8 @@ tern_status tern_rms_norm(tern_tensor *x, tern_tensor *weight, float epsilon, te
     if (x->rank < 1 || weight->rank != 1 || weight->dims[0] != tern__dim_back(x, 1))
         return shapes_differ(TERN__OP_RMS_NORM, x, weight);
     tern_tensor *rows = NULL, *factors = NULL;
-    TERN__TRY(tern_contiguous(x, &rows));
-    TERN__TRY(tern_contiguous(weight, &factors));
+    TERN__TRY(as_rows(x, &rows));
+    TERN__TRY(as_rows(weight, &factors));
     TERN__TRY(run_into(TERN__OP_RMS_NORM,
                        &(tern__op_call){.in = {rows, factors}, .number = epsilon}, TERN_F32,
                        tern_tensor_shape(x), out));
@@ -182,7 +217,7 @@ tern_status tern_softmax(tern_tensor *x, bool causal, tern_tensor **out) {
                           causal ? ", causal rows need (..., T, S) with T <= S" : "");
     }
     tern_tensor *rows = NULL;
-    TERN__TRY(tern_contiguous(x, &rows));
+    TERN__TRY(as_rows(x, &rows));
     TERN__TRY(run_into(TERN__OP_SOFTMAX, &(tern__op_call){.in = {rows}, .is_causal = causal},
                        TERN_F32, tern_tensor_shape(x), out));
 done:
@@ -197,15 +232,15 @@ tern_status tern_rope(tern_tensor *x, tern_tensor *table, int64_t position, tern
         status = check_dtype(TERN__OP_ROPE, "the table", table, F32_ONLY);
     if (status != TERN_OK)
         return status;
-    if (x->rank != 3 || table->rank != 3 || table->dims[1] != 2 ||
-        2 * table->dims[2] != x->dims[2] || !tern_tensor_is_contiguous(table))
+    if (x->rank != 3 || table->rank != 3 || table->dims[1] != 2 || 2 * table->dims[2] != x->dims[2])
         return shapes_differ(TERN__OP_ROPE, x, table);
+    if (!tern_tensor_is_contiguous(table))
+        return tern__fail(TERN_E_ARGUMENT, "rope: the table is not contiguous");
     if (position < 0 || position > table->dims[0] - x->dims[0])
-        return tern__fail(TERN_E_ARGUMENT, "rope: positions %lld..%lld of a table of %lld",
-                          (long long)position, (long long)(position + x->dims[0] - 1),
-                          (long long)table->dims[0]);
+        return tern__fail(TERN_E_ARGUMENT, "rope: %lld rows from position %lld of a table of %lld",
+                          (long long)x->dims[0], (long long)position, (long long)table->dims[0]);
     tern_tensor *rows = NULL;
-    TERN__TRY(tern_contiguous(x, &rows));
+    TERN__TRY(as_rows(x, &rows));
     TERN__TRY(run_into(TERN__OP_ROPE, &(tern__op_call){.in = {rows, table}, .position = position},
                        TERN_F32, tern_tensor_shape(x), out));
 done:
@@ -216,13 +251,15 @@ done:
 tern_status tern_embedding(tern_tensor *table, tern_tensor *ids, tern_tensor **out) {
     *out = NULL;
     tern_status status =
-        check_dtype(TERN__OP_EMBEDDING, "the table", table, FLOATS | 1u << TERN_Q8_0);
+        check_dtype(TERN__OP_EMBEDDING, "the table", table, FLOATS | BIT(TERN_Q8_0));
     if (status == TERN_OK)
-        status = check_dtype(TERN__OP_EMBEDDING, "ids", ids, 1u << TERN_I32);
+        status = check_dtype(TERN__OP_EMBEDDING, "ids", ids, BIT(TERN_I32));
     if (status != TERN_OK)
         return status;
-    if (table->rank != 2 || ids->rank != 1 || !tern_tensor_is_contiguous(table))
+    if (table->rank != 2 || ids->rank != 1)
         return shapes_differ(TERN__OP_EMBEDDING, table, ids);
+    if (!tern_tensor_is_contiguous(table))
+        return tern__fail(TERN_E_ARGUMENT, "embedding: the table is not contiguous");
     for (int64_t i = 0; i < ids->dims[0]; i++) {
         int32_t id = ((const int32_t *)ids->data)[i * tern__strides(ids)[0]];
         if (id < 0 || id >= table->dims[0])
@@ -255,14 +292,14 @@ tern_status tern_linear(tern_tensor *x, tern_tensor *weight, tern_tensor **out) 
     tern__op op = is_packed ? TERN__OP_TERNARY_LINEAR : TERN__OP_LINEAR;
     tern_status status = check_dtype(op, "x", x, F32_ONLY);
     if (status == TERN_OK && !is_packed)
-        status = check_dtype(op, "the weight", weight, FLOATS | 1u << TERN_Q8_0);
+        status = check_dtype(op, "the weight", weight, FLOATS | BIT(TERN_Q8_0));
     if (status != TERN_OK)
         return status;
     if (x->rank < 1 || weight->rank != 2 || tern__dim_back(x, 1) != weight->dims[1])
         return shapes_differ(op, x, weight);
     tern_shape shape = tern_tensor_shape(x);
     tern_tensor *contiguous = NULL, *rows = NULL, *result = NULL;
-    TERN__TRY(tern_contiguous(x, &contiguous));
+    TERN__TRY(as_rows(x, &contiguous));
     int64_t count = 1; /* rows; computed, since K may be 0 */
     for (int i = 0; i + 1 < shape.rank; i++)
         count *= shape.dims[i];
@@ -283,9 +320,9 @@ tern_status tern_attention(tern_tensor *q, tern_tensor *keys, tern_tensor *value
     *out = NULL;
     tern_status status = check_dtype(TERN__OP_ATTENTION, "q", q, F32_ONLY);
     if (status == TERN_OK)
-        status = check_dtype(TERN__OP_ATTENTION, "keys", keys, 1u << TERN_F32 | 1u << TERN_F16);
+        status = check_dtype(TERN__OP_ATTENTION, "keys", keys, BIT(TERN_F32) | BIT(TERN_F16));
     if (status == TERN_OK)
-        status = check_dtype(TERN__OP_ATTENTION, "values", values, 1u << keys->dtype);
+        status = check_dtype(TERN__OP_ATTENTION, "values", values, BIT(keys->dtype));
     if (status != TERN_OK)
         return status;
     if (q->rank != 3 || keys->rank != 3 || keys->dims[2] != q->dims[2] || keys->dims[0] == 0 ||
@@ -299,7 +336,7 @@ tern_status tern_attention(tern_tensor *q, tern_tensor *keys, tern_tensor *value
     if (tern__strides(keys)[2] != 1 || tern__strides(values)[2] != 1)
         return tern__fail(TERN_E_SHAPE, "attention: heads of keys and values must be contiguous");
     tern_tensor *rows = NULL;
-    TERN__TRY(tern_contiguous(q, &rows));
+    TERN__TRY(as_rows(q, &rows));
     TERN__TRY(run_into(TERN__OP_ATTENTION,
                        &(tern__op_call){.in = {rows, keys, values}, .number = scale}, TERN_F32,
                        (tern_shape){2, {q->dims[0], q->dims[1] * q->dims[2]}}, out));

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#include "ops/rope_table.h"
+
 #include "base/realmath.h"
 #include "base/status.h"
 #include "tensor/tensor.h"
 
-tern_status tern_rope_table(tern_context *context, int64_t positions, int64_t head_size,
-                            double theta, tern_tensor **out) {
+tern_status tern__rope_table_empty(tern_context *context, int64_t positions, int64_t head_size,
+                                   double theta, tern_tensor **out) {
     *out = NULL;
     /* The bound keeps every angle inside the domain of our sine. */
     if (positions < 0 || positions > 1 << 22)
@@ -15,20 +17,28 @@ tern_status tern_rope_table(tern_context *context, int64_t positions, int64_t he
                           (long long)head_size);
     if (!(theta >= 1 && theta <= 1e15))
         return tern__fail(TERN_E_ARGUMENT, "rope table: base %g is not in 1..1e15", theta);
-    int64_t half = head_size / 2;
-    tern_status status =
-        tern_tensor_empty(context, TERN_F32, (tern_shape){3, {positions, 2, half}}, out);
-    if (status != TERN_OK)
-        return status;
-    float *cosine = (*out)->data;
+    return tern_tensor_empty(context, TERN_F32, (tern_shape){3, {positions, 2, head_size / 2}},
+                             out);
+}
+
+void tern__rope_table_fill(tern_tensor *table, double theta, int64_t begin, int64_t end) {
+    int64_t half = table->dims[2], head_size = 2 * half;
+    float *rows = table->data; /* a row: K/2 cosines, K/2 sines */
     for (int64_t i = 0; i < half; i++) {
         double frequency = tern__pow(theta, -2 * (double)i / (double)head_size);
-        for (int64_t p = 0; p < positions; p++) {
-            double s, c;
-            tern__sincos((double)p * frequency, &s, &c);
-            cosine[p * head_size + i] = (float)c;
-            cosine[p * head_size + half + i] = (float)s;
+        for (int64_t p = begin; p < end; p++) {
+            double sine, cosine;
+            tern__sincos((double)p * frequency, &sine, &cosine);
+            rows[p * head_size + i] = (float)cosine;
+            rows[p * head_size + half + i] = (float)sine;
         }
     }
-    return TERN_OK;
+}
+
+tern_status tern_rope_table(tern_context *context, int64_t positions, int64_t head_size,
+                            double theta, tern_tensor **out) {
+    tern_status status = tern__rope_table_empty(context, positions, head_size, theta, out);
+    if (status == TERN_OK)
+        tern__rope_table_fill(*out, theta, 0, positions);
+    return status;
 }

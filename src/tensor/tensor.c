@@ -55,7 +55,7 @@ static void storage_release(tern__storage *storage) {
 
 static void scope_push(tern_tensor *tensor) {
     tern_context *context = tensor->context;
-    tensor->scope_depth = (uint16_t)context->scope_depth;
+    tensor->scope_depth = context->scope_depth;
     tensor->scope_next = NULL;
     tensor->scope_previous = NULL;
     if (context->scope_depth == 0)

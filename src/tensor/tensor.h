@@ -20,7 +20,7 @@ struct tern_context {
     void (*device_close)(struct tern__device *device);
     tern_tensor *scope_top; /* newest tensor that a scope owns, linked by scope_next */
     int scope_depth;
-    char description[192];
+    char description[384];
 };
 
 /* The bytes that views share. */
@@ -40,7 +40,7 @@ struct tern_tensor {
     atomic_int references;
     uint8_t dtype;
     uint8_t rank;
-    uint16_t scope_depth;/* 0: the caller's; else the depth of the owning scope */
+    int scope_depth; /* 0: the caller's; else the depth of the owning scope */
     tern_context *context;
     tern__storage *storage;
     void *data;

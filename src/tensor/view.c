@@ -214,7 +214,8 @@ tern_status tern_tensor_broadcast(tern_tensor *tensor, tern_shape shape, tern_te
     for (int back = 1; fits && back <= shape.rank; back++) {
         int64_t want = shape.dims[shape.rank - back];
         int64_t have = back <= tensor->rank ? tern__dim_back(tensor, back) : 1;
-        fits = want >= 0 && (have == want || have == 1) && tern__mul_i64(count, want, &count);
+        fits = want >= 0 && (have == want || have == 1) &&
+               tern__mul_i64(count, want == 0 ? 1 : want, &count);
     }
     if (!fits) {
         char from[TERN__SHAPE_TEXT], to[TERN__SHAPE_TEXT];

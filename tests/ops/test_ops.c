@@ -216,8 +216,7 @@ static void contiguous(void **state) {
     (void)state;
     tern_tensor *x = normal(TERN_SHAPE(4, 5), 11), *turned = NULL, *y = NULL;
     test_ok(tern_contiguous(x, &y));
-    assert_ptr_equal(y, x);
-    tern_tensor_release(y);
+    assert_ptr_equal(tern_tensor_data(y), tern_tensor_data(x));
     test_ok(tern_tensor_transpose(x, 0, 1, &turned));
     test_ok(tern_contiguous(turned, &y));
     assert_true(tern_tensor_is_contiguous(y));
@@ -492,6 +491,97 @@ static void attention(void **state) {
     test_status(tern_attention(q, short_keys, short_keys, 1, &y), TERN_E_SHAPE);
 }
 
+/* -- refusals ----------------------------------------------------------------------------------*/
+
+/* One tensor of every data type, (2, 256) where that has whole blocks. */
+static tern_tensor *of_type(tern_dtype dtype) {
+    tern_tensor *t = NULL;
+    if (dtype == TERN_TERNARY)
+        test_ok(tern_tensor_pack_random(context, 2, 256, 1, 1, &t));
+    else
+        test_ok(tern_tensor_zeros(context, dtype, TERN_SHAPE(2, 256), &t));
+    return t;
+}
+
+/* What is not F32 (or one of the types an operand names) is refused, never read as floats. */
+static void types_are_refused(void **state) {
+    (void)state;
+    const tern_dtype types[] = {
+#define TYPE(symbol, value, name, elements, bytes, is_float, is_ternary) TERN_##symbol,
+        TERN_DTYPE_MAP(TYPE)
+#undef TYPE
+    };
+    tern_tensor *f = normal(TERN_SHAPE(2, 256), 40), *row = normal(TERN_SHAPE(256), 41), *y = NULL;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        tern_dtype type = types[i];
+        bool is_half = type == TERN_F16 || type == TERN_BF16;
+        tern_tensor *t = of_type(type);
+        if (type == TERN_F32)
+            continue;
+        test_status(tern_add(t, f, &y), TERN_E_DTYPE);
+        test_status(tern_mul(f, t, &y), TERN_E_DTYPE);
+        test_status(tern_scale(t, 2, &y), TERN_E_DTYPE);
+        test_status(tern_relu2(t, &y), TERN_E_DTYPE);
+        test_status(tern_silu(t, &y), TERN_E_DTYPE);
+        test_status(tern_rms_norm(t, row, 0, &y), TERN_E_DTYPE);
+        test_status(tern_rms_norm(f, t, 0, &y), TERN_E_DTYPE);
+        test_status(tern_softmax(t, false, &y), TERN_E_DTYPE);
+        test_status(tern_rope(t, f, 0, &y), TERN_E_DTYPE);
+        test_status(tern_rope(f, t, 0, &y), TERN_E_DTYPE);
+        test_status(tern_matmul(t, f, &y), TERN_E_DTYPE);
+        test_status(tern_linear(t, f, &y), TERN_E_DTYPE);
+        test_status(tern_attention(t, f, f, 1, &y), TERN_E_DTYPE);
+        test_status(tern_attention(f, f, t, 1, &y), TERN_E_DTYPE);
+        test_status(tern_embedding(f, t, &y), type == TERN_I32 ? TERN_E_SHAPE : TERN_E_DTYPE);
+        if (is_half)
+            continue;
+        test_status(tern_copy(t, f), TERN_E_DTYPE);
+        test_status(tern_copy(f, t), TERN_E_DTYPE);
+        test_status(tern_cast(f, type, &y), TERN_E_DTYPE);
+        test_status(tern_matmul(f, t, &y), TERN_E_DTYPE);
+        bool is_coded = type == TERN_I2_S || type == TERN_TQ1_0 || type == TERN_TQ2_0;
+        test_status(tern_cast(t, TERN_F32, &y),
+                    is_coded || type == TERN_Q8_0 ? TERN_OK : TERN_E_DTYPE);
+        if (type != TERN_Q8_0)
+            test_status(tern_embedding(t, t, &y), TERN_E_DTYPE);
+        if (type != TERN_Q8_0 && type != TERN_TERNARY)
+            test_status(tern_linear(f, t, &y), TERN_E_DTYPE);
+        if (!is_coded)
+            test_status(tern_tensor_pack(t, &y), TERN_E_DTYPE);
+    }
+}
+
+/* Copies whose result would depend on their order. */
+static void copies_are_refused(void **state) {
+    (void)state;
+    tern_tensor *x = normal(TERN_SHAPE(4, 4), 42), *one = normal(TERN_SHAPE(1, 4), 43);
+    tern_tensor *wide = NULL, *turned = NULL, *upper = NULL, *lower = NULL;
+    test_ok(tern_tensor_broadcast(one, TERN_SHAPE(4, 4), &wide));
+    test_status(tern_copy(x, wide), TERN_E_ARGUMENT);
+    test_ok(tern_copy(wide, x));
+    test_ok(tern_tensor_transpose(x, 0, 1, &turned));
+    test_status(tern_copy(turned, x), TERN_E_ARGUMENT);
+    test_ok(tern_tensor_slice(x, 0, 0, 2, 1, &upper));
+    test_ok(tern_tensor_slice(x, 0, 2, 4, 1, &lower));
+    test_ok(tern_copy(upper, lower));
+}
+
+/* Sizes that no memory could hold, made without any by broadcasting. */
+static void huge_sizes(void **state) {
+    (void)state;
+    tern_tensor *half = NULL, *keys = NULL, *y = NULL, *empty = NULL;
+    test_ok(tern_tensor_zeros(context, TERN_F16, TERN_SHAPE(1, 1, 2), &half));
+    test_ok(tern_tensor_broadcast(half, TERN_SHAPE(1, 1LL << 59, 2), &keys));
+    test_status(tern_attention(normal(TERN_SHAPE(1, 1, 2), 1), keys, keys, 1, &y), TERN_E_SHAPE);
+    test_ok(tern_tensor_zeros(context, TERN_F32, TERN_SHAPE(1, 1, 0), &empty));
+    test_status(tern_tensor_broadcast(empty, TERN_SHAPE(1LL << 40, 1LL << 40, 0), &y),
+                TERN_E_SHAPE);
+    assert_true(tern_tensor_pack_random(context, INT64_MAX, 4, 1, 1, &y) != TERN_OK);
+    tern_tensor *table = NULL;
+    test_ok(tern_rope_table(context, 4, 2, 10, &table));
+    test_status(tern_rope(normal(TERN_SHAPE(1, 1, 2), 1), table, INT64_MAX, &y), TERN_E_ARGUMENT);
+}
+
 /* -- the same bits -----------------------------------------------------------------------------*/
 
 /* A chain through most ops; its result at one level and thread count. */
@@ -579,6 +669,9 @@ int main(void) {
         TEST(i2_s_rows_straddle),
         TEST(ternary_special_values),
         TEST(attention),
+        TEST(types_are_refused),
+        TEST(copies_are_refused),
+        TEST(huge_sizes),
         TEST(same_bits_everywhere),
         TEST(memory_limit),
     };

@@ -5,10 +5,14 @@
  * that is read. A query sees positions 0..S-T+t; later ones do not exist for it.
  */
 #include "base/checked.h"
+#include "base/status.h"
 #include "device/cpu/cpu.h"
 #include "tensor/dtype.h"
 
-enum { GROUP_MAX = 8 }; /* query rows that one kernel call takes */
+enum {
+    GROUP_MAX = 8,         /* query rows that one kernel call takes */
+    POSITIONS_GRAIN = 256, /* positions worth a piece of work */
+};
 
 typedef struct attention_job {
     const tern__cpu_device *cpu;
@@ -62,17 +66,20 @@ tern_status tern__cpu_attention(tern__device *device, const tern__op_call *call)
     tern__cpu_device *cpu = tern__cpu_of(device);
     const tern_tensor *q = call->in[0], *keys = call->in[1];
     attention_job job = {.cpu = cpu, .call = call};
-    job.score_stride = tern__round_up_i64(keys->dims[1], 16);
-    size_t bytes =
-        (size_t)tern__team_size(cpu->team) * GROUP_MAX * (size_t)job.score_stride * sizeof(float);
+    size_t bytes = (size_t)tern__team_size(cpu->team) * GROUP_MAX * sizeof(float);
+    size_t stride = 0;
+    if (!tern__round_up_size((size_t)keys->dims[1], 16, &stride) ||
+        !tern__mul_size(bytes, stride, &bytes))
+        return tern__fail(TERN_E_SHAPE, "attention: %lld positions are too many",
+                          (long long)keys->dims[1]);
+    job.score_stride = (int64_t)stride;
     void *block = NULL;
     tern_status status = tern__pool_alloc(call->context->pool, bytes, &block);
     if (status != TERN_OK)
         return status;
     job.scores = block;
-    int64_t work = keys->dims[1] * q->dims[1] / keys->dims[0] * q->dims[2];
-    tern__team_run(cpu->team, q->dims[0] * keys->dims[0], tern__max_i64(1, TERN__CPU_GRAIN / work),
-                   do_attention, &job);
+    tern__team_run(cpu->team, q->dims[0] * keys->dims[0],
+                   tern__max_i64(1, POSITIONS_GRAIN / keys->dims[1]), do_attention, &job);
     tern__pool_free(call->context->pool, block, bytes);
     return TERN_OK;
 }

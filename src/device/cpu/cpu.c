@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/os.h"
 #include "base/status.h"
 
@@ -18,8 +19,13 @@ static void close_cpu(tern__device *device) {
 static void describe_cpu(const tern__device *device, char *text, size_t size) {
     const tern__cpu_device *cpu = (const tern__cpu_device *)device;
     int threads = tern__team_size(cpu->team);
-    snprintf(text, size, "cpu: %d thread%s, float kernels %s, ternary kernel %s", threads,
-             threads == 1 ? "" : "s", cpu->gemm->variant.name, cpu->ternary->variant.name);
+    const char *model = tern__cpu()->model;
+    char features[160];
+    tern__cpu_describe(tern__cpu()->features, features, sizeof features);
+    snprintf(text, size, "cpu: %d thread%s, float kernels %s, ternary kernel %s; %s: %s", threads,
+             threads == 1 ? "" : "s", cpu->gemm->variant.name, cpu->ternary->variant.name,
+             model[0] != '\0' ? model : "processor",
+             features[0] != '\0' ? features : "no vector features");
 }
 
 static int count_threads(const tern__device *device) {
@@ -32,6 +38,7 @@ static const tern__device cpu_device = {
     .describe = describe_cpu,
     .threads = count_threads,
     .pack = tern__cpu_pack,
+    .check_packed = tern__cpu_check_packed,
     .ops =
         {
             [TERN__OP_COPY] = tern__cpu_copy,
@@ -71,7 +78,7 @@ tern_status tern__cpu_device_open(const tern_options *options, tern__device **ou
         return tern__fail(TERN_E_ARGUMENT, "context: %d threads are not in 1..%d", threads,
                           TERN__TEAM_MAX);
     if (threads == 0)
-        threads = tern__os_cpu_count();
+        threads = (int)tern__min_i64(tern__max_i64(tern__os_cpu_count(), 1), TERN__TEAM_MAX);
     tern__cpu_device *cpu = tern__os()->alloc(sizeof *cpu);
     if (cpu == NULL)
         return tern__fail(TERN_E_MEMORY, "cpu device: no memory");

@@ -59,6 +59,8 @@ tern_status tern__cpu_attention(tern__device *device, const tern__op_call *call)
 tern_status tern__cpu_pack(tern__device *device, tern_context *context,
                            const tern__trit_source *source, tern_tensor **out);
 
+tern_status tern__cpu_check_packed(const tern__device *device, const tern_tensor *weight);
+
 /* Widens n elements of a float type, `stride` elements apart (1 for Q8_0), to F32. */
 void tern__cpu_widen(const tern__cpu_device *cpu, tern_dtype dtype, const void *from,
                      int64_t stride, float *out, int64_t n);

@@ -127,7 +127,8 @@ tern_status tern__cpu_pack(tern__device *device, tern_context *context,
                    .rows = source->rows,
                    .columns = source->columns,
                    .k = tern__round_up_i64(source->columns, kernel->k_unit),
-                   .panels = (source->rows + kernel->panel_rows - 1) / kernel->panel_rows,
+                   .panels =
+                       source->rows / kernel->panel_rows + (source->rows % kernel->panel_rows != 0),
                    .scale = source->scale};
     plan.panels_offset = (sizeof plan + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     if (source->has_block_scales)
@@ -273,12 +274,22 @@ static scratch_plan plan_scratch(const packed *w, int64_t rows, int64_t q_stride
     return plan;
 }
 
+tern_status tern__cpu_check_packed(const tern__device *device, const tern_tensor *weight) {
+    const tern__ternary_kernel *ours = ((const tern__cpu_device *)device)->ternary;
+    const tern__ternary_kernel *theirs = packed_of(weight)->kernel;
+    if (theirs != ours)
+        return tern__fail(TERN_E_ARGUMENT,
+                          "the weights are packed for kernel %s, this context uses %s",
+                          theirs->variant.name, ours->variant.name);
+    return TERN_OK;
+}
+
 tern_status tern__cpu_ternary_linear(tern__device *device, const tern__op_call *call) {
     tern__cpu_device *cpu = tern__cpu_of(device);
     const packed *w = packed_of(call->in[1]);
-    if (w->kernel != cpu->ternary)
-        return tern__fail(TERN_E_ARGUMENT, "linear: the weight is packed for %s, not for %s",
-                          w->kernel->variant.name, cpu->ternary->variant.name);
+    tern_status status = tern__cpu_check_packed(device, call->in[1]);
+    if (status != TERN_OK)
+        return status;
     ternary_job job = {.cpu = cpu,
                        .weight = w,
                        .x = call->in[0]->data,
@@ -288,7 +299,7 @@ tern_status tern__cpu_ternary_linear(tern__device *device, const tern__op_call *
     tern__pool *pool = call->context->pool;
     scratch_plan plan = plan_scratch(w, job.n, job.act.q_stride);
     void *scratch = NULL;
-    tern_status status = tern__pool_alloc(pool, plan.bytes, &scratch);
+    status = tern__pool_alloc(pool, plan.bytes, &scratch);
     if (status != TERN_OK)
         return status;
     uint8_t *base = scratch;
@@ -298,10 +309,11 @@ tern_status tern__cpu_ternary_linear(tern__device *device, const tern__op_call *
     job.act.block_sum = (int32_t *)(void *)(base + plan.block_sum);
     job.block_out = (int32_t *)(void *)(base + plan.block_out);
     tern__team_run(cpu->team, job.n, 1, do_quantize, &job);
-    /* A piece of work streams about 32 KiB of weights at least. */
-    int64_t panel_bytes = tern__ternary_panel_bytes(w->kernel, w->k);
-    int64_t grain =
-        tern__round_up_i64(tern__max_i64(1, (32 << 10) / tern__max_i64(1, panel_bytes)), 4);
+    /* A piece of work streams about 32 KiB of weights, or one panel, and writes whole cache lines.
+     */
+    int64_t panel_bytes = tern__max_i64(1, tern__ternary_panel_bytes(w->kernel, w->k));
+    int64_t line_panels = tern__max_i64(1, CACHE_LINE / 4 / w->kernel->panel_rows);
+    int64_t grain = tern__round_up_i64(tern__max_i64(1, (32 << 10) / panel_bytes), line_panels);
     tern__team_run(cpu->team, w->panels, grain, w->scale_blocks > 0 ? do_block_panels : do_panels,
                    &job);
     tern__pool_free(pool, scratch, plan.bytes);
