@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-file(GLOB_RECURSE TERN_SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*.c)
+file(GLOB_RECURSE TERN_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.c)
 tern_select_isa(TERN_SOURCES ${TERN_SOURCES})
 
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8>=10.34)
@@ -26,7 +26,9 @@ if(TERN_SHARED)
   add_library(tern_shared SHARED $<TARGET_OBJECTS:tern_objects>)
   target_link_libraries(tern_shared PRIVATE PkgConfig::PCRE2 Threads::Threads m)
   set_target_properties(tern_shared PROPERTIES OUTPUT_NAME tern EXPORT_NAME shared
-                        VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+                        VERSION ${PROJECT_VERSION}
+                        # Before 1.0 the minor number says whether programs still fit.
+                        SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
   if(CMAKE_SYSTEM_NAME STREQUAL Linux AND NOT TERN_SANITIZE)
     target_link_options(tern_shared PRIVATE -Wl,--no-undefined)
   endif()
@@ -34,7 +36,7 @@ if(TERN_SHARED)
 endif()
 
 foreach(library IN LISTS TERN_LIBRARIES)
-  target_include_directories(${library} INTERFACE $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
+  target_include_directories(${library} INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                              $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   set_target_properties(${library} PROPERTIES LINKER_LANGUAGE C)
   if(TERN_SANITIZE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-file(GLOB TERN_CLI_SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/apps/cli/*.c)
+file(GLOB TERN_CLI_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/apps/cli/*.c)
 if(TERN_CLI_SOURCES)
   add_executable(tern_cli ${TERN_CLI_SOURCES})
   # The program sees the public headers only.

@@ -5,16 +5,16 @@ if(NOT CMOCKA_FOUND)
   return()
 endif()
 
-add_library(tern_test_support STATIC ${CMAKE_SOURCE_DIR}/tests/support.c)
+add_library(tern_test_support STATIC ${PROJECT_SOURCE_DIR}/tests/support.c)
 target_link_libraries(tern_test_support PUBLIC tern tern_flags PkgConfig::CMOCKA)
-target_include_directories(tern_test_support PUBLIC ${CMAKE_SOURCE_DIR}/tests)
-target_compile_definitions(tern_test_support PUBLIC TERN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+target_include_directories(tern_test_support PUBLIC ${PROJECT_SOURCE_DIR}/tests)
+target_compile_definitions(tern_test_support PUBLIC TERN_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " TERN_EMULATOR)
 target_compile_definitions(tern_test_support PUBLIC TERN_PROGRAM="$<TARGET_FILE:tern_cli>"
                            "TERN_EMULATOR=\"${TERN_EMULATOR}\"")
 
 # Every tests/<folder>/test_*.c is one program of cmocka tests.
-file(GLOB_RECURSE TERN_TESTS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/test_*.c)
+file(GLOB_RECURSE TERN_TESTS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/test_*.c)
 foreach(file IN LISTS TERN_TESTS)
   get_filename_component(name ${file} NAME_WE)
   add_executable(${name} ${file})
@@ -28,19 +28,19 @@ set_tests_properties(test_hash test_attention PROPERTIES COST 100)
 
 # Every examples/*.c is a program that people would copy: it must build against the public headers
 # and run from the source tree.
-file(GLOB TERN_EXAMPLES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/examples/*.c)
+file(GLOB TERN_EXAMPLES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.c)
 foreach(file IN LISTS TERN_EXAMPLES)
   get_filename_component(name ${file} NAME_WE)
   add_executable(example_${name} ${file})
   target_link_libraries(example_${name} PRIVATE tern)
-  add_test(NAME example_${name} COMMAND example_${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  add_test(NAME example_${name} COMMAND example_${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endforeach()
 set_tests_properties(example_story PROPERTIES
                      PASS_REGULAR_EXPRESSION "^, there was a little girl named Lily[.]")
 
 # Prints the hash that must be equal everywhere; tools/test_matrix builds it in many ways.
-if(EXISTS ${CMAKE_SOURCE_DIR}/tests/model/hash_main.c)
-  add_executable(tern_hash ${CMAKE_SOURCE_DIR}/tests/model/hash_main.c)
+if(EXISTS ${PROJECT_SOURCE_DIR}/tests/model/hash_main.c)
+  add_executable(tern_hash ${PROJECT_SOURCE_DIR}/tests/model/hash_main.c)
   target_link_libraries(tern_hash PRIVATE tern tern_flags)
 endif()
 
@@ -49,7 +49,7 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT CMAKE_CROSSCOMPILING
    AND NOT TERN_SCALAR_ONLY AND NOT TERN_SANITIZE)
   foreach(script check_layers check_style check_symbols check_headers check_readme test_install
           test_matrix)
-    add_test(NAME ${script} COMMAND ${CMAKE_SOURCE_DIR}/tools/${script} ${CMAKE_BINARY_DIR})
+    add_test(NAME ${script} COMMAND ${PROJECT_SOURCE_DIR}/tools/${script} ${PROJECT_BINARY_DIR})
     set_tests_properties(${script} PROPERTIES TIMEOUT 1200)
   endforeach()
   # It fills the machine with compilers by itself.

@@ -62,8 +62,8 @@ void test_status_at(int status, int expected, const char *what, const char *file
         skip();                                                                                    \
     } while (0)
 
-/* Under the thread sanitizer, which makes code about ten times slower, tests of one thread take
- * every n-th case only: all cases run in the other builds. */
+/* Sanitizers make code several times slower. There tests of one thread take every n-th case only
+ * and long ones leave repetitions out: all cases run in the other builds. */
 #if defined(__SANITIZE_THREAD__)
 #define TEST_THINNING 7
 #elif defined(__has_feature)
@@ -73,6 +73,11 @@ void test_status_at(int status, int expected, const char *what, const char *file
 #endif
 #ifndef TEST_THINNING
 #define TEST_THINNING 1
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define TEST_IS_SANITIZED true
+#else
+#define TEST_IS_SANITIZED (TEST_THINNING > 1)
 #endif
 
 /* Path of a file under the source tree's tests/data or models/, from TERN_SOURCE_DIR. */
