@@ -25,6 +25,7 @@ _tern() {
     bench:--prompt-tokens | bench:-p) files=0 ;;
     bench:--tokens | bench:-n) files=0 ;;
     bench:--repeats | bench:-r) files=0 ;;
+    bench:--cache) words="f32 f16" ;;
     bench:--cpu) files=0 ;;
     esac
     if ((COMP_CWORD == 1)); then
@@ -37,7 +38,7 @@ _tern() {
     info:*) files=1 words="" ;;
     tokenize:-*) words="--help --prompt --file --ids --decode --special --bos --json" ;;
     tokenize:*) files=1 words="" ;;
-    bench:-*) words="--help --shape --threads --prompt-tokens --tokens --repeats --cpu --list --json" ;;
+    bench:-*) words="--help --shape --threads --prompt-tokens --tokens --repeats --cache --cpu --list --json" ;;
     bench:*) files=1 words=" team_run tensor_create memory_read ternary_linear ternary_batch matmul_f16" ;;
     version:-*) words="--help" ;;
     version:*) files=0 words="" ;;

@@ -40,6 +40,7 @@ complete -c tern -n '__fish_seen_subcommand_from bench' -l threads -s t -x -d 't
 complete -c tern -n '__fish_seen_subcommand_from bench' -l prompt-tokens -s p -x -d 'tokens of the prompt; 0 leaves this part out'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l tokens -s n -x -d 'tokens generated; 0 leaves this part out'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l repeats -s r -x -d 'samples of each figure; 5 of a model, 21 of a benchmark by default'
+complete -c tern -n '__fish_seen_subcommand_from bench' -l cache -x -a 'f32 f16' -d 'type of cached keys and values; f16 takes half the memory and rounds them'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l cpu -x -d 'kernel level, such as scalar, avx2 or avx512; the best of this machine by default'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l list -d 'list the registered benchmarks'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l json -d 'print JSON'

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <stdlib.h>
 #include <tern/tern.h>
@@ -15,8 +16,8 @@ int main(int argc, char **argv) {
     if (tern_context_create(NULL, &ctx) || tern_model_load(ctx, file, NULL, &model) ||
         tern_session_create(ctx, model, NULL, &session) ||
         tern_sampler_create(&greedy, tern_model_describe(model).vocabulary, &sampler) ||
-        tern_tokenizer_encode(tern_model_tokenizer(model), "Once upon a time", 16,
-                              TERN_ENCODE_BOS, ids, 64, &count))
+        tern_tokenizer_encode(tern_model_tokenizer(model), "Once upon a time", 16, TERN_ENCODE_BOS,
+                              ids, 64, &count))
         return fprintf(stderr, "%s\n", tern_last_error()), 1;
     float *logits = malloc((size_t)tern_model_describe(model).vocabulary * sizeof *logits);
     for (int n = 0; n < 40 && logits != NULL; n++, count = 1) {

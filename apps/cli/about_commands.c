@@ -29,8 +29,11 @@ static int version_run(int argc, char **argv) {
     tern_context *context;
     if (tern_context_create(NULL, &context) != TERN_OK)
         return cli_fail_library(NULL);
-    printf("tern %s\nbuilt with %s\n%s\n", tern_version(), COMPILER,
-           tern_context_describe(context));
+    const char *kernels = tern_context_describe(context), *processor = strstr(kernels, "; ");
+    int length = (int)(processor != NULL ? (size_t)(processor - kernels) : strlen(kernels));
+    printf("tern %s\nbuilt with %s\n%.*s\n", tern_version(), COMPILER, length, kernels);
+    if (processor != NULL)
+        printf("processor: %s\n", processor + 2);
     tern_context_destroy(context);
     return CLI_OK;
 }
@@ -39,8 +42,8 @@ const cli_command cli_version = {
     .name = "version",
     .usage = "",
     .summary = "shows version, compiler, processor and kernel level",
-    .details = "Shows the version, the compiler it was built with, and the features of this "
-               "processor that Tern uses.",
+    .details = "Shows the version, the compiler it was built with, how many threads and which "
+               "kernels Tern uses here by default, and the processor with its features.",
     .operands = CLI_NO_OPERANDS,
     .options = no_options,
     .run = version_run,

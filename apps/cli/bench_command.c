@@ -8,10 +8,11 @@
 #include "commands.h"
 
 typedef struct bench_values {
-    const char *shape, *cpu;
+    const char *shape, *cpu, *cache;
     cli_integers threads;
     int64_t prompt_tokens, generated_tokens, repeats;
     bool is_list, is_json;
+    int rows; /* of JSON, printed so far */
 } bench_values;
 
 #define FIELD(field) offsetof(bench_values, field)
@@ -26,6 +27,7 @@ static const cli_option bench_options[] = {
      "tokens generated; 0 leaves this part out", FIELD(generated_tokens)},
     {"repeats", 'r', CLI_INTEGER, "N", NULL, "1..100000",
      "samples of each figure; 5 of a model, 21 of a benchmark by default", FIELD(repeats)},
+    CLI_OPTION_CACHE(bench_values, cache),
     CLI_OPTION_CPU(bench_values, cpu),
     {"list", 0, CLI_FLAG, NULL, NULL, NULL, "list the registered benchmarks", FIELD(is_list)},
     CLI_OPTION_JSON(bench_values, is_json),
@@ -69,6 +71,16 @@ static const char *rate_text(double rate, const char *unit, char *buffer, size_t
 static void print_json_value(const char *name, double value) {
     printf(", \"%s\": ", name);
     cli_print_json_number(stdout, value);
+}
+
+/* Rows of JSON are printed as they come: each begins with begin_row, and end_rows closes the list,
+ * also when a measurement has failed. */
+static void begin_row(bench_values *values) {
+    printf(values->rows++ > 0 ? ",\n" : "[\n");
+}
+
+static void end_rows(const bench_values *values) {
+    puts(values->rows > 0 ? "\n]" : "[]");
 }
 
 /* -- registered benchmarks ---------------------------------------------------------------------*/
@@ -135,10 +147,7 @@ static void print_bench_json(const tern_bench_case *bench, int64_t threads,
     printf(", \"noisy\": %s}", result->is_noisy ? "true" : "false");
 }
 
-static int measure_benches(const bench_values *values, char *const *names, int count) {
-    bool is_first = true;
-    if (values->is_json)
-        fputc('[', stdout);
+static int measure_benches(bench_values *values, char *const *names, int count) {
     for (int i = 0; i < count; i++) {
         const tern_bench_case *bench = tern_bench_find(names[i]);
         for (int t = 0; t < values->threads.count; t++) {
@@ -149,17 +158,14 @@ static int measure_benches(const bench_values *values, char *const *names, int c
             if (tern_bench_run(bench, &options, &result) != TERN_OK)
                 return cli_fail_library(NULL);
             if (values->is_json) {
-                printf(is_first ? "\n" : ",\n");
+                begin_row(values);
                 print_bench_json(bench, threads, &result);
             } else {
                 print_bench(bench, threads, &result);
             }
-            is_first = false;
             cli_flush();
         }
     }
-    if (values->is_json)
-        puts("\n]");
     return CLI_OK;
 }
 
@@ -213,7 +219,7 @@ static void print_model_json(const char *name, int threads, const tern_model_inf
 }
 
 /* Loads and measures with one number of threads. */
-static int measure_model(const bench_values *values, const char *path, int64_t threads) {
+static int measure_model(bench_values *values, const char *path, int64_t threads) {
     tern_context *context = NULL;
     tern_model *model = NULL;
     tern_bench_model_result result;
@@ -221,7 +227,8 @@ static int measure_model(const bench_values *values, const char *path, int64_t t
     tern_options options = {.threads = (int)threads, .cpu = values->cpu};
     tern_bench_model_options bench = {.prompt_tokens = values->prompt_tokens,
                                       .generated_tokens = values->generated_tokens,
-                                      .samples = (int)values->repeats};
+                                      .samples = (int)values->repeats,
+                                      .cache_type = cli_cache_type(values->cache)};
     cli_progress progress = cli_progress_begin();
     tern_model_options model_options = {cli_progress_update, &progress};
     tern_status loaded = tern_context_create(&options, &context);
@@ -235,6 +242,8 @@ static int measure_model(const bench_values *values, const char *path, int64_t t
         status = cli_fail_library(name);
     } else {
         tern_model_info info = tern_model_describe(model);
+        if (values->is_json)
+            begin_row(values);
         (values->is_json ? print_model_json : print_model)(name, tern_context_threads(context),
                                                            &info, &result);
         cli_flush();
@@ -244,17 +253,11 @@ static int measure_model(const bench_values *values, const char *path, int64_t t
     return status;
 }
 
-static int measure_models(const bench_values *values, const char *path) {
-    if (values->is_json)
-        puts("[");
-    for (int t = 0; t < values->threads.count; t++) {
-        int status = measure_model(values, path, values->threads.value[t]);
-        if (status != CLI_OK)
-            return status;
-        if (values->is_json)
-            puts(t + 1 < values->threads.count ? "," : "\n]");
-    }
-    return CLI_OK;
+static int measure_models(bench_values *values, const char *path) {
+    int status = CLI_OK;
+    for (int t = 0; t < values->threads.count && status == CLI_OK; t++)
+        status = measure_model(values, path, values->threads.value[t]);
+    return status;
 }
 
 /* -- the command -------------------------------------------------------------------------------*/
@@ -287,8 +290,12 @@ static int bench_run(int argc, char **argv) {
     int named = 0; /* operands that are benchmarks */
     for (int i = 0; i < count; i++)
         named += tern_bench_find(rest[i]) != NULL;
-    if (named > 0 && named == count && values.shape == NULL)
-        return measure_benches(&values, rest, count);
+    if (named > 0 && named == count && values.shape == NULL) {
+        status = measure_benches(&values, rest, count);
+        if (values.is_json)
+            end_rows(&values);
+        return status;
+    }
     if (count > 1 || (count == 1 && values.shape != NULL))
         return cli_usage_error(&cli_bench,
                                "give either one MODEL, or --shape, or names of benchmarks");
@@ -299,7 +306,10 @@ static int bench_run(int argc, char **argv) {
     const char *path = NULL;
     if (values.shape == NULL && (path = cli_model_path(count == 1 ? rest[0] : NULL)) == NULL)
         return CLI_FAILED;
-    return measure_models(&values, path);
+    status = measure_models(&values, path);
+    if (values.is_json)
+        end_rows(&values);
+    return status;
 }
 
 const cli_command cli_bench = {

@@ -127,8 +127,7 @@ typedef enum cli_color { CLI_COLOR_AUTO, CLI_COLOR_ALWAYS, CLI_COLOR_NEVER } cli
 /* Whether to colour `stream`, by --color WORD, NO_COLOR and what the stream is. */
 bool cli_has_color(FILE *stream, const char *word);
 
-double cli_now(void);          /* seconds, monotonic */
-uint64_t cli_peak_bytes(void); /* largest resident set so far */
+double cli_now(void); /* seconds, monotonic */
 
 /* A bar on a terminal's stderr for what takes longer than 0.3 s. */
 typedef struct cli_progress {

@@ -3,6 +3,10 @@
 #ifndef TERN_CLI_COMMANDS_H
 #define TERN_CLI_COMMANDS_H
 
+#include <string.h>
+
+#include <tern/tensor.h>
+
 #include "cli.h"
 
 extern const cli_command cli_run;
@@ -21,6 +25,12 @@ extern const cli_command cli_help;
             "kernel level, such as scalar, avx2 or avx512; the best of this machine by default",   \
             offsetof(values, field)                                                                \
     }
+#define CLI_OPTION_CACHE(values, field)                                                            \
+    {                                                                                              \
+        "cache", 0, CLI_CHOICE, "TYPE", "f32", "f32|f16",                                          \
+            "type of cached keys and values; f16 takes half the memory and rounds them",           \
+            offsetof(values, field)                                                                \
+    }
 #define CLI_OPTION_JSON(values, field)                                                             \
     { "json", 0, CLI_FLAG, NULL, NULL, NULL, "print JSON", offsetof(values, field) }
 #define CLI_OPTION_FILE(values, field)                                                             \
@@ -28,5 +38,10 @@ extern const cli_command cli_help;
         "file", 'f', CLI_FILE, "FILE", NULL, NULL, "take the text from FILE; - is standard input", \
             offsetof(values, field)                                                                \
     }
+
+/* What --cache says. */
+static inline tern_dtype cli_cache_type(const char *word) {
+    return strcmp(word, "f16") == 0 ? TERN_F16 : TERN_F32;
+}
 
 #endif

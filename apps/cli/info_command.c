@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * tern info: what a model file holds. It needs the file's structure only, so it also works for
  * files that Tern cannot run. */
-#include <stdlib.h>
 #include <string.h>
 
 #include <tern/model.h>
@@ -17,7 +16,7 @@ static const cli_option info_options[] = {
     {0},
 };
 
-enum { VALUE_BYTES = 4096 };
+enum { VALUE_BYTES = 4096, TYPE_ROWS = 64 };
 
 /* Elements and bytes of all tensors of one type. */
 typedef struct type_total {
@@ -25,6 +24,15 @@ typedef struct type_total {
     int64_t tensors;
     double elements, bytes;
 } type_total;
+
+/* By type in order of appearance, and of all. The last row holds the types that come when all
+ * others are taken: real files have few types, a damaged one may name a different one for every
+ * tensor. */
+typedef struct type_totals {
+    int count;
+    type_total row[TYPE_ROWS];
+    type_total all;
+} type_totals;
 
 static double element_count(const tern_file_tensor *tensor) {
     double count = 1;
@@ -43,21 +51,20 @@ static void count_tensor(type_total *total, const tern_file_tensor *tensor) {
     total->bytes += (double)tensor->bytes;
 }
 
-/* Totals by type, in order of appearance, and of all in *all. `types` has room for every tensor.
- * Returns the number of types. */
-static int64_t add_up(const tern_file *file, type_total *types, type_total *all) {
-    int64_t type_count = 0;
+static type_totals add_up(const tern_file *file) {
+    type_totals totals = {.all = {.type = "all"}};
     for (int64_t i = 0; i < tern_file_tensor_count(file); i++) {
         tern_file_tensor tensor = tern_file_tensor_at(file, i);
-        int64_t t = 0;
-        while (t < type_count && strcmp(types[t].type, tensor.type) != 0)
+        int t = 0;
+        while (t < totals.count && t < TYPE_ROWS - 1 &&
+               strcmp(totals.row[t].type, tensor.type) != 0)
             t++;
-        if (t == type_count)
-            types[type_count++] = (type_total){.type = tensor.type};
-        count_tensor(&types[t], &tensor);
-        count_tensor(all, &tensor);
+        if (t == totals.count)
+            totals.row[totals.count++].type = t < TYPE_ROWS - 1 ? tensor.type : "other";
+        count_tensor(&totals.row[t], &tensor);
+        count_tensor(&totals.all, &tensor);
     }
-    return type_count;
+    return totals;
 }
 
 static const char *shape_text(const tern_shape *shape, char *buffer, size_t size) {
@@ -74,8 +81,7 @@ static void print_total(const type_total *total) {
            (long long)total->tensors, total->elements, total->bytes, bits_per_weight(total));
 }
 
-static void print_text(const tern_file *file, const char *path, const type_total *types,
-                       int64_t type_count, const type_total *all) {
+static void print_text(const tern_file *file, const char *path, const type_totals *totals) {
     char value[VALUE_BYTES], shape[TERN_MAX_RANK * 24];
     printf("%s: GGUF version %u, %llu bytes\n\nMetadata\n", path, tern_file_version(file),
            (unsigned long long)tern_file_bytes(file));
@@ -91,9 +97,9 @@ static void print_text(const tern_file *file, const char *path, const type_total
                (unsigned long long)tensor.bytes, (unsigned long long)tensor.offset);
     }
     printf("\nTotals\n");
-    for (int64_t t = 0; t < type_count; t++)
-        print_total(&types[t]);
-    print_total(all);
+    for (int t = 0; t < totals->count; t++)
+        print_total(&totals->row[t]);
+    print_total(&totals->all);
 }
 
 static void print_json_text(const char *text) {
@@ -106,8 +112,7 @@ static void print_json_total(const type_total *total) {
     cli_print_json_number(stdout, bits_per_weight(total));
 }
 
-static void print_json(const tern_file *file, const char *path, const type_total *types,
-                       int64_t type_count, const type_total *all) {
+static void print_json(const tern_file *file, const char *path, const type_totals *totals) {
     char value[VALUE_BYTES];
     printf("{\n\"file\": ");
     print_json_text(path);
@@ -133,15 +138,15 @@ static void print_json(const tern_file *file, const char *path, const type_total
                (unsigned long long)tensor.offset);
     }
     printf("\n],\n\"types\": {");
-    for (int64_t t = 0; t < type_count; t++) {
+    for (int t = 0; t < totals->count; t++) {
         printf(t > 0 ? ",\n  " : "\n  ");
-        print_json_text(types[t].type);
+        print_json_text(totals->row[t].type);
         printf(": {");
-        print_json_total(&types[t]);
+        print_json_total(&totals->row[t]);
         printf("}");
     }
     printf("\n},\n\"total\": {");
-    print_json_total(all);
+    print_json_total(&totals->all);
     printf("}\n}\n");
 }
 
@@ -160,16 +165,10 @@ static int info_run(int argc, char **argv) {
     tern_file *file;
     if (tern_file_open(path, &file) != TERN_OK)
         return cli_fail_library(path);
-    type_total *types = calloc((size_t)tern_file_tensor_count(file) + 1, sizeof *types);
-    if (types != NULL) {
-        type_total all = {.type = "all"};
-        int64_t type_count = add_up(file, types, &all);
-        (values.is_json ? print_json : print_text)(file, path, types, type_count, &all);
-    }
-    status = types != NULL ? CLI_OK : cli_fail("out of memory");
-    free(types);
+    type_totals totals = add_up(file);
+    (values.is_json ? print_json : print_text)(file, path, &totals);
     tern_file_close(file);
-    return status;
+    return CLI_OK;
 }
 
 const cli_command cli_info = {
@@ -177,7 +176,8 @@ const cli_command cli_info = {
     .usage = "[MODEL]",
     .summary = "shows what a model file holds",
     .details = "Shows the metadata of a GGUF file, the table of its tensors and the bits per "
-               "weight. Works for types and architectures that Tern cannot run, too.",
+               "weight. Works for types and architectures that Tern cannot run, too. Values of "
+               "the metadata are texts, in JSON as well; long arrays are shortened.",
     .operands = CLI_MODEL_FILE,
     .options = info_options,
     .run = info_run,

@@ -46,8 +46,7 @@ static const cli_option run_options[] = {
      FIELD(threads)},
     {"ctx", 'c', CLI_INTEGER, "N", NULL, "1..16777216",
      "most tokens of prompt and text together; the model's by default", FIELD(context)},
-    {"cache", 0, CLI_CHOICE, "TYPE", "f32", "f32|f16",
-     "type of cached keys and values; f16 takes half the memory and rounds them", FIELD(cache)},
+    CLI_OPTION_CACHE(run_values, cache),
     CLI_OPTION_CPU(run_values, cpu),
     {"no-special", 0, CLI_FLAG, NULL, NULL, NULL,
      "take words such as <|eot_id|> in the prompt as plain text", FIELD(no_special)},
@@ -154,7 +153,7 @@ static int make_session(run_state *s, int64_t *limit) {
     int64_t wanted = s->prompt_tokens + s->values.tokens;
     tern_session_options options = {
         .context_length = wanted < *limit ? wanted : *limit,
-        .cache_type = strcmp(s->values.cache, "f16") == 0 ? TERN_F16 : TERN_F32,
+        .cache_type = cli_cache_type(s->values.cache),
     };
     if (tern_session_create(s->context, s->model, &options, &s->session) != TERN_OK)
         return cli_fail_library(NULL);
@@ -240,7 +239,7 @@ static void print_figures(const run_state *s) {
                 sizeof generation);
     fprintf(stderr, "%sload %.1f ms, prompt %s, generated %s, peak memory %.1f MiB, seed %lld%s\n",
             has_color ? "\033[2m" : "", s->load_seconds * 1e3, prompt, generation,
-            (double)cli_peak_bytes() / 1048576, (long long)s->values.seed,
+            (double)tern_peak_memory() / 1048576, (long long)s->values.seed,
             has_color ? "\033[0m" : "");
 }
 

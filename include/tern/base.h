@@ -39,8 +39,7 @@ extern "C" {
     X(E_NOT_FOUND, 7, "not found")                                                                 \
     X(E_FORMAT, 8, "the file is malformed")                                                        \
     X(E_UNSUPPORTED, 9, "not supported by this version or machine")                                \
-    X(E_CANCELLED, 10, "cancelled")                                                                \
-    X(E_INTERNAL, 11, "an internal error of the library")
+    X(E_INTERNAL, 10, "an internal error of the library")
 
 typedef enum tern_status {
 #define TERN_STATUS_ENUM(code, value, sentence) TERN_##code = value,
@@ -59,6 +58,9 @@ TERN_API const char *tern_last_error(void);
 
 /* Version of the library that runs, such as "0.1.0". Static storage. */
 TERN_API const char *tern_version(void);
+
+/* Largest resident set of this process so far, bytes; 0 where the system does not tell. */
+TERN_API uint64_t tern_peak_memory(void);
 
 typedef enum tern_log_level {
     TERN_LOG_ERROR = 0,

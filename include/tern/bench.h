@@ -84,6 +84,7 @@ typedef struct tern_bench_model_options {
     int64_t generated_tokens; /* evaluated one by one from an empty cache ("tg128"), logits each
                                  time; 0: leave out */
     int samples;              /* 0: 5, after one warm-up */
+    tern_dtype cache_type;    /* as in tern_session_options */
 } tern_bench_model_options;
 
 /* 512, 128, 5. */

@@ -41,14 +41,6 @@ static inline bool tern__add_u64(uint64_t a, uint64_t b, uint64_t *out) {
     return true;
 }
 
-static inline bool tern__mul_u64(uint64_t a, uint64_t b, uint64_t *out) {
-    uint64_t r;
-    if (__builtin_mul_overflow(a, b, &r))
-        return false;
-    *out = r;
-    return true;
-}
-
 static inline bool tern__mul_i64(int64_t a, int64_t b, int64_t *out) {
     int64_t r;
     if (__builtin_mul_overflow(a, b, &r))

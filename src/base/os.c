@@ -20,6 +20,8 @@
 #include <sys/random.h>
 #endif
 
+#include <tern/base.h>
+
 #if !defined(MAP_NORESERVE)
 #define MAP_NORESERVE 0
 #endif
@@ -255,4 +257,8 @@ uint64_t tern__os_peak_bytes(void) {
 #else
     return (uint64_t)usage.ru_maxrss * 1024;
 #endif
+}
+
+uint64_t tern_peak_memory(void) {
+    return tern__os_peak_bytes();
 }

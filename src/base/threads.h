@@ -1,15 +1,37 @@
 /* SPDX-License-Identifier: MIT
  *
- * A team of threads that shares the work of one op. Workers stay warm between ops: they spin
- * briefly for the next job, then sleep. How a job is cut into pieces never changes a result: every
- * kernel's output depends on its indices only.
+ * A lock, and a team of threads that shares the work of one op. Workers stay warm between ops: they
+ * spin briefly for the next job, then sleep. How a job is cut into pieces never changes a result:
+ * every kernel's output depends on its indices only.
  */
 #ifndef TERN__THREADS_H
 #define TERN__THREADS_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 #include <tern/base.h>
+
+/* Held for short sections; not recursive. */
+typedef struct tern__lock {
+    pthread_mutex_t mutex;
+} tern__lock;
+
+static inline void tern__lock_init(tern__lock *lock) {
+    pthread_mutex_init(&lock->mutex, NULL); /* plain mutexes cannot fail here */
+}
+
+static inline void tern__lock_deinit(tern__lock *lock) {
+    pthread_mutex_destroy(&lock->mutex);
+}
+
+static inline void tern__lock_acquire(tern__lock *lock) {
+    pthread_mutex_lock(&lock->mutex);
+}
+
+static inline void tern__lock_release(tern__lock *lock) {
+    pthread_mutex_unlock(&lock->mutex);
+}
 
 typedef struct tern__team tern__team;
 

@@ -90,8 +90,8 @@ static tern_status init_state(model_state *s, tern_context *context, tern_model 
     s->vocabulary = tern_model_describe(model).vocabulary;
     s->prompt_tokens = options->prompt_tokens;
     s->generated_tokens = options->generated_tokens;
-    TERN__TRY(tern_session_create(context, model,
-                                  &(tern_session_options){.context_length = longest}, &s->session));
+    tern_session_options session = {.context_length = longest, .cache_type = options->cache_type};
+    TERN__TRY(tern_session_create(context, model, &session, &s->session));
     s->tokens = tern__os()->alloc((size_t)longest * sizeof *s->tokens);
     s->logits = tern__os()->alloc(2 * (size_t)s->vocabulary * sizeof *s->logits);
     if (s->tokens == NULL || s->logits == NULL)

@@ -63,9 +63,6 @@ tern_status tern__gguf_fail(tern_status status, const tern__gguf_record *record,
  * were made still belong to the file. */
 tern_status tern__gguf_read(tern_file *file);
 
-/* The length of the UTF-8 sequence at `bytes` and its code point; 0 if it is not well formed. */
-size_t tern__gguf_utf8(const uint8_t *bytes, uint64_t left, uint32_t *code);
-
 /* ASCII, DEL and Latin-1 control characters: what could steer a terminal. */
 static inline bool tern__gguf_is_control(uint32_t code) {
     return code < 0x20 || (code >= 0x7F && code < 0xA0);

@@ -8,44 +8,6 @@
 
 #define MAX_ROWS ((uint64_t)1 << 30)
 
-static uint64_t rotate(uint64_t x, int bits) {
-    return x << bits | x >> (64 - bits);
-}
-
-static void sip_round(uint64_t v[4]) {
-    v[0] += v[1], v[2] += v[3];
-    v[1] = rotate(v[1], 13) ^ v[0], v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] = rotate(v[0], 32);
-    v[2] += v[1], v[0] += v[3];
-    v[1] = rotate(v[1], 17) ^ v[2], v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] = rotate(v[2], 32);
-}
-
-static void sip_word(uint64_t v[4], uint64_t word) {
-    v[3] ^= word;
-    sip_round(v);
-    v[0] ^= word;
-}
-
-/* SipHash-1-3: one round per 8 bytes, three at the end. The last word holds the bytes left over and
- * the length in its top byte. */
-static uint64_t hash(const uint64_t key[2], tern__gguf_string name) {
-    uint64_t v[4] = {key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
-                     key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u};
-    uint64_t word, i = 0;
-    for (; name.length - i >= 8; i += 8) {
-        memcpy(&word, name.bytes + i, 8);
-        sip_word(v, word);
-    }
-    word = 0;
-    memcpy(&word, name.bytes + i, name.length - i);
-    sip_word(v, word | name.length << 56);
-    v[2] ^= 0xFF;
-    for (int round = 0; round < 3; round++)
-        sip_round(v);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
-
 static tern__gguf_string row_name(const tern__gguf_index *index, uint64_t row) {
     const char *rows = index->rows;
     return *(const tern__gguf_string *)(const void *)(rows + row * index->row_bytes);
@@ -53,7 +15,7 @@ static tern__gguf_string row_name(const tern__gguf_index *index, uint64_t row) {
 
 /* The slot that holds `name`, or the free one where it belongs. Ends, since half are free. */
 static uint32_t *slot_of(const tern__gguf_index *index, tern__gguf_string name) {
-    uint32_t at = (uint32_t)hash(index->key, name) & index->mask;
+    uint32_t at = (uint32_t)tern__siphash(&index->key, name.bytes, name.length) & index->mask;
     while (index->slots[at] != 0) {
         tern__gguf_string other = row_name(index, index->slots[at] - 1);
         if (other.length == name.length && memcmp(other.bytes, name.bytes, name.length) == 0)
@@ -69,7 +31,7 @@ tern_status tern__gguf_index_init(tern__gguf_index *index, const void *rows, siz
     if (count > MAX_ROWS)
         return tern__fail(TERN_E_LIMIT, "gguf: %llu names, at most %llu can be indexed",
                           (unsigned long long)count, (unsigned long long)MAX_ROWS);
-    int error = tern__os()->random(index->key, sizeof index->key);
+    int error = tern__os()->random(&index->key, sizeof index->key);
     if (error != 0)
         return tern__fail(TERN_E_IO, "gguf: no random bytes: %s", strerror(error));
     uint64_t slots = 2;

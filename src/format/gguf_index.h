@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * Names to rows of a table: open addressing with linear probing, at most half full. The hash is
- * SipHash-1-3 (Aumasson and Bernstein 2012) with a random key, so that no file can be made whose
- * names all collide: building is linear in the bytes of the names.
+ * keyed at random: building is linear in the bytes of the names, whatever the file.
  */
 #ifndef TERN__GGUF_INDEX_H
 #define TERN__GGUF_INDEX_H
 
 #include <stddef.h>
 
+#include "base/siphash.h"
 #include "format/gguf.h"
 
 typedef struct tern__gguf_index {
@@ -16,7 +16,7 @@ typedef struct tern__gguf_index {
     size_t row_bytes;
     uint32_t *slots; /* row + 1; 0: free */
     uint32_t mask;   /* slots - 1, a power of two less one */
-    uint64_t key[2];
+    tern__siphash_key key;
 } tern__gguf_index;
 
 /* An empty index over `rows`, room for `count` of them. TERN_E_MEMORY, TERN_E_IO (no random key),

@@ -14,6 +14,8 @@
 
 #include "base/checked.h"
 #include "base/os.h"
+#include "base/sort.h"
+#include "base/utf8.h"
 #include "format/gguf_file.h"
 #include "tensor/dtype.h"
 
@@ -132,7 +134,7 @@ static tern_status take_name(reader *in, uint64_t limit, tern__gguf_string *name
     const uint8_t *bytes = (const uint8_t *)name->bytes;
     for (uint64_t i = 0; i < name->length;) {
         uint32_t code;
-        size_t length = tern__gguf_utf8(bytes + i, name->length - i, &code);
+        size_t length = tern__utf8(bytes + i, name->length - i, &code);
         if (length == 0 || tern__gguf_is_control(code))
             return tern__gguf_fail(TERN_E_FORMAT, &in->record, begin + 8 + i,
                                    length == 0 ? "the name is not UTF-8 (byte 0x%02x)"
@@ -404,31 +406,9 @@ static tern_status place_data(reader *in, tern_file *file, uint64_t alignment) {
     return TERN_OK;
 }
 
-/* Heapsort: no recursion, no memory, no bad case. */
-static void sift_down(uint32_t *order, uint64_t at, uint64_t count,
-                      const tern__gguf_tensor *tensors) {
-    uint32_t moved = order[at];
-    for (uint64_t child; (child = 2 * at + 1) < count; at = child) {
-        if (child + 1 < count && tensors[order[child]].offset < tensors[order[child + 1]].offset)
-            child++;
-        if (tensors[order[child]].offset <= tensors[moved].offset)
-            break;
-        order[at] = order[child];
-    }
-    order[at] = moved;
-}
-
-static void sort_by_offset(uint32_t *order, uint64_t count, const tern__gguf_tensor *tensors) {
-    for (uint64_t i = 0; i < count; i++)
-        order[i] = (uint32_t)i;
-    for (uint64_t i = count / 2; i-- > 0;)
-        sift_down(order, i, count, tensors);
-    for (uint64_t end = count; end-- > 1;) {
-        uint32_t largest = order[0];
-        order[0] = order[end];
-        order[end] = largest;
-        sift_down(order, 0, end, tensors);
-    }
+static int compare_offsets(const void *tensors, int32_t a, int32_t b) {
+    const tern__gguf_tensor *all = tensors;
+    return (all[a].offset > all[b].offset) - (all[a].offset < all[b].offset);
 }
 
 /* `next` is the tensor that begins behind this one, NULL for the last. */
@@ -459,7 +439,7 @@ static tern_status check_extent(const reader *in, tern__gguf_tensor *tensor,
 static tern_status check_extents(const reader *in, tern_file *file) {
     tern__gguf_tensor *tensors = file->tensors;
     uint64_t count = file->tensor_count, sorted = 1;
-    uint32_t *order = NULL;
+    int32_t *order = NULL; /* the index has fewer than 2^31 rows */
     tern_status status = TERN_OK;
     while (sorted < count && tensors[sorted - 1].offset <= tensors[sorted].offset)
         sorted++;
@@ -467,13 +447,15 @@ static tern_status check_extents(const reader *in, tern_file *file) {
         order = new_table("offsets", count, sizeof *order);
         if (order == NULL)
             return TERN_E_MEMORY;
-        sort_by_offset(order, count, tensors);
+        for (uint64_t i = 0; i < count; i++)
+            order[i] = (int32_t)i;
+        tern__sort_ids(order, (int64_t)count, compare_offsets, tensors);
     }
     for (uint64_t i = 0; i < count; i++) {
         tern__gguf_tensor *next = NULL;
         if (i + 1 < count)
-            next = &tensors[order != NULL ? order[i + 1] : i + 1];
-        TERN__TRY(check_extent(in, &tensors[order != NULL ? order[i] : i], next));
+            next = order != NULL ? &tensors[order[i + 1]] : &tensors[i + 1];
+        TERN__TRY(check_extent(in, order != NULL ? &tensors[order[i]] : &tensors[i], next));
     }
 done:
     if (order != NULL)

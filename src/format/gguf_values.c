@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/utf8.h"
 #include "format/gguf_file.h"
 
 const tern__gguf_value_type tern__gguf_value_types[TERN__GGUF_TYPES] = {
@@ -23,24 +24,6 @@ const tern__gguf_value_type tern__gguf_value_types[TERN__GGUF_TYPES] = {
     [TERN__GGUF_I64] = {"i64", "i64", 8},
     [TERN__GGUF_F64] = {"f64", "f64", 8},
 };
-
-size_t tern__gguf_utf8(const uint8_t *bytes, uint64_t left, uint32_t *code) {
-    static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000}; /* by length: no longer form */
-    *code = bytes[0];
-    if (*code < 0x80)
-        return 1;
-    size_t length = *code < 0xC2 ? 0 : *code < 0xE0 ? 2 : *code < 0xF0 ? 3 : *code < 0xF5 ? 4 : 0;
-    if (length == 0 || length > left)
-        return 0;
-    *code &= 0x7Fu >> length;
-    for (size_t i = 1; i < length; i++) {
-        if ((bytes[i] & 0xC0) != 0x80)
-            return 0;
-        *code = *code << 6 | (bytes[i] & 0x3F);
-    }
-    bool is_surrogate = *code >= 0xD800 && *code < 0xE000;
-    return *code >= lowest[length] && *code <= 0x10FFFF && !is_surrogate ? length : 0;
-}
 
 /* -- lookups -----------------------------------------------------------------------------------*/
 
@@ -224,7 +207,7 @@ static void put_string(printer *out, tern__gguf_string string) {
     const uint8_t *bytes = (const uint8_t *)string.bytes;
     for (uint64_t i = 0; i < string.length && !out->is_cut;) {
         uint32_t code;
-        size_t length = tern__gguf_utf8(bytes + i, string.length - i, &code);
+        size_t length = tern__utf8(bytes + i, string.length - i, &code);
         if (length == 0) {
             put_format(out, "\\x%02x", bytes[i]);
             length = 1;

@@ -3,7 +3,8 @@
  * Family `elementwise`: F32 element by element. Operand strides are in elements and may be any
  * number (0 repeats one element); results are contiguous and may be the same memory as a
  * contiguous operand. Each result is the correctly rounded expression named, so all variants agree
- * bit for bit; NaN in gives NaN out.
+ * bit for bit; NaN in gives NaN out. exp is a part of silu, offered alone so that tests can hold it
+ * to the rule over all of its range.
  */
 #ifndef TERN__ELEMENTWISE_H
 #define TERN__ELEMENTWISE_H

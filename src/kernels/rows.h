@@ -7,6 +7,9 @@
  * for s = 32, 16, 8, 4, 2, 1. It depends on the length only. Steps: sum a + x; dot and sum of
  * squares fma(x, y, partial). A maximum is that of IEEE 754-2019: +0 is larger than -0, a NaN
  * anywhere makes it NaN; so its order does not matter.
+ *
+ * sum, dot and max are the parts of the others, offered alone so that tests hold each variant's
+ * reductions to the rule directly.
  */
 #ifndef TERN__ROWS_H
 #define TERN__ROWS_H

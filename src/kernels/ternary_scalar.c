@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The specification of the family. A panel is one row: code k lies in bits 2 * (k % 4) of byte
- * k / 4. Exact in int32 for K <= 2^23 (ternary.h). */
+ * k / 4. Exact in int32 for K < 2^23 (ternary.h). */
 #include "kernels/ternary.h"
 
 static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {

@@ -10,12 +10,12 @@
 #include "memory/pool.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "base/os.h"
 #include "base/status.h"
+#include "base/threads.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -64,7 +64,7 @@ typedef struct kept_block {
 } kept_block;
 
 struct tern__pool {
-    pthread_mutex_t lock;
+    tern__lock lock;
     size_t max_bytes;
     tern__pool_stats stats;
     free_block *free_lists[CLASSES];
@@ -221,7 +221,7 @@ tern_status tern__pool_alloc(tern__pool *pool, size_t bytes, void **block_out) {
     if (bytes > SIZE_MAX / 2)
         return tern__fail(TERN_E_MEMORY, "memory: a block of %zu bytes cannot exist", bytes);
     size_t room = room_of(bytes);
-    pthread_mutex_lock(&pool->lock);
+    tern__lock_acquire(&pool->lock);
     size_t live = pool->stats.live_bytes;
     bool is_allowed = pool->max_bytes == 0 || bytes <= pool->max_bytes - live;
     void *block = NULL;
@@ -235,7 +235,7 @@ tern_status tern__pool_alloc(tern__pool *pool, size_t bytes, void **block_out) {
         ASAN_POISON_MEMORY_REGION(block, room);
         ASAN_UNPOISON_MEMORY_REGION(block, bytes);
     }
-    pthread_mutex_unlock(&pool->lock);
+    tern__lock_release(&pool->lock);
 
     if (!is_allowed)
         return tern__fail(TERN_E_LIMIT, "memory: %zu bytes more than the %zu in use exceed %zu",
@@ -251,7 +251,7 @@ void tern__pool_free(tern__pool *pool, void *block, size_t bytes) {
     if (block == NULL)
         return;
     size_t room = room_of(bytes);
-    pthread_mutex_lock(&pool->lock);
+    tern__lock_acquire(&pool->lock);
     assert(pool->stats.live_blocks > 0 && pool->stats.live_bytes >= bytes);
     pool->stats.live_bytes -= bytes;
     pool->stats.live_blocks--;
@@ -259,19 +259,13 @@ void tern__pool_free(tern__pool *pool, void *block, size_t bytes) {
         push_free(pool, block, room);
     else
         keep_or_unmap(pool, block, room);
-    pthread_mutex_unlock(&pool->lock);
-}
-
-void tern__pool_trim(tern__pool *pool) {
-    pthread_mutex_lock(&pool->lock);
-    release_kept(pool);
-    pthread_mutex_unlock(&pool->lock);
+    tern__lock_release(&pool->lock);
 }
 
 tern__pool_stats tern__pool_stats_get(tern__pool *pool) {
-    pthread_mutex_lock(&pool->lock);
+    tern__lock_acquire(&pool->lock);
     tern__pool_stats stats = pool->stats;
-    pthread_mutex_unlock(&pool->lock);
+    tern__lock_release(&pool->lock);
     return stats;
 }
 
@@ -280,7 +274,7 @@ tern_status tern__pool_create(size_t max_bytes, tern__pool **pool_out) {
     tern__pool *pool = tern__os()->alloc(sizeof *pool);
     if (pool == NULL)
         return tern__fail(TERN_E_MEMORY, "memory: no memory for a pool");
-    pthread_mutex_init(&pool->lock, NULL);
+    tern__lock_init(&pool->lock);
     pool->max_bytes = max_bytes;
     *pool_out = pool;
     return TERN_OK;
@@ -296,6 +290,6 @@ void tern__pool_destroy(tern__pool *pool) {
         pool->chunks = first->next;
         unmap(pool, first, first->bytes);
     }
-    pthread_mutex_destroy(&pool->lock);
+    tern__lock_deinit(&pool->lock);
     tern__os()->free(pool);
 }

@@ -37,9 +37,6 @@ void tern__pool_destroy(tern__pool *pool);
 tern_status tern__pool_alloc(tern__pool *pool, size_t bytes, void **block);
 void tern__pool_free(tern__pool *pool, void *block, size_t bytes); /* NULL is fine */
 
-/* Gives kept large blocks back to the operating system. */
-void tern__pool_trim(tern__pool *pool);
-
 tern__pool_stats tern__pool_stats_get(tern__pool *pool);
 
 #endif

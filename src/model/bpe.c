@@ -21,7 +21,8 @@ static uint64_t pair_key(int32_t left, int32_t right) {
 }
 
 static uint32_t first_slot(const tern__bpe *bpe, uint64_t key) {
-    uint64_t hash = (key ^ key >> 32) * 0x9fb21c651e98df25u;
+    uint64_t hash = key * bpe->factors[0];
+    hash = (hash ^ hash >> 32) * bpe->factors[1];
     return (uint32_t)(hash >> 32) & bpe->mask;
 }
 
@@ -58,9 +59,9 @@ static tern_status read_merge(const tern__vocabulary *vocabulary, tern__gguf_str
     if (!is_pair || left == 0 || right == 0)
         return bad_merge(index, text, "is no pair of tokens");
     *merge = (merge_text){.bytes = bytes, .left = left, .whole = left + right};
-    merge->hashes[0] = tern__vocabulary_hash(bytes, left);
-    merge->hashes[1] = tern__vocabulary_hash(bytes + left, right);
-    merge->hashes[2] = tern__vocabulary_hash(bytes, left + right);
+    merge->hashes[0] = tern__vocabulary_hash(vocabulary, bytes, left);
+    merge->hashes[1] = tern__vocabulary_hash(vocabulary, bytes + left, right);
+    merge->hashes[2] = tern__vocabulary_hash(vocabulary, bytes, left + right);
     for (int i = 0; i < 3; i++)
         tern__vocabulary_prefetch(vocabulary, merge->hashes[i]);
     return TERN_OK;
@@ -122,7 +123,8 @@ tern_status tern__bpe_init(tern__bpe *bpe, const tern__vocabulary *vocabulary,
                            const tern__gguf_string *merges, size_t count) {
     tern_status status;
     uint8_t *bytes = NULL; /* of a batch of merges */
-    *bpe = (tern__bpe){.byte_ids = vocabulary->byte_ids};
+    const uint64_t *key = vocabulary->key.word;
+    *bpe = (tern__bpe){.byte_ids = vocabulary->byte_ids, .factors = {key[0] | 1, key[1] | 1}};
     if (count >= INT32_MAX / 4)
         return tern__fail(TERN_E_FORMAT, "tokenizer: %zu merges", count);
     size_t batch = 0, largest = 1;

@@ -19,6 +19,7 @@ typedef struct tern__bpe_merge {
 typedef struct tern__bpe {
     tern__bpe_merge *slots; /* (mask + 1), a power of two, at most half full */
     uint32_t mask;
+    uint64_t factors[2]; /* of the hash: odd, random, so that no file can make its pairs collide */
     const int32_t *byte_ids; /* (256) borrowed from the vocabulary */
 } tern__bpe;
 

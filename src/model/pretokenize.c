@@ -5,6 +5,7 @@
 
 #include "base/os.h"
 #include "base/status.h"
+#include "base/utf8.h"
 
 /* White space as the Unicode property White_Space has it, which is what \s means in the published
  * patterns. PCRE2's own \s also takes U+180E. */
@@ -133,21 +134,8 @@ void tern__splitter_start(tern__splitter *splitter, const uint8_t *text, size_t 
 
 /* Length of the valid character at `text`, 0 if there is none; text < end. */
 static size_t character_length(const uint8_t *text, const uint8_t *end) {
-    uint8_t first = text[0];
-    if (first < 0x80)
-        return 1;
-    size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || (size_t)(end - text) < length)
-        return 0;
-    /* No overlong forms, no surrogates, nothing above U+10FFFF. */
-    uint8_t low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-    uint8_t high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-    if (text[1] < low || text[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++)
-        if ((text[i] & 0xc0u) != 0x80u)
-            return 0;
-    return length;
+    uint32_t code;
+    return tern__utf8(text, (uint64_t)(end - text), &code);
 }
 
 static const uint8_t *skip_valid(const uint8_t *text, const uint8_t *end) {

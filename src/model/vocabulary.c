@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "base/os.h"
+#include "base/sort.h"
 #include "base/status.h"
 
 /* Byte of a character of the GPT-2 mapping, -1 for others. Printable Latin-1 characters stand for
@@ -40,23 +41,6 @@ bool tern__bytes_from_text(const char *text, size_t count, uint8_t *bytes, size_
     return true;
 }
 
-uint32_t tern__vocabulary_hash(const uint8_t *bytes, size_t count) {
-    uint64_t h = count * 0x9e3779b97f4a7c15u;
-    uint64_t word = 0;
-    for (; count >= 8; count -= 8, bytes += 8) {
-        memcpy(&word, bytes, 8);
-        h = (h ^ word) * 0x9fb21c651e98df25u;
-        h ^= h >> 32;
-    }
-    word = 0;
-    for (size_t i = 0; i < count; i++)
-        word = word << 8 | bytes[i];
-    h = (h ^ word) * 0x9fb21c651e98df25u;
-    h ^= h >> 32;
-    h *= 0x9e3779b97f4a7c15u;
-    return (uint32_t)(h >> 32);
-}
-
 /* The slot that holds these bytes, or the free one where they belong. */
 static tern__vocabulary_slot *find_slot(const tern__vocabulary *vocabulary, const uint8_t *bytes,
                                         size_t count, uint32_t hash) {
@@ -80,7 +64,7 @@ int32_t tern__vocabulary_find_hashed(const tern__vocabulary *vocabulary, const u
 
 int32_t tern__vocabulary_find(const tern__vocabulary *vocabulary, const uint8_t *bytes,
                               size_t count) {
-    return find_slot(vocabulary, bytes, count, tern__vocabulary_hash(bytes, count))->id;
+    return find_slot(vocabulary, bytes, count, tern__vocabulary_hash(vocabulary, bytes, count))->id;
 }
 
 /* Narrows [*begin, *end) of the sorted specials, which share their first `depth` bytes, to those
@@ -125,7 +109,8 @@ int32_t tern__vocabulary_special(const tern__vocabulary *vocabulary, const uint8
     return found;
 }
 
-static int compare_tokens(const tern__vocabulary *vocabulary, int32_t a, int32_t b) {
+static int compare_tokens(const void *user, int32_t a, int32_t b) {
+    const tern__vocabulary *vocabulary = user;
     size_t a_count, b_count;
     const uint8_t *a_bytes = tern__vocabulary_bytes(vocabulary, a, &a_count);
     const uint8_t *b_bytes = tern__vocabulary_bytes(vocabulary, b, &b_count);
@@ -133,31 +118,10 @@ static int compare_tokens(const tern__vocabulary *vocabulary, int32_t a, int32_t
     return order != 0 ? order : (a_count > b_count) - (a_count < b_count);
 }
 
-/* Heap sort: no recursion and no bad inputs, and the order needs the vocabulary at hand. */
-static void sift_special(tern__vocabulary *vocabulary, int32_t root, int32_t count) {
-    int32_t *ids = vocabulary->specials;
-    int32_t moved = ids[root];
-    for (int32_t child; (child = 2 * root + 1) < count; root = child) {
-        if (child + 1 < count && compare_tokens(vocabulary, ids[child], ids[child + 1]) < 0)
-            child++;
-        if (compare_tokens(vocabulary, moved, ids[child]) >= 0)
-            break;
-        ids[root] = ids[child];
-    }
-    ids[root] = moved;
-}
-
 static tern_status sort_specials(tern__vocabulary *vocabulary) {
     int32_t *ids = vocabulary->specials;
     int32_t count = vocabulary->special_count;
-    for (int32_t i = count / 2; i-- > 0;)
-        sift_special(vocabulary, i, count);
-    for (int32_t last = count; last-- > 1;) {
-        int32_t largest = ids[0];
-        ids[0] = ids[last];
-        ids[last] = largest;
-        sift_special(vocabulary, 0, last);
-    }
+    tern__sort_ids(ids, count, compare_tokens, vocabulary);
     for (int32_t i = 0; i < count; i++) {
         if (i > 0 && compare_tokens(vocabulary, ids[i - 1], ids[i]) == 0)
             return tern__fail(TERN_E_FORMAT, "tokenizer: special tokens %d and %d are the same",
@@ -180,10 +144,13 @@ static tern_status allocate(tern__vocabulary *vocabulary, const tern__gguf_strin
             return tern__fail(TERN_E_LIMIT, "tokenizer: the tokens have more than 4 GiB");
         special_count += types != NULL && tern__token_is_special(types[i]);
     }
+    const tern__os_table *os = tern__os();
+    int error = os->random(&vocabulary->key, sizeof vocabulary->key);
+    if (error != 0)
+        return tern__fail(TERN_E_IO, "tokenizer: no random bytes: %s", strerror(error));
     uint32_t slots = 1024;
     while (slots < 2 * count)
         slots *= 2;
-    const tern__os_table *os = tern__os();
     vocabulary->size = (int32_t)count;
     vocabulary->mask = slots - 1;
     vocabulary->types = os->alloc(count);
@@ -219,7 +186,7 @@ static tern_status add_token(tern__vocabulary *vocabulary, int32_t id, tern__ggu
         vocabulary->specials[vocabulary->special_count++] = id;
     if (!is_text)
         return TERN_OK;
-    uint32_t hash = tern__vocabulary_hash(bytes, length);
+    uint32_t hash = tern__vocabulary_hash(vocabulary, bytes, length);
     tern__vocabulary_slot *slot = find_slot(vocabulary, bytes, length, hash);
     if (slot->id >= 0)
         return tern__fail(TERN_E_FORMAT, "tokenizer: tokens %d and %d are the same", slot->id, id);

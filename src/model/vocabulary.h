@@ -10,6 +10,7 @@
 #ifndef TERN__VOCABULARY_H
 #define TERN__VOCABULARY_H
 
+#include "base/siphash.h"
 #include "format/gguf.h"
 
 /* Values of tokenizer.ggml.token_type. Text tokens are all but UNKNOWN, CONTROL, USER_DEFINED. */
@@ -35,7 +36,8 @@ typedef struct tern__vocabulary {
     uint8_t *bytes;               /* all tokens, one behind the other */
     tern__vocabulary_slot *slots; /* (mask + 1), a power of two, at most half full */
     uint32_t mask;
-    int32_t *specials; /* (special_count) ids, by their bytes in ascending order */
+    tern__siphash_key key; /* random: no file can be made whose tokens collide */
+    int32_t *specials;     /* (special_count) ids, by their bytes in ascending order */
     int32_t special_count;
     int32_t special_start[257]; /* the first special whose first byte is >= the index */
     int32_t byte_ids[256];      /* the token of each single byte */
@@ -43,7 +45,7 @@ typedef struct tern__vocabulary {
 
 /* `types` may be NULL: all normal. TERN_E_FORMAT names the first bad token: a text that occurs
  * twice, a byte without a token. A text that is no byte-to-character mapping, or a special token's,
- * stands for its own bytes; the former is never encoded to. */
+ * stands for its own bytes; the former is never encoded to. TERN_E_IO: no random key. */
 tern_status tern__vocabulary_init(tern__vocabulary *vocabulary, const tern__gguf_string *tokens,
                                   const uint8_t *types, size_t count);
 void tern__vocabulary_deinit(tern__vocabulary *vocabulary);
@@ -64,7 +66,11 @@ int32_t tern__vocabulary_find(const tern__vocabulary *vocabulary, const uint8_t 
                               size_t count);
 
 /* The same in steps, so that a caller can have many slots fetched before it looks into one. */
-uint32_t tern__vocabulary_hash(const uint8_t *bytes, size_t count);
+static inline uint32_t tern__vocabulary_hash(const tern__vocabulary *vocabulary,
+                                             const uint8_t *bytes, size_t count) {
+    return (uint32_t)tern__siphash(&vocabulary->key, bytes, count);
+}
+
 int32_t tern__vocabulary_find_hashed(const tern__vocabulary *vocabulary, const uint8_t *bytes,
                                      size_t count, uint32_t hash);
 

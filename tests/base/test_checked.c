@@ -46,10 +46,8 @@ static void words_of_64_bits(void **state) {
     (void)state;
     uint64_t u = 7;
     assert_true(tern__add_u64(UINT64_MAX - 5, 5, &u) && u == UINT64_MAX);
-    assert_true(tern__mul_u64(UINT64_C(0xffffffff), UINT64_C(0x100000001), &u) && u == UINT64_MAX);
     u = 7;
     assert_false(tern__add_u64(UINT64_MAX - 5, 6, &u));
-    assert_false(tern__mul_u64(UINT64_C(1) << 63, 2, &u));
     assert_int_equal(u, 7);
 
     int64_t i = 7;

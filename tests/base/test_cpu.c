@@ -8,11 +8,53 @@ static void detection_is_stable(void **state) {
     const tern__cpu_info *info = tern__cpu();
     assert_ptr_equal(info, tern__cpu());
     assert_true(strlen(info->model) < sizeof info->model);
-    assert_true(info->cache_l1d >= 0 && info->cache_l2 >= 0 && info->cache_l3 >= 0);
     char text[256];
     tern__cpu_describe(info->features, text, sizeof text);
     print_message("processor: %s; %s; caches %lld %lld %lld\n", info->model, text,
                   (long long)info->cache_l1d, (long long)info->cache_l2, (long long)info->cache_l3);
+}
+
+/* What a known cache can be on any machine, and on Linux what the kernel says of the same one. */
+static void caches_are_plausible(void **state) {
+    (void)state;
+    const tern__cpu_info *info = tern__cpu();
+    const struct {
+        int64_t detected, least, most;
+    } caches[] = {
+        {info->cache_l1d, 4 << 10, 1 << 20},
+        {info->cache_l2, 64 << 10, 256 << 20},
+        {info->cache_l3, 256 << 10, (int64_t)8 << 30},
+    };
+    for (int level = 1; level <= 3; level++) {
+        int64_t bytes = caches[level - 1].detected;
+        if (bytes == 0)
+            continue;
+        assert_in_range(bytes, caches[level - 1].least, caches[level - 1].most);
+        assert_int_equal(bytes % 64, 0);
+    }
+    if (info->cache_l2 != 0)
+        assert_true(info->cache_l1d > 0 && info->cache_l1d <= info->cache_l2);
+
+    /* Index 0 and 1 are the two of level 1, data first. Machines that mix cores have several. */
+    static const int indices[] = {0, 2, 3};
+    for (int level = 1; level <= 3; level++) {
+        bool is_told = false, is_same = false;
+        for (int cpu = 0; cpu < 1024 && !is_same; cpu++) {
+            char path[96];
+            long long kib = -1;
+            snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cache/index%d/size", cpu,
+                     indices[level - 1]);
+            FILE *file = fopen(path, "r");
+            if (file == NULL)
+                continue;
+            is_told = fscanf(file, "%lldK", &kib) == 1 || is_told;
+            fclose(file);
+            is_same = caches[level - 1].detected == kib * 1024;
+        }
+        if (is_told && !is_same && caches[level - 1].detected != 0)
+            fail_msg("level %d: %lld bytes, the kernel says otherwise", level,
+                     (long long)caches[level - 1].detected);
+    }
 }
 
 /* What the kernel says about the same processor. Tiles need a permission, so only one direction. */
@@ -153,6 +195,7 @@ static void the_first_that_fits_is_picked(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(detection_is_stable),
+        cmocka_unit_test(caches_are_plausible),
         cmocka_unit_test(detection_agrees_with_the_kernel),
         cmocka_unit_test(levels_mask_features),
         cmocka_unit_test(foreign_level_is_unsupported),

@@ -357,13 +357,20 @@ static void test_model(void **state) {
     assert_int_equal(result.prompt.side[0].calls, 1);
     assert_true(result.cache_bytes > 0 && result.resident_bytes > result.cache_bytes);
 
+    size_t cache_bytes = result.cache_bytes;
+    options.cache_type = TERN_F16;
+    test_ok(tern_bench_model(context, model, &options, &result));
+    assert_true(result.cache_bytes < cache_bytes && 2 * result.cache_bytes >= cache_bytes);
+    options.cache_type = TERN_F32;
+
     options.prompt_tokens = 0;
     test_ok(tern_bench_model(context, model, &options, &result));
     assert_int_equal(result.prompt.samples, 0);
     assert_int_equal(result.generation.samples, 2);
 
-    const tern_bench_model_options bad[] = {
-        {0, 0, 1}, {-1, 5, 1}, {5, -1, 1}, {5, 5, -1}, {INT64_MAX, 5, 1}};
+    const tern_bench_model_options bad[] = {{0, 0, 1, TERN_F32},         {-1, 5, 1, TERN_F32},
+                                            {5, -1, 1, TERN_F32},        {5, 5, -1, TERN_F32},
+                                            {INT64_MAX, 5, 1, TERN_F32}, {5, 5, 1, TERN_I8}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         test_status(tern_bench_model(context, model, &bad[i], &result), TERN_E_ARGUMENT);
     test_status(tern_bench_model(context, NULL, NULL, &result), TERN_E_ARGUMENT);

@@ -2,6 +2,7 @@
  * The program from outside: what it writes where, its exit status, misuse, bad files, signals and
  * broken outputs. */
 #include "cli/child.h"
+#include "gguf_builder.h"
 
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -106,6 +107,41 @@ static void test_context(void **state) {
     child_free(&r);
 }
 
+/* F16 keys and values: as good a story, in half the memory (checked where sessions are tested). */
+static void test_cache(void **state) {
+    (void)state;
+    child_result r = child_run("run", "-q", "-p", "Once upon a time", "-n", "8", "--temp", "0",
+                               "--cache", "f16");
+    child_expect(&r, r.status == 0 && r.err[0] == '\0');
+    child_expect(&r, strncmp(r.out, golden, strlen("Once upon a time, ")) == 0);
+    child_free(&r);
+    double mebibytes[2];
+    for (int i = 0; i < 2; i++) {
+        r = child_run("bench", "-p", "64", "-n", "0", "-r", "1", "--cache", i == 0 ? "f32" : "f16");
+        const char *cache = strstr(r.out, " cache ");
+        child_expect(&r, r.status == 0 && cache != NULL);
+        mebibytes[i] = strtod(cache + 7, NULL);
+        child_free(&r);
+    }
+    assert_true(mebibytes[1] > 0 && mebibytes[1] < 0.6 * mebibytes[0]);
+}
+
+/* What this process holds when it starts the program is not the program's. */
+static void test_peak_memory(void **state) {
+    (void)state;
+    enum { MIB = 1 << 20, HELD = 400 };
+    char *held = malloc((size_t)HELD * MIB);
+    assert_non_null(held);
+    memset(held, 1, (size_t)HELD * MIB);
+    child_result r = child_run("run", "-p", "A", "-n", "2");
+    free(held);
+    const char *peak = strstr(r.err, "peak memory ");
+    child_expect(&r, r.status == 0 && peak != NULL);
+    double mebibytes = strtod(peak + 12, NULL);
+    child_expect(&r, mebibytes > 3 && mebibytes < HELD * 3 / 4);
+    child_free(&r);
+}
+
 static void test_color(void **state) {
     (void)state;
     child_result r = child_run("run", "-p", "A", "-n", "3");
@@ -116,15 +152,16 @@ static void test_color(void **state) {
     child_free(&r);
 }
 
-/* Runs with stdout and stderr on a terminal of its own; returns what appeared there. */
-static char *run_on_terminal(const char *const *arguments) {
+/* Runs with stdout (unless it goes to `out`) and stderr on a terminal of its own; returns what
+ * appeared there. */
+static char *run_on_terminal_but(FILE *out, const char *const *arguments) {
     int master = posix_openpt(O_RDWR | O_NOCTTY);
     assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
-        dup2(slave, 1);
+        dup2(out != NULL ? fileno(out) : slave, 1);
         dup2(slave, 2);
         if (chdir(child_source_folder()) != 0)
             _exit(126);
@@ -141,6 +178,44 @@ static char *run_on_terminal(const char *const *arguments) {
     close(keep);
     close(master);
     return text;
+}
+
+static char *run_on_terminal(const char *const *arguments) {
+    return run_on_terminal_but(NULL, arguments);
+}
+
+/* The figures have a line of their own, whatever the story ends with and wherever it goes. */
+static void test_figures_on_terminal(void **state) {
+    (void)state;
+    const char *const run[] = {"run",    "-p", "Once upon a time", "-n",    "120",
+                               "--temp", "0",  "--color",          "never", NULL};
+    child_result plain = child_run_in(child_source_folder(), child_program(), "", run);
+    child_expect(&plain, plain.status == 0 && strlen(plain.out) > 300);
+    char *text = run_on_terminal(run);
+    char *shown = calloc(1, strlen(text) + 1); /* without the terminal's returns */
+    assert_non_null(shown);
+    for (size_t i = 0, n = 0; text[i] != '\0'; i++)
+        if (text[i] != '\r')
+            shown[n++] = text[i];
+    size_t length = strlen(plain.out);
+    assert_int_equal(plain.out[length - 1], '\n');
+    if (strncmp(shown, plain.out, length) != 0 || strncmp(shown + length, "load ", 5) != 0 ||
+        strchr(shown + length, '\n') != shown + strlen(shown) - 1)
+        fail_msg("on a terminal: %s\nelsewhere: %s", shown, plain.out);
+    free(shown);
+    free(text);
+
+    FILE *out = tmpfile();
+    assert_non_null(out);
+    text = run_on_terminal_but(out, run);
+    lseek(fileno(out), 0, SEEK_SET);
+    char *story_text = child_read_all(fileno(out), NULL);
+    assert_string_equal(story_text, plain.out);
+    assert_int_equal(strncmp(text, "load ", 5), 0);
+    fclose(out);
+    free(story_text);
+    free(text);
+    child_free(&plain);
 }
 
 static void test_terminal(void **state) {
@@ -208,6 +283,7 @@ static void test_misuse(void **state) {
         {{"run", "--ctx", "0"}, 2, "--ctx: '0' is not"},
         {{"run", "--color", "maybe"}, 2, "--color: 'maybe' is not one of auto|always|never"},
         {{"run", "--color", "auto|always"}, 2, "is not one of"},
+        {{"run", "--cache", "q8"}, 2, "--cache: 'q8' is not one of f32|f16"},
         {{"run", "--cpu", "z80"}, 2, "run: --cpu: "},
         {{"run", "-p", "a", "-f", "b"}, 2, "exclude each other"},
         {{"run", "a.gguf", "Once"}, 2, "unexpected argument 'Once'; text goes behind -p"},
@@ -221,6 +297,7 @@ static void test_misuse(void **state) {
         {{"run", "-f", "/no/such/text"}, 1, "tern: /no/such/text: No such file"},
         {{"run", "-f", "/tmp"}, 1, "tern: /tmp: Is a directory"},
         {{"bench", "--shape", "9b"}, 2, "--shape: '9b' is not one of 2b4t|"},
+        {{"bench", "--cache", "bf16"}, 2, "--cache: 'bf16' is not one of f32|f16"},
         {{"bench", "--threads", "1,,2"}, 2, "--threads: '1,,2' is not"},
         {{"bench", "--threads", "1,0"}, 2, "--threads: '1,0' is not"},
         {{"bench", "team_runn"}, 1, "neither a file nor a benchmark; did you mean 'team_run'?"},
@@ -519,6 +596,38 @@ static void test_info(void **state) {
     child_free(&r);
 }
 
+/* A file that names another type for each tensor: more types than a table can hold. */
+static void test_info_of_many_types(void **state) {
+    (void)state;
+    enum { TENSORS = 20000, ROWS = 64 };
+    gguf_builder gguf = gguf_begin(3);
+    for (uint32_t i = 0; i < TENSORS; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "t%u", i);
+        gguf_add_tensor(&gguf, name, 100000 + i, TERN_SHAPE(8), NULL, 32);
+    }
+    gguf_finish(&gguf);
+    char path[4096];
+    write_file(in_folder("types.gguf", path, sizeof path), (const char *)gguf.bytes, gguf.length);
+    gguf_free(&gguf);
+    child_result r = child_run("info", path);
+    unlink(path);
+    child_expect(&r, r.status == 0 && r.err[0] == '\0');
+    assert_non_null(strstr(r.out, "type 119999 "));
+    const char *totals = strstr(r.out, "\nTotals\n");
+    assert_non_null(totals);
+    int rows = 0;
+    for (const char *line = totals + 8; *line != '\0'; line += strcspn(line, "\n") + 1)
+        rows++;
+    assert_int_equal(rows, ROWS + 1); /* and all */
+    char other[128];
+    snprintf(other, sizeof other, "\n  %-12s %6d tensors %15d weights %15d bytes", "other",
+             TENSORS - (ROWS - 1), 8 * (TENSORS - (ROWS - 1)), 32 * (TENSORS - (ROWS - 1)));
+    if (strstr(totals, other) == NULL)
+        fail_msg("no%s in%s", other, totals);
+    child_free(&r);
+}
+
 static void test_bench(void **state) {
     (void)state;
     child_result r = child_run("bench", "-p", "8", "-n", "4", "-r", "2", "-t", "1,2");
@@ -544,6 +653,7 @@ static void test_version(void **state) {
     child_result r = child_run("version");
     child_expect(&r, r.status == 0 && strncmp(r.out, "tern 0.1.0\nbuilt with ", 22) == 0);
     child_expect(&r, strstr(r.out, "\ncpu: ") != NULL);
+    child_expect(&r, strstr(r.out, "\nprocessor: ") != NULL && strchr(r.out, ';') == NULL);
     child_result again = child_run("--version");
     child_expect(&again, strcmp(again.out, r.out) == 0);
     child_free(&again);
@@ -570,14 +680,26 @@ static int remove_folder(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_story),        cmocka_unit_test(test_prompt_sources),
-        cmocka_unit_test(test_seed),         cmocka_unit_test(test_context),
-        cmocka_unit_test(test_color),        cmocka_unit_test(test_terminal),
-        cmocka_unit_test(test_misuse),       cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_model_search), cmocka_unit_test(test_broken_output),
-        cmocka_unit_test(test_interrupt),    cmocka_unit_test(test_second_interrupt),
-        cmocka_unit_test(test_tokenize),     cmocka_unit_test(test_info),
-        cmocka_unit_test(test_bench),        cmocka_unit_test(test_version),
+        cmocka_unit_test(test_story),
+        cmocka_unit_test(test_prompt_sources),
+        cmocka_unit_test(test_seed),
+        cmocka_unit_test(test_context),
+        cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_peak_memory),
+        cmocka_unit_test(test_color),
+        cmocka_unit_test(test_terminal),
+        cmocka_unit_test(test_figures_on_terminal),
+        cmocka_unit_test(test_info_of_many_types),
+        cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_model_search),
+        cmocka_unit_test(test_broken_output),
+        cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_second_interrupt),
+        cmocka_unit_test(test_tokenize),
+        cmocka_unit_test(test_info),
+        cmocka_unit_test(test_bench),
+        cmocka_unit_test(test_version),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -3,7 +3,11 @@
  * must not be stale), and JSON. */
 #include "cli/child.h"
 
+#include <sys/resource.h>
+
 #include <tern/model.h>
+
+#include "base/os.h"
 
 static const char *const commands[] = {"run",     "info",       "tokenize", "bench",
                                        "version", "completion", "help"};
@@ -64,6 +68,49 @@ static void test_sampler_defaults(void **state) {
                      rows[i].value);
     }
     child_free(&help);
+}
+
+static tern__os_table small_memory;
+
+static void *small_pages_map(size_t bytes) {
+    return bytes <= (size_t)64 << 20 ? tern__os_default.pages_map(bytes) : NULL;
+}
+
+/* The choices of --shape are the shapes of the library: it makes "tiny", and for the others it asks
+ * for memory, which is refused here, instead of saying that it does not know them. */
+static void test_shapes(void **state) {
+    (void)state;
+    child_result r = child_run("bench", "--shape", "9b");
+    char *choices = strstr(r.err, "is not one of ");
+    child_expect(&r, r.status == 2 && choices != NULL);
+    choices += strlen("is not one of ");
+    choices[strcspn(choices, "\n")] = '\0';
+
+    small_memory = tern__os_default;
+    small_memory.pages_map = small_pages_map;
+    tern__os_set(&small_memory);
+    tern_context *context;
+    tern_model *model;
+    test_ok(tern_context_create(&(tern_options){.threads = 1}, &context));
+    test_status(tern_model_random(context, "9b", 1, NULL, &model), TERN_E_ARGUMENT);
+    char known[256];
+    snprintf(known, sizeof known, "%s", tern_last_error());
+    int count = 0, separators = 0;
+    for (char *name = strtok(choices, "|"); name != NULL; name = strtok(NULL, "|"), count++) {
+        bool is_tiny = strcmp(name, "tiny") == 0;
+        tern_status status = tern_model_random(context, name, 1, NULL, &model);
+        if (status != (is_tiny ? TERN_OK : TERN_E_MEMORY))
+            fail_msg("%s: %s: %s", name, tern_status_name(status), tern_last_error());
+        if (strstr(known, name) == NULL)
+            fail_msg("%s is not in '%s'", name, known);
+        tern_model_release(model);
+    }
+    for (const char *c = known; *c != '\0'; c++)
+        separators += *c == ',';
+    assert_int_equal(count, separators + 1);
+    tern_context_destroy(context);
+    tern__os_set(NULL);
+    child_free(&r);
 }
 
 /* -- committed copies --------------------------------------------------------------------------*/
@@ -192,6 +239,16 @@ static void test_zsh_completion(void **state) {
 
 /* -- JSON --------------------------------------------------------------------------------------*/
 
+static void check_json(const child_result *r) {
+    FILE *checker = popen("python3 -c 'import json, sys; json.loads(sys.stdin.buffer.read()"
+                          ".decode(\"utf-8\"), parse_constant=lambda c: 1/0)'",
+                          "w");
+    assert_non_null(checker);
+    fwrite(r->out, 1, r->out_bytes, checker);
+    if (pclose(checker) != 0)
+        fail_msg("this is no JSON:\n%s", r->out);
+}
+
 static void test_json(void **state) {
     (void)state;
     if (!child_has_tool("python3"))
@@ -210,13 +267,7 @@ static void test_json(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         child_result r = child_run_in(child_source_folder(), child_program(), "", rows[i]);
         child_expect(&r, r.status == 0);
-        FILE *checker = popen("python3 -c 'import json, sys; json.loads(sys.stdin.buffer.read()"
-                              ".decode(\"utf-8\"), parse_constant=lambda c: 1/0)'",
-                              "w");
-        assert_non_null(checker);
-        fwrite(r.out, 1, r.out_bytes, checker);
-        if (pclose(checker) != 0)
-            fail_msg("row %zu is no JSON:\n%s", i, r.out);
+        check_json(&r);
         child_free(&r);
     }
     child_result r = child_run("tokenize", "--json", "--ids", "-p", "Once upon");
@@ -224,16 +275,46 @@ static void test_json(void **state) {
     child_free(&r);
 }
 
+/* The list is closed when a measurement fails: the first one, or one behind others. */
+static void test_json_of_failures(void **state) {
+    (void)state;
+    child_result r = child_run("bench", "--json", "-p", "100000", "-r", "1");
+    child_expect(&r, r.status == 1 && strcmp(r.out, "[]\n") == 0 && r.err[0] != '\0');
+    child_free(&r);
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    if (TERN_EMULATOR[0] != '\0' || !child_has_tool("python3"))
+        return;
+    /* Stacks too large for any address space: no second thread can be started. */
+    struct rlimit before, huge;
+    assert_int_equal(getrlimit(RLIMIT_STACK, &before), 0);
+    huge = (struct rlimit){(rlim_t)1 << 47, before.rlim_max};
+    if (setrlimit(RLIMIT_STACK, &huge) != 0)
+        test_skip("the stack is limited: no thread can be made to fail");
+    child_result rows[2];
+    rows[0] = child_run("bench", "--json", "-p", "4", "-n", "0", "-r", "1", "-t", "1,2");
+    rows[1] = child_run("bench", "--json", "-r", "1", "-t", "1,2", "ternary_linear");
+    setrlimit(RLIMIT_STACK, &before);
+    for (int i = 0; i < 2; i++) {
+        child_expect(&rows[i], rows[i].status == 1 && strstr(rows[i].out, "median") != NULL);
+        check_json(&rows[i]);
+        child_free(&rows[i]);
+    }
+#endif
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_help),
         cmocka_unit_test(test_sampler_defaults),
+        cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_committed_copies),
         cmocka_unit_test(test_man_page),
         cmocka_unit_test(test_bash_completion),
         cmocka_unit_test(test_fish_completion),
         cmocka_unit_test(test_zsh_completion),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_of_failures),
     };
     return cmocka_run_group_tests(tests, child_clean_environment, NULL);
 }

@@ -205,8 +205,6 @@ static void random_operations(void **state) {
                 assert_true(shadow_add(&s, random_bytes(&s.random)));
             else
                 shadow_remove(&s, (int)test_random_range(&s.random, 0, s.count - 1));
-            if (test_random_range(&s.random, 0, 999) == 0)
-                tern__pool_trim(s.pool);
             check_stats(&s);
         }
         shadow_remove_all(&s);
@@ -310,11 +308,7 @@ static void large_blocks_are_kept_for_reuse(void **state) {
     void *smaller = new_block(pool, 3 * MIB);
     assert_int_equal(os.maps, maps + 1);
     assert_true(tern__pool_stats_get(pool).mapped_bytes > 8 * MIB);
-    tern__pool_trim(pool);
-    assert_int_equal(tern__pool_stats_get(pool).mapped_bytes, 3 * MIB);
     tern__pool_free(pool, smaller, 3 * MIB);
-    tern__pool_trim(pool);
-    assert_int_equal(os.mapped_bytes, 0);
     tern__pool_destroy(pool);
 }
 
@@ -496,8 +490,6 @@ static void drive(void *argument) {
         words[0] = bytes;
         int64_t slot = test_random_range(&random, 0, SLOTS - 1);
         take_away(t, atomic_exchange(&t->slots[slot], words));
-        if (step % 1000 == 0)
-            tern__pool_trim(t->pool);
         if (step % 100 == 0 && tern__pool_stats_get(t->pool).live_blocks > SLOTS + THREADS)
             atomic_fetch_add(&t->errors, 1);
     }

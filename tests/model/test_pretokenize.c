@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "base/utf8.h"
 #include "model/pretokenize.h"
 #include "tokenizer_cases.h"
 
@@ -86,49 +87,30 @@ static void test_pieces(void **state) {
     }
 }
 
-/* By the definition: shortest form, no surrogates, at most U+10FFFF. */
-static bool is_utf8(const uint8_t *bytes, size_t count) {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    while (count > 0) {
-        size_t length = bytes[0] < 0x80         ? 1
-                        : bytes[0] >> 5 == 0x06 ? 2
-                        : bytes[0] >> 4 == 0x0e ? 3
-                        : bytes[0] >> 3 == 0x1e ? 4
-                                                : 0;
-        if (length == 0 || length > count)
-            return false;
-        uint32_t c = length == 1 ? bytes[0] : bytes[0] & (0x7fu >> length);
-        for (size_t i = 1; i < length; i++) {
-            if (bytes[i] >> 6 != 2)
-                return false;
-            c = c << 6 | (bytes[i] & 0x3fu);
-        }
-        if (c < least[length] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-            return false;
-        bytes += length;
-        count -= length;
-    }
-    return true;
-}
-
 /* What is handed to the pattern is valid UTF-8, and all that is valid is: it is not checked again,
  * so that a mistake here would let it read out of bounds. */
 static void test_validity(void **state) {
     (void)state;
-    static const uint8_t tails[] = {0x00, 0x7f, 0x80, 0x8f, 0xa0, 0xbf, 0xc0, 0xff};
+    test_random random = {22, 0};
     split_fixture fixture;
     open_splitter(&fixture, TERN__PRETOKENIZER_LLAMA3, false);
-    for (uint32_t i = 0; i < 1u << 22; i += 5) {
-        const uint8_t text[] = {'a', (uint8_t)(i >> 14), (uint8_t)(i >> 6), tails[i >> 3 & 7],
-                                tails[i & 7]};
-        size_t bytes = 2 + i % 4, length;
+    for (int i = 0; i < 200000; i++) {
+        uint8_t text[24];
+        size_t bytes = (size_t)test_random_range(&random, 2, sizeof text), valid = 0, length;
+        memset(text, 'a', bytes);
+        for (int k = 0; k < 4; k++) /* anywhere from the second byte on */
+            text[test_random_range(&random, 1, (int64_t)bytes - 1)] =
+                (uint8_t)test_random_u32(&random);
+        if (bytes > 4 && i % 2 == 0) /* a character or nearly one */
+            put_utf8((uint32_t)test_random_range(&random, 0, 0x10ffff), (char *)text + bytes - 4);
         const uint8_t *piece;
         tern__splitter_start(&fixture.splitter, text, bytes);
         test_ok(tern__splitter_next(&fixture.splitter, &piece, &length));
-        bool is_valid = fixture.splitter.valid_end == fixture.splitter.end;
-        if (is_valid != is_utf8(text, bytes))
-            fail_msg("%02x %02x %02x %02x, %zu bytes", text[1], text[2], text[3], text[4],
-                     bytes - 1);
+        uint32_t code;
+        while (valid < bytes && (length = tern__utf8(text + valid, bytes - valid, &code)) > 0)
+            valid += length;
+        if (fixture.splitter.valid_end != text + valid)
+            fail_msg("seed 22, step %d: %zu of %zu bytes are valid", i, valid, bytes);
     }
     close_splitter(&fixture);
 }
