@@ -385,6 +385,22 @@ static void *no_memory(size_t bytes) {
     return NULL;
 }
 
+/* What is no token is not remembered either: the penalty still sees the token before it. */
+static void test_foreign_tokens(void **state) {
+    (void)state;
+    const float logits[] = {1, 1.5f, 2, 0};
+    tern_sampler_options options = {.top_p = 1, .repeat_penalty = 4, .repeat_last = 1};
+    tern_sampler *sampler = NULL;
+    int32_t token;
+    test_ok(tern_sampler_create(&options, 4, &sampler));
+    tern_sampler_accept(sampler, 2);
+    tern_sampler_accept(sampler, 4);
+    tern_sampler_accept(sampler, -1);
+    test_ok(tern_sampler_next(sampler, logits, &token));
+    assert_int_equal(token, 1);
+    tern_sampler_destroy(sampler);
+}
+
 static void test_no_memory(void **state) {
     (void)state;
     tern__os_table table = tern__os_default;
@@ -405,6 +421,7 @@ int main(void) {
         cmocka_unit_test(test_repeat_penalty), cmocka_unit_test(test_nan_and_infinity),
         cmocka_unit_test(test_stream),         cmocka_unit_test(test_against_plain),
         cmocka_unit_test(test_options),        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_foreign_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

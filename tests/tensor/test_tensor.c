@@ -2,6 +2,7 @@
  * Data types, shapes, views, scopes and lives of tensors. */
 #include <tern/tensor.h>
 
+#include "memory_file.h"
 #include "support.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"
@@ -338,12 +339,67 @@ static void context_outlived(void **state) {
     assert_null(other);
 }
 
+/* Shapes that have few elements, none, or a step beyond all of them. */
+static void odd_views(void **state) {
+    (void)state;
+    tern_tensor *t = counting(TERN_SHAPE(4, 6)), *u = NULL, *v = NULL;
+    test_ok(tern_tensor_slice(t, 0, 1, 2, 1, &u)); /* (1, 6) */
+    test_ok(tern_tensor_slice(u, 1, 0, 3, 1, &v)); /* (1, 3), strides 6, 1 */
+    assert_true(tern_tensor_is_contiguous(v));
+    assert_int_equal(tern_tensor_bytes(v), 12);
+    tern_tensor_release(v);
+    tern_tensor_release(u);
+    test_ok(tern_tensor_slice(t, 0, 1, 4, INT64_MAX, &u));
+    CHECK(u, 6, 7, 8, 9, 10, 11);
+    assert_int_equal(tern_tensor_stride(u, 0), 6);
+    tern_tensor_release(u);
+    test_status(tern_tensor_broadcast(t, TERN_SHAPE(6), &u), TERN_E_SHAPE);
+    test_status(tern_tensor_broadcast(t, TERN_SHAPE(2, -1, 6), &u), TERN_E_SHAPE);
+    test_status(tern_tensor_broadcast(t, (tern_shape){.rank = 9}, &u), TERN_E_SHAPE);
+
+    test_ok(tern_tensor_slice(t, 0, 2, 2, 1, &u)); /* (0, 6) */
+    test_ok(tern_tensor_transpose(u, 0, 1, &v));
+    tern_tensor_release(u);
+    const tern_shape shapes[] = {TERN_SHAPE(0), TERN_SHAPE(5, 0, 7), TERN_SHAPE(0, 3)};
+    for (int i = 0; i < 3; i++) {
+        test_ok(tern_tensor_reshape(v, shapes[i], &u));
+        assert_int_equal(tern_tensor_rank(u), shapes[i].rank);
+        assert_int_equal(tern_tensor_bytes(u), 0);
+        assert_true(tern_tensor_is_contiguous(u));
+        tern_tensor_release(u);
+    }
+    test_status(tern_tensor_reshape(v, TERN_SHAPE(1), &u), TERN_E_SHAPE);
+    tern_tensor_release(v);
+    tern_tensor_release(t);
+}
+
+/* Scopes that are open when the context goes take their tensors along. */
+static void open_scopes(void **state) {
+    (void)state;
+    tern_context *other = NULL;
+    tern_tensor *t = NULL, *kept = NULL;
+    memory_file_install();
+    memory_file_serve(NULL, 0);
+    test_ok(tern_context_create(&(tern_options){.threads = 1}, &other));
+    for (int i = 0; i < 3; i++) {
+        tern_scope_begin(other);
+        test_ok(tern_tensor_zeros(other, TERN_F32, TERN_SHAPE(4), &t));
+        test_ok(tern_tensor_zeros(other, TERN_F32, TERN_SHAPE(4), i == 1 ? &kept : &t));
+    }
+    tern_tensor_keep(kept);
+    tern_context_destroy(other);
+    assert_true(((float *)tern_tensor_data(kept))[3] == 0);
+    tern_tensor_release(kept);
+    memory_file_check_empty();
+    memory_file_remove();
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, nothing_alive)
     const struct CMUnitTest tests[] = {
-        TEST(dtype_bytes),    TEST(creation),         TEST(views),
-        TEST(reshapes),       TEST(random_views),     TEST(scopes),
-        TEST(random_numbers), TEST(context_outlived), TEST(views_keep_storage),
+        TEST(dtype_bytes),        TEST(creation),  TEST(views),          TEST(reshapes),
+        TEST(random_views),       TEST(scopes),    TEST(random_numbers), TEST(context_outlived),
+        TEST(views_keep_storage), TEST(odd_views), TEST(open_scopes),
     };
     return cmocka_run_group_tests(tests, open_context, close_context);
 }
