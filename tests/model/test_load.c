@@ -2,6 +2,9 @@
  * Loading models: their logits against plain loops in double written here, over the types and
  * groupings that files have; what a description says; progress; every wrong file refused by name;
  * nothing left after a failure. */
+#define FIXTURE_THREADS 3
+#include "context_fixture.h"
+
 #include "model/model.h"
 #include "tensor/tensor.h"
 #include "tiny_model.h"
@@ -9,26 +12,6 @@
 enum { V = TINY_VOCABULARY, TOKENS = 12 };
 
 static const int32_t ids[TOKENS] = {256, 72, 101, 108, V - 1, 0, 44, 32, 119, 111, 114, 7};
-
-static tern_context *context;
-
-static int open_context(void **state) {
-    (void)state;
-    return tern_context_create(&(tern_options){.threads = 3}, &context) != TERN_OK;
-}
-
-/* Nothing is alive. */
-static int nothing_alive(void **state) {
-    (void)state;
-    tern_memory_stats stats = tern_context_memory(context);
-    return stats.live_tensors != 0 || stats.live_bytes != 0;
-}
-
-static int close_context(void **state) {
-    (void)state;
-    tern_context_destroy(context);
-    return 0;
-}
 
 /* -- the decoder by its equations --------------------------------------------------------------*/
 

@@ -259,7 +259,7 @@ static inline gguf_builder tiny_file(const tiny_shape *s, const tiny_change *cha
 }
 
 /* Loads through a file of the file system, which is gone afterwards. */
-static inline tern_model *tiny_load(tern_context *context, const tiny_shape *shape) {
+static inline tern_model *tiny_load(tern_context *owner, const tiny_shape *shape) {
     char path[] = "/tmp/tern-test-XXXXXX";
     tern_model *model = NULL;
     gguf_builder gguf = tiny_file(shape, NULL);
@@ -267,7 +267,7 @@ static inline tern_model *tiny_load(tern_context *context, const tiny_shape *sha
     assert_true(fd >= 0);
     assert_int_equal(write(fd, gguf.bytes, gguf.length), (ssize_t)gguf.length);
     close(fd);
-    tern_status status = tern_model_load(context, path, NULL, &model);
+    tern_status status = tern_model_load(owner, path, NULL, &model);
     unlink(path);
     gguf_free(&gguf);
     test_ok(status);

@@ -1,44 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * Corners of the ops: memory that was used before, failures on another thread, operands with
  * strides where few have them, sizes beyond one block of a kernel, weights of another machine. */
+#define FIXTURE_THREADS 4
+#include "context_fixture.h"
+
 #include <math.h>
 
 #include <tern/tensor.h>
 
 #include "base/half.h"
 #include "kernels/ternary.h"
-#include "support.h"
-
-static tern_context *context;
-
-static int open_context(void **state) {
-    (void)state;
-    return tern_context_create(&(tern_options){.threads = 4}, &context) != TERN_OK;
-}
-
-static int close_context(void **state) {
-    (void)state;
-    tern_context_destroy(context);
-    return 0;
-}
-
-static int begin_scope(void **state) {
-    (void)state;
-    tern_scope_begin(context);
-    return 0;
-}
-
-static int end_scope(void **state) {
-    (void)state;
-    tern_scope_end(context);
-    return tern_context_memory(context).live_tensors != 0;
-}
-
-static tern_tensor *normal(tern_shape shape, uint64_t seed) {
-    tern_tensor *t = NULL;
-    test_ok(tern_tensor_randn(context, TERN_F32, shape, seed, &t));
-    return t;
-}
 
 static const float *floats(const tern_tensor *t) {
     return tern_tensor_data(t);

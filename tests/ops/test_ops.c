@@ -1,45 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * Every op against plain loops in double written here, over strides, types and shapes; the same
  * bits at every kernel level and thread count; typed errors. */
+#define FIXTURE_THREADS 2
+#include "context_fixture.h"
+
 #include <math.h>
 
 #include <tern/tensor.h>
 
 #include "base/cpu.h"
 #include "base/half.h"
-#include "support.h"
 #include "tensor/tensor.h"
-
-static tern_context *context;
-
-static int open_context(void **state) {
-    (void)state;
-    return tern_context_create(&(tern_options){.threads = 2}, &context) != TERN_OK;
-}
-
-static int close_context(void **state) {
-    (void)state;
-    tern_context_destroy(context);
-    return 0;
-}
-
-static int begin_scope(void **state) {
-    (void)state;
-    tern_scope_begin(context);
-    return 0;
-}
-
-static int end_scope(void **state) {
-    (void)state;
-    tern_scope_end(context);
-    return tern_context_memory(context).live_tensors != 0;
-}
-
-static tern_tensor *normal(tern_shape shape, uint64_t seed) {
-    tern_tensor *t = NULL;
-    test_ok(tern_tensor_randn(context, TERN_F32, shape, seed, &t));
-    return t;
-}
 
 /* Element of an F32, F16 or BF16 tensor at up to three indices. */
 static double at(const tern_tensor *t, int64_t i, int64_t j, int64_t k) {

@@ -1,31 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Data types, shapes, views, scopes and lives of tensors. */
+#define FIXTURE_THREADS 1
+#include "context_fixture.h"
+
 #include <tern/tensor.h>
 
 #include "memory_file.h"
-#include "support.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"
-
-static tern_context *context;
-
-static int open_context(void **state) {
-    (void)state;
-    return tern_context_create(&(tern_options){.threads = 1}, &context) != TERN_OK;
-}
-
-/* Every test ends with nothing alive. */
-static int nothing_alive(void **state) {
-    (void)state;
-    tern_memory_stats stats = tern_context_memory(context);
-    return stats.live_tensors != 0 || stats.live_bytes != 0;
-}
-
-static int close_context(void **state) {
-    (void)state;
-    tern_context_destroy(context);
-    return 0;
-}
 
 /* 0, 1, 2, ... as F32. */
 static tern_tensor *counting(tern_shape shape) {
