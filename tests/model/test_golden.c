@@ -56,8 +56,10 @@ static int32_t best(const float *logits) {
 static double distance(const float *logits, const golden_line *expected) {
     double most = 0, scale = 0;
     for (int64_t i = 0; i < expected->count; i++) {
-        most = fmax(most, fabs((double)logits[i] - expected->values[i]));
-        scale = fmax(scale, fabs(expected->values[i]));
+        double error = fabs((double)logits[i] - expected->values[i]);
+        assert_false(isnan(error));
+        most = error > most ? error : most;
+        scale = fabs(expected->values[i]) > scale ? fabs(expected->values[i]) : scale;
     }
     return most / scale;
 }
@@ -114,7 +116,7 @@ static void check_prompts(const char *model, double logit_tolerance) {
 static double likelihood(const float *logits, int32_t next) {
     double most = logits[0], sum = 0;
     for (int32_t i = 1; i < VOCABULARY; i++)
-        most = fmax(most, logits[i]);
+        most = logits[i] > most ? logits[i] : most;
     for (int32_t i = 0; i < VOCABULARY; i++)
         sum += exp(logits[i] - most);
     return log(sum) + most - logits[next];

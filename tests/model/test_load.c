@@ -52,7 +52,7 @@ static void product(const reference *r, int64_t layer, const char *name, const d
     const float *weight = numbers(r, layer, name);
     double most = 1e-5;
     for (int64_t i = 0; i < columns; i++)
-        most = fmax(most, fabs(x[i]));
+        most = fabs(x[i]) > most ? fabs(x[i]) : most;
     for (int64_t row = 0; row < rows; row++) {
         y[row] = 0;
         for (int64_t i = 0; i < columns; i++)
@@ -162,10 +162,12 @@ static void check_logits(const tiny_shape *shape) {
         double expected[V], largest = 0, error = 0;
         reference_logits(&r, t, expected);
         for (int v = 0; v < V; v++) {
-            largest = fmax(largest, fabs(expected[v]));
-            error = fmax(error, fabs(logits[t * V + v] - expected[v]));
+            largest = fabs(expected[v]) > largest ? fabs(expected[v]) : largest;
+            double distance = fabs(logits[t * V + v] - expected[v]);
+            assert_false(isnan(distance));
+            error = distance > error ? distance : error;
         }
-        worst = fmax(worst, error / largest);
+        worst = error / largest > worst ? error / largest : worst;
     }
     printf("%s, %lld heads: largest error %.2e of the largest logit\n", shape->architecture,
            (long long)shape->heads, worst);
