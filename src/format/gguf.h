@@ -67,7 +67,8 @@ tern_status tern__gguf_array_find(const tern_file *file, const char *key, tern__
 tern__gguf_string tern__gguf_next_string(tern__gguf_array *array);
 int64_t tern__gguf_next_integer(tern__gguf_array *array); /* U8..I64 (U64 wraps), BOOL */
 
-/* NULL when absent, or when the index is outside 0..count-1. */
+/* NULL when absent, or when the index is outside 0..count-1. Tensors lie one behind the other in
+ * one array: the difference of two pointers is that of their indices. */
 const tern__gguf_tensor *tern__gguf_find(const tern_file *file, const char *name);
 const tern__gguf_tensor *tern__gguf_at(const tern_file *file, int64_t index);
 

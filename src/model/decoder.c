@@ -105,7 +105,6 @@ tern_status tern__decoder_forward(const tern_model *model, const tern__cache *ca
     tern_tensor *x = NULL;
     *out = NULL;
     tern_status status = tern_embedding(model->embedding, ids, &x);
-    tern_tensor_keep(x);
     for (int64_t i = 0; status == TERN_OK && i < model->info.layers; i++) {
         tern_tensor *next = NULL;
         status = run_layer(model, cache, i, position, context, x, &next);
