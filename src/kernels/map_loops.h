@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT
+ * The loops of the family `map`. A variant is a file that includes this: the compiler makes vector
+ * code for the instruction set that the file's suffix allows. Each operation has a loop for
+ * contiguous operands, for one that is repeated, and for any strides. */
+#ifndef TERN__MAP_LOOPS_H
+#define TERN__MAP_LOOPS_H
+
+#include <stdint.h>
+#include <tgmath.h>
+
+#include "kernels/map.h"
+
+/* -- the words of map_ops.h --------------------------------------------------------------------*/
+
+/* a - b floor(a / b), with the sign of b, exact but for the one addition; NaN for b = 0. As NumPy:
+ * fmod is exact, and its result is moved by b when the signs differ. */
+static inline double floor_remainder_f64(double a, double b) {
+    double r = fmod(a, b);
+    return r == 0 ? copysign(0.0, b) : (r < 0) != (b < 0) ? r + b : r;
+}
+
+static inline float floor_remainder_f32(float a, float b) {
+    float r = fmodf(a, b);
+    return r == 0 ? copysignf(0.0f, b) : (r < 0) != (b < 0) ? r + b : r;
+}
+
+#define floor_remainder(a, b)                                                                      \
+    _Generic((a), float : floor_remainder_f32, default : floor_remainder_f64)(a, b)
+
+/* floor(a / b) as NumPy has it: from the exact remainder, so that a = quotient b + remainder. */
+static inline double floor_quotient_f64(double a, double b) {
+    if (b == 0)
+        return a / b;
+    double r = fmod(a, b), quotient = (a - r) / b;
+    if (r != 0 && (r < 0) != (b < 0))
+        quotient -= 1;
+    if (quotient == 0)
+        return copysign(0.0, a / b);
+    double whole = floor(quotient);
+    return quotient - whole > 0.5 ? whole + 1 : whole;
+}
+
+static inline float floor_quotient_f32(float a, float b) {
+    if (b == 0)
+        return a / b;
+    float r = fmodf(a, b), quotient = (a - r) / b;
+    if (r != 0 && (r < 0) != (b < 0))
+        quotient -= 1;
+    if (quotient == 0)
+        return copysignf(0.0f, a / b);
+    float whole = floorf(quotient);
+    return quotient - whole > 0.5f ? whole + 1 : whole;
+}
+
+#define floor_quotient(a, b)                                                                       \
+    _Generic((a), float : floor_quotient_f32, default : floor_quotient_f64)(a, b)
+
+/* Two's complement. */
+static inline int64_t wrap(uint64_t a) {
+    return (int64_t)a;
+}
+
+/* Rounds down; by 0: 0, as NumPy. */
+static inline int64_t integer_quotient(int64_t a, int64_t b) {
+    if (b == 0)
+        return 0;
+    if (b == -1)
+        return wrap(0 - (uint64_t)a);
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}
+
+/* The sign of b; modulo 0: 0. */
+static inline int64_t integer_remainder(int64_t a, int64_t b) {
+    if (b == 0 || b == -1)
+        return 0;
+    int64_t r = a % b;
+    return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+
+/* By squaring, wrapping. Negative powers are the integer part: 0, or +-1 of +-1; of 0: 0. */
+static inline int64_t integer_power(int64_t a, int64_t b) {
+    if (b < 0)
+        return a == 1 ? 1 : a == -1 ? (b % 2 == 0 ? 1 : -1) : 0;
+    uint64_t power = 1, base = (uint64_t)a;
+    for (; b > 0; b >>= 1, base *= base)
+        power *= b & 1 ? base : 1;
+    return wrap(power);
+}
+
+/* By 64 and more: nothing is left but the sign. Negative counts count as 64. */
+static inline int64_t shifted_left(int64_t a, int64_t b) {
+    return b >= 0 && b < 64 ? wrap((uint64_t)a << b) : 0;
+}
+
+static inline int64_t shifted_right(int64_t a, int64_t b) {
+    return a >> (b >= 0 && b < 64 ? b : 63);
+}
+
+/* -- loops -------------------------------------------------------------------------------------*/
+
+#define DEFINE_MAP1(type, result, function, expression)                                            \
+    static void function(const tern__map_args *args) {                                             \
+        const type p = (type)args->p, q = (type)args->q, *x = args->in[0];                         \
+        const int64_t n = args->n, stride = args->stride[0];                                       \
+        result *out = args->out;                                                                   \
+        (void)p, (void)q;                                                                          \
+        if (stride == 1)                                                                           \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                const type a = x[i];                                                               \
+                out[i] = (result)(expression);                                                     \
+            }                                                                                      \
+        else                                                                                       \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                const type a = x[i * stride];                                                      \
+                out[i] = (result)(expression);                                                     \
+            }                                                                                      \
+    }
+
+#define DEFINE_MAP2(type, result, function, expression)                                            \
+    static void function(const tern__map_args *args) {                                             \
+        const type *x = args->in[0], *y = args->in[1];                                             \
+        const int64_t n = args->n, s = args->stride[0], t = args->stride[1];                       \
+        result *out = args->out;                                                                   \
+        if (s == 1 && t == 1)                                                                      \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                const type a = x[i], b = y[i];                                                     \
+                out[i] = (result)(expression);                                                     \
+            }                                                                                      \
+        else if (s == 1 && t == 0 && n > 0) {                                                      \
+            const type b = y[0];                                                                   \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                const type a = x[i];                                                               \
+                out[i] = (result)(expression);                                                     \
+            }                                                                                      \
+        } else if (s == 0 && t == 1 && n > 0) {                                                    \
+            const type a = x[0];                                                                   \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                const type b = y[i];                                                               \
+                out[i] = (result)(expression);                                                     \
+            }                                                                                      \
+        } else                                                                                     \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                const type a = x[i * s], b = y[i * t];                                             \
+                out[i] = (result)(expression);                                                     \
+            }                                                                                      \
+    }
+
+#define DEFINE_MAP3(type, result, function, expression)                                            \
+    static void function(const tern__map_args *args) {                                             \
+        const type *x = args->in[0], *y = args->in[1], *z = args->in[2];                           \
+        const int64_t n = args->n, s = args->stride[0], t = args->stride[1], u = args->stride[2];  \
+        result *out = args->out;                                                                   \
+        if (s == 1 && t == 1 && u == 1)                                                            \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                const type a = x[i], b = y[i], c = z[i];                                           \
+                out[i] = (result)(expression);                                                     \
+            }                                                                                      \
+        else                                                                                       \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                const type a = x[i * s], b = y[i * t], c = z[i * u];                               \
+                out[i] = (result)(expression);                                                     \
+            }                                                                                      \
+    }
+
+#define F32_MAP1(symbol, name, expression)  DEFINE_MAP1(float, float, name##_f32, expression)
+#define F32_MAP2(symbol, name, expression)  DEFINE_MAP2(float, float, name##_f32, expression)
+#define F32_MAP3(symbol, name, expression)  DEFINE_MAP3(float, float, name##_f32, expression)
+#define F32_BYTE1(symbol, name, expression) DEFINE_MAP1(float, uint8_t, name##_f32, expression)
+#define F32_BYTE2(symbol, name, expression) DEFINE_MAP2(float, uint8_t, name##_f32, expression)
+TERN__MAP_FLOAT1(F32_MAP1)
+TERN__MAP_FLOAT2(F32_MAP2)
+TERN__MAP_FLOAT3(F32_MAP3)
+TERN__MAP_COMPARE1(F32_BYTE1)
+TERN__MAP_COMPARE2(F32_BYTE2)
+TERN__MAP_FLOAT_TEST1(F32_BYTE1)
+
+#define F64_MAP1(symbol, name, expression)  DEFINE_MAP1(double, double, name##_f64, expression)
+#define F64_MAP2(symbol, name, expression)  DEFINE_MAP2(double, double, name##_f64, expression)
+#define F64_MAP3(symbol, name, expression)  DEFINE_MAP3(double, double, name##_f64, expression)
+#define F64_BYTE1(symbol, name, expression) DEFINE_MAP1(double, uint8_t, name##_f64, expression)
+#define F64_BYTE2(symbol, name, expression) DEFINE_MAP2(double, uint8_t, name##_f64, expression)
+TERN__MAP_FLOAT1(F64_MAP1)
+TERN__MAP_FLOAT2(F64_MAP2)
+TERN__MAP_FLOAT3(F64_MAP3)
+TERN__MAP_COMPARE1(F64_BYTE1)
+TERN__MAP_COMPARE2(F64_BYTE2)
+TERN__MAP_FLOAT_TEST1(F64_BYTE1)
+
+#define I64_MAP1(symbol, name, expression)  DEFINE_MAP1(int64_t, int64_t, name##_i64, expression)
+#define I64_MAP2(symbol, name, expression)  DEFINE_MAP2(int64_t, int64_t, name##_i64, expression)
+#define I64_BYTE1(symbol, name, expression) DEFINE_MAP1(int64_t, uint8_t, name##_i64, expression)
+#define I64_BYTE2(symbol, name, expression) DEFINE_MAP2(int64_t, uint8_t, name##_i64, expression)
+TERN__MAP_INTEGER1(I64_MAP1)
+TERN__MAP_INTEGER2(I64_MAP2)
+TERN__MAP_COMPARE1(I64_BYTE1)
+TERN__MAP_COMPARE2(I64_BYTE2)
+
+#define DEFINE_WHERE(type)                                                                         \
+    static void where_##type(const tern__map_args *args) {                                         \
+        const uint8_t *condition = args->in[0];                                                    \
+        const type *x = args->in[1], *y = args->in[2];                                             \
+        const int64_t n = args->n, s = args->stride[0], t = args->stride[1], u = args->stride[2];  \
+        type *out = args->out;                                                                     \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            const type a = x[i * t], b = y[i * u];                                                 \
+            out[i] = condition[i * s] != 0 ? a : b;                                                \
+        }                                                                                          \
+    }
+DEFINE_WHERE(uint8_t)
+DEFINE_WHERE(uint16_t)
+DEFINE_WHERE(uint32_t)
+DEFINE_WHERE(uint64_t)
+
+#define F32_ROW(symbol, name, expression) [TERN__MAP_##symbol] = name##_f32,
+#define F64_ROW(symbol, name, expression) [TERN__MAP_##symbol] = name##_f64,
+#define I64_ROW(symbol, name, expression) [TERN__MAP_##symbol] = name##_i64,
+#define FLOAT_ROWS(ROW)                                                                            \
+    TERN__MAP_FLOAT1(ROW)                                                                          \
+    TERN__MAP_FLOAT2(ROW)                                                                          \
+    TERN__MAP_FLOAT3(ROW)                                                                          \
+    TERN__MAP_COMPARE1(ROW) TERN__MAP_COMPARE2(ROW) TERN__MAP_FLOAT_TEST1(ROW)
+#define INTEGER_ROWS(ROW)                                                                          \
+    TERN__MAP_INTEGER1(ROW)                                                                        \
+    TERN__MAP_INTEGER2(ROW) TERN__MAP_COMPARE1(ROW) TERN__MAP_COMPARE2(ROW)
+
+/* The functions of a variant's struct, behind its facts. */
+#define MAP_FUNCTIONS                                                                              \
+    .f32 = {FLOAT_ROWS(F32_ROW)}, .f64 = {FLOAT_ROWS(F64_ROW)}, .i64 = {INTEGER_ROWS(I64_ROW)},    \
+    .where = {where_uint8_t, where_uint16_t, where_uint32_t, where_uint64_t}
+
+#endif
