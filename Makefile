@@ -14,7 +14,13 @@ asan tsan: ## the whole suite under a sanitizer
 	@tools/run_tests $@
 
 check: ## layers, style, sizes, symbols, headers, and that generated documents are current
-	@tools/run_tests release -R '^(check_.*|test_cli_texts)$$'
+	@tools/run_tests release -R '^(check_.*|test_cli_texts)$$' -E '^check_models$$'
+
+check-models: ## all states of the models of the release protocol, and the mistakes they find
+	@tools/check_models
+
+soak: release ## 1e8 random operations on a pool under a shadow checker: some minutes
+	build/release/tern_soak --operations 100000000
 
 docs: release ## write the man page and the shell completions anew
 	build/release/tern help --man >docs/tern.1
@@ -35,4 +41,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "make %-42s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: release debug scalar clang-release aarch64
-.PHONY: test asan tsan check docs bench install clean help
+.PHONY: test asan tsan check check-models soak docs bench install clean help

@@ -24,7 +24,7 @@ foreach(file IN LISTS TERN_TESTS)
   set_tests_properties(${name} PROPERTIES TIMEOUT 900)
 endforeach()
 # The long ones start first, so that the last of them does not run alone.
-set_tests_properties(test_hash test_attention PROPERTIES COST 100)
+set_tests_properties(test_hash test_attention test_soak PROPERTIES COST 100)
 
 # Every examples/*.c is a program that people would copy: it must build against the public headers
 # and run from the source tree.
@@ -44,14 +44,26 @@ if(EXISTS ${PROJECT_SOURCE_DIR}/tests/model/hash_main.c)
   target_link_libraries(tern_hash PRIVATE tern tern_flags)
 endif()
 
+# Random operations on a pool for as long as one likes: `make soak`.
+if(EXISTS ${PROJECT_SOURCE_DIR}/tests/memory/soak_main.c)
+  add_executable(tern_soak ${PROJECT_SOURCE_DIR}/tests/memory/soak_main.c)
+  target_link_libraries(tern_soak PRIVATE tern tern_flags)
+  target_include_directories(tern_soak PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+endif()
+
+# Makes data/traces anew.
+add_executable(record_traces ${PROJECT_SOURCE_DIR}/tests/memory/record_traces.c)
+target_link_libraries(record_traces PRIVATE tern tern_flags)
+
 # Scripts that are tests: once, with the release build of this machine.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT CMAKE_CROSSCOMPILING
    AND NOT TERN_SCALAR_ONLY AND NOT TERN_SANITIZE)
-  foreach(script check_layers check_style check_symbols check_headers check_readme test_install
-          test_matrix)
+  foreach(script check_layers check_style check_symbols check_headers check_readme check_models
+          test_install test_matrix)
     add_test(NAME ${script} COMMAND ${PROJECT_SOURCE_DIR}/tools/${script} ${PROJECT_BINARY_DIR})
     set_tests_properties(${script} PROPERTIES TIMEOUT 1200)
   endforeach()
+  set_tests_properties(check_models PROPERTIES COST 50)
   # It fills the machine with compilers by itself.
   set_tests_properties(test_matrix PROPERTIES RUN_SERIAL TRUE)
 endif()

@@ -18,6 +18,8 @@ _tern() {
     run:--cache) words="f32 f16" ;;
     run:--cpu) files=0 ;;
     run:--color) words="auto always never" ;;
+    run:--memory-json) files=1 ;;
+    run:--track) words="counts sites full" ;;
     tokenize:--prompt | tokenize:-p) files=0 ;;
     tokenize:--file | tokenize:-f) files=1 ;;
     bench:--shape) words="2b4t 0.7b 3b 8b tiny" ;;
@@ -32,14 +34,14 @@ _tern() {
         words="--help --version run info tokenize bench version completion help"
     elif [[ -z $words$files ]]; then
         case $command:$current in
-    run:-*) words="--help --prompt --file --tokens --temp --top-k --top-p --min-p --repeat-penalty --repeat-last --seed --threads --ctx --cache --cpu --no-special --ignore-eos --quiet --color" ;;
+    run:-*) words="--help --prompt --file --tokens --temp --top-k --top-p --min-p --repeat-penalty --repeat-last --seed --threads --ctx --cache --cpu --no-special --ignore-eos --quiet --color --memory-report --memory-json --track" ;;
     run:*) files=1 words="" ;;
     info:-*) words="--help --json" ;;
     info:*) files=1 words="" ;;
     tokenize:-*) words="--help --prompt --file --ids --decode --special --bos --json" ;;
     tokenize:*) files=1 words="" ;;
-    bench:-*) words="--help --shape --threads --prompt-tokens --tokens --repeats --cache --cpu --list --json" ;;
-    bench:*) files=1 words=" team_run tensor_create memory_read ternary_linear ternary_batch matmul_f16" ;;
+    bench:-*) words="--help --shape --threads --prompt-tokens --tokens --repeats --quick --cache --cpu --list --json" ;;
+    bench:*) files=1 words=" team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 memory" ;;
     version:-*) words="--help" ;;
     version:*) files=0 words="" ;;
     completion:-*) words="--help" ;;

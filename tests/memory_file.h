@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * An OS table for tests: every path opens one file that lies in memory, allocations are counted,
- * and any one call can be made to fail.
+ * and calls can be made to fail.
  *
  *     memory_file_install();
  *     memory_file_serve(bytes, size);
  *     memory_file.fail_at = 3;          the fourth call that can fail does
+ *     memory_file.fail_count = 2;       and the fifth
  *     ... tern_file_open("any", &file) ...
  *     memory_file_check_empty();        nothing is leaked
  *     memory_file_remove();
@@ -21,14 +22,26 @@
 static struct {
     const void *bytes; /* the caller's */
     size_t size;
-    int64_t calls;     /* that can fail, so far */
-    int64_t fail_at;   /* this one fails; -1: none */
-    int64_t live;      /* allocations, open files and mappings that were not given back */
-    int64_t allocated; /* bytes asked for since memory_file_serve */
+    int64_t calls;      /* that can fail, so far */
+    int64_t fail_at;    /* the first one that fails; -1: none */
+    int64_t fail_count; /* as many fail from there on; INT64_MAX: all */
+    uint64_t fail_seed; /* not 0: from fail_at on one call in four fails, drawn with this seed */
+    int64_t failures;   /* calls that failed */
+    size_t largest_map; /* pages_map has no more than this at once; 0: no limit */
+    int64_t live;       /* allocations, files, mappings, threads that were not given back */
+    int64_t page_bytes; /* of pages_map, not given back */
+    int64_t allocated;  /* bytes asked for since memory_file_serve */
 } memory_file;
 
 static inline bool memory_file_fails(void) {
-    return memory_file.calls++ == memory_file.fail_at;
+    int64_t call = memory_file.calls++;
+    if (memory_file.fail_at < 0 || call < memory_file.fail_at)
+        return false;
+    bool fails = memory_file.fail_seed != 0
+                     ? tern__philox(memory_file.fail_seed, (uint64_t)call).word[0] % 4 == 0
+                     : call - memory_file.fail_at < memory_file.fail_count;
+    memory_file.failures += fails;
+    return fails;
 }
 
 static inline void *memory_file_alloc(size_t bytes) {
@@ -46,15 +59,17 @@ static inline void memory_file_free(void *pointer) {
 }
 
 static inline void *memory_file_pages_map(size_t bytes) {
-    if (memory_file_fails())
+    bool is_too_large = memory_file.largest_map != 0 && bytes > memory_file.largest_map;
+    memory_file.failures += is_too_large;
+    if (memory_file_fails() || is_too_large)
         return NULL;
     void *pages = tern__os_default.pages_map(bytes);
-    memory_file.live += pages != NULL;
+    memory_file.page_bytes += pages != NULL ? (int64_t)bytes : 0;
     return pages;
 }
 
 static inline void memory_file_pages_unmap(void *pages, size_t bytes) {
-    memory_file.live--;
+    memory_file.page_bytes -= (int64_t)bytes;
     tern__os_default.pages_unmap(pages, bytes);
 }
 
@@ -107,6 +122,20 @@ static inline int memory_file_random(void *bytes, size_t count) {
     return tern__os_default.random(bytes, count);
 }
 
+static inline int memory_file_thread_start(tern__os_thread *thread, void (*body)(void *),
+                                           void *argument) {
+    if (memory_file_fails())
+        return EAGAIN;
+    memory_file.live++;
+    return tern__os_default.thread_start(thread, body, argument);
+}
+
+static inline void memory_file_thread_join(tern__os_thread thread) {
+    memory_file.live--;
+    tern__os_default.thread_join(thread);
+}
+
+/* What is not listed is the real thing. */
 static inline void memory_file_install(void) {
     static tern__os_table table;
     table = tern__os_default;
@@ -120,6 +149,8 @@ static inline void memory_file_install(void) {
     table.file_unmap = memory_file_unmap;
     table.file_drop = memory_file_drop;
     table.file_close = memory_file_close;
+    table.thread_start = memory_file_thread_start;
+    table.thread_join = memory_file_thread_join;
     table.random = memory_file_random;
     tern__os_set(&table);
 }
@@ -130,17 +161,17 @@ static inline void memory_file_remove(void) {
 
 /* What every path opens from now on. Resets the counters and the failure. */
 static inline void memory_file_serve(const void *bytes, size_t size) {
+    memset(&memory_file, 0, sizeof memory_file);
     memory_file.bytes = bytes;
     memory_file.size = size;
-    memory_file.calls = 0;
     memory_file.fail_at = -1;
-    memory_file.live = 0;
-    memory_file.allocated = 0;
+    memory_file.fail_count = 1;
 }
 
 static inline void memory_file_check_empty(void) {
-    if (memory_file.live != 0)
-        fail_msg("%lld allocations, files or mappings are leaked", (long long)memory_file.live);
+    if (memory_file.live != 0 || memory_file.page_bytes != 0)
+        fail_msg("%lld allocations, files, mappings or threads and %lld bytes of pages are leaked",
+                 (long long)memory_file.live, (long long)memory_file.page_bytes);
 }
 
 #endif

@@ -5,13 +5,14 @@
 
 #include <tern/bench.h>
 
+#include "bench_memory.h"
 #include "commands.h"
 
 typedef struct bench_values {
     const char *shape, *cpu, *cache;
     cli_integers threads;
     int64_t prompt_tokens, generated_tokens, repeats;
-    bool is_list, is_json;
+    bool is_list, is_json, is_quick;
     int rows; /* of JSON, printed so far */
 } bench_values;
 
@@ -26,7 +27,10 @@ static const cli_option bench_options[] = {
     {"tokens", 'n', CLI_INTEGER, "N", "128", "0..1048576",
      "tokens generated; 0 leaves this part out", FIELD(generated_tokens)},
     {"repeats", 'r', CLI_INTEGER, "N", NULL, "1..100000",
-     "samples of each figure; 5 of a model, 21 of a benchmark by default", FIELD(repeats)},
+     "samples of each figure; 5 of a model, 21 of a benchmark, 31 rounds of memory by default",
+     FIELD(repeats)},
+    {"quick", 0, CLI_FLAG, NULL, NULL, NULL,
+     "memory: fewer rounds and a tiny model in place of the 2b4t shape", FIELD(is_quick)},
     CLI_OPTION_CACHE(bench_values, cache),
     CLI_OPTION_CPU(bench_values, cpu),
     {"list", 0, CLI_FLAG, NULL, NULL, NULL, "list the registered benchmarks", FIELD(is_list)},
@@ -85,20 +89,26 @@ static void end_rows(const bench_values *values) {
 
 /* -- registered benchmarks ---------------------------------------------------------------------*/
 
+static void print_name(bool is_json, const char *name, const char *unit, const char *summary) {
+    if (!is_json) {
+        printf("%-16s %s\n", name, summary);
+        return;
+    }
+    printf("\n  {\"name\": \"%s\", \"unit\": \"%s\", \"summary\": ", name, unit);
+    cli_print_json_string(stdout, summary, strlen(summary));
+    fputc('}', stdout);
+}
+
 static void print_list(bool is_json) {
     if (is_json)
         fputc('[', stdout);
     for (int64_t i = 0; i < tern_bench_count(); i++) {
         const tern_bench_case *bench = tern_bench_at(i);
-        if (!is_json) {
-            printf("%-16s %s\n", bench->name, bench->summary);
-            continue;
-        }
-        printf("%s\n  {\"name\": \"%s\", \"unit\": \"%s\", \"summary\": ", i > 0 ? "," : "",
-               bench->name, bench->unit);
-        cli_print_json_string(stdout, bench->summary, strlen(bench->summary));
-        fputc('}', stdout);
+        print_name(is_json, bench->name, bench->unit, bench->summary);
+        if (is_json)
+            fputc(',', stdout);
     }
+    print_name(is_json, CLI_MEMORY_BENCH, "", cli_memory_summary);
     if (is_json)
         puts("\n]");
 }
@@ -265,13 +275,28 @@ static int measure_models(bench_values *values, const char *path) {
 static int unknown_name(const char *word) {
     const char *names[64];
     int count = 0;
-    for (; count < tern_bench_count() && count < 64; count++)
+    for (; count < tern_bench_count() && count < 63; count++)
         names[count] = tern_bench_at(count)->name;
+    names[count++] = CLI_MEMORY_BENCH;
     const char *nearest = cli_nearest(word, names, count);
     if (nearest != NULL)
         return cli_fail("'%s' is neither a file nor a benchmark; did you mean '%s'?", word,
                         nearest);
     return cli_fail("'%s' is neither a file nor a benchmark (see tern bench --list)", word);
+}
+
+static bool is_memory(const bench_values *values, char *const *rest, int count) {
+    return values->shape == NULL && count == 1 && strcmp(rest[0], CLI_MEMORY_BENCH) == 0;
+}
+
+static int measure_memory(const bench_values *values, int argc, char **argv) {
+    if (values->threads.count > 1)
+        return cli_usage_error(&cli_bench, "memory takes one number of threads");
+    tern_bench_memory_options options = {.threads = (int)values->threads.value[0],
+                                         .cpu = values->cpu,
+                                         .samples = (int)values->repeats,
+                                         .is_quick = values->is_quick};
+    return cli_bench_memory(&options, values->is_json, argc, argv);
 }
 
 static int bench_run(int argc, char **argv) {
@@ -287,6 +312,10 @@ static int bench_run(int argc, char **argv) {
     }
     if ((status = cli_check_level(&cli_bench, values.cpu)) != CLI_OK)
         return status;
+    if (is_memory(&values, rest, count))
+        return measure_memory(&values, argc, argv);
+    if (values.is_quick)
+        return cli_usage_error(&cli_bench, "--quick is for memory only");
     int named = 0; /* operands that are benchmarks */
     for (int i = 0; i < count; i++)
         named += tern_bench_find(rest[i]) != NULL;
@@ -318,7 +347,9 @@ const cli_command cli_bench = {
     .summary = "measures a model or a part of Tern",
     .details = "Measures how fast a model processes a prompt (pp512) and generates tokens (tg128), "
                "counted as llama-bench does, or runs registered benchmarks by name. Figures are "
-               "medians, with the 5th and 95th percentile in parentheses.",
+               "medians, with the 5th and 95th percentile in parentheses. The name memory prints "
+               "a table of what tensors cost in time and space, each figure with the least that "
+               "must be reached (floor), the goal, and other allocators in the same run.",
     .operands = CLI_MODEL_OR_BENCH,
     .options = bench_options,
     .run = bench_run,

@@ -8,9 +8,11 @@
 
 /* The words that a command's operands may be, each behind a blank. */
 static void print_operand_words(FILE *out, cli_operands operands) {
-    if (operands == CLI_MODEL_OR_BENCH)
+    if (operands == CLI_MODEL_OR_BENCH) {
         for (int64_t i = 0; i < tern_bench_count(); i++)
             fprintf(out, " %s", tern_bench_at(i)->name);
+        fprintf(out, " %s", CLI_MEMORY_BENCH);
+    }
     if (operands == CLI_COMMAND_NAME)
         for (int i = 0; cli_commands[i] != NULL; i++)
             fprintf(out, " %s", cli_commands[i]->name);

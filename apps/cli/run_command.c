@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * tern run: continues a text. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +15,10 @@
 enum { PROMPT_PIECE = 512 };
 
 typedef struct run_values {
-    const char *prompt, *file, *cpu, *cache, *color;
+    const char *prompt, *file, *cpu, *cache, *color, *track, *memory_json;
     int64_t tokens, top_k, repeat_last, seed, threads, context;
     double temperature, top_p, min_p, repeat_penalty;
-    bool no_special, ignore_eos, quiet;
+    bool no_special, ignore_eos, quiet, memory_report;
 } run_values;
 
 #define FIELD(field) offsetof(run_values, field)
@@ -55,6 +56,13 @@ static const cli_option run_options[] = {
     {"quiet", 'q', CLI_FLAG, NULL, NULL, NULL, "leave out the line of figures", FIELD(quiet)},
     {"color", 0, CLI_CHOICE, "WHEN", "auto", "auto|always|never",
      "colours: auto uses them on a terminal", FIELD(color)},
+    {"memory-report", 0, CLI_FLAG, NULL, NULL, NULL,
+     "show what the memory is used for in the end, on standard error", FIELD(memory_report)},
+    {"memory-json", 0, CLI_FILE, "FILE", NULL, NULL,
+     "write the same as JSON into FILE; - is standard output", FIELD(memory_json)},
+    {"track", 0, CLI_CHOICE, "LEVEL", "counts", "counts|sites|full",
+     "how closely memory is watched: sites knows who made what is alive, full finds misuse as well",
+     FIELD(track)},
     {0},
 };
 
@@ -71,6 +79,7 @@ typedef struct run_state {
     int64_t prompt_tokens;
     float *logits; /* (V) */
     int64_t generated;
+    FILE *memory_json;                                       /* NULL: not wanted */
     double load_seconds, prompt_seconds, generation_seconds; /* generation without output */
 } run_state;
 
@@ -103,9 +112,26 @@ static int read_prompt(run_state *s) {
     return s->text != NULL ? CLI_OK : cli_fail("out of memory");
 }
 
+static tern_tracking tracking_level(const char *word) {
+    return strcmp(word, "full") == 0    ? TERN_TRACK_FULL
+           : strcmp(word, "sites") == 0 ? TERN_TRACK_SITES
+                                        : TERN_TRACK_COUNTS;
+}
+
+static void warn_of_memory(void *user, const tern_memory_event *event) {
+    (void)user;
+    cli_flush();
+    fprintf(stderr, "tern: warning: %s\n", event->text);
+}
+
 static int load(run_state *s, const char *path) {
     double start = cli_now();
-    tern_options options = {.threads = (int)s->values.threads, .cpu = s->values.cpu};
+    tern_options options = {
+        .threads = (int)s->values.threads,
+        .cpu = s->values.cpu,
+        .tracking = tracking_level(s->values.track),
+        .on_memory_event = warn_of_memory,
+    };
     if (tern_context_create(&options, &s->context) != TERN_OK)
         return cli_fail_library(NULL);
     cli_progress progress = cli_progress_begin();
@@ -254,6 +280,39 @@ static void echo_prompt(const run_state *s, cli_stream *stream) {
     cli_flush();
 }
 
+static void write_text(void *file, const char *text, size_t bytes) {
+    fwrite(text, 1, bytes, file);
+}
+
+/* Of what is in use at the end of the text: model, session and all. */
+static int report_memory(run_state *s) {
+    tern_memory_check(s->context); /* at level full; warn_of_memory tells */
+    if (s->values.memory_report &&
+        tern_memory_report(s->context, TERN_REPORT_TEXT, write_text, stderr) != TERN_OK)
+        return cli_fail_library(NULL);
+    if (s->memory_json != NULL &&
+        tern_memory_report(s->context, TERN_REPORT_JSON, write_text, s->memory_json) != TERN_OK)
+        return cli_fail_library(NULL);
+    return CLI_OK;
+}
+
+static int open_memory_json(run_state *s) {
+    const char *path = s->values.memory_json;
+    if (path == NULL)
+        return CLI_OK;
+    s->memory_json = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
+    return s->memory_json != NULL ? CLI_OK : cli_fail("%s: %s", path, strerror(errno));
+}
+
+static int close_memory_json(run_state *s, int status) {
+    if (s->memory_json == NULL || s->memory_json == stdout)
+        return status;
+    bool has_failed = ferror(s->memory_json) != 0;
+    if (fclose(s->memory_json) == 0 && !has_failed)
+        return status;
+    return cli_fail("%s: %s", s->values.memory_json, strerror(errno));
+}
+
 /* From the loaded model to the figures. */
 static int tell(run_state *s) {
     int64_t limit;
@@ -280,7 +339,8 @@ static int tell(run_state *s) {
         fprintf(stderr, "tern: the context of %lld tokens is full (see --ctx)\n", (long long)limit);
     if (!s->values.quiet)
         print_figures(s);
-    return is_interrupted ? CLI_INTERRUPTED : CLI_OK;
+    status = report_memory(s);
+    return status == CLI_OK && is_interrupted ? CLI_INTERRUPTED : status;
 }
 
 static int run_run(int argc, char **argv) {
@@ -305,6 +365,8 @@ static int run_run(int argc, char **argv) {
     const char *path = cli_model_path(count == 1 ? rest[0] : NULL);
     status = path != NULL ? read_prompt(&s) : CLI_FAILED;
     if (status == CLI_OK)
+        status = open_memory_json(&s);
+    if (status == CLI_OK)
         status = load(&s, path);
     if (status == CLI_OK)
         status = tell(&s);
@@ -315,7 +377,7 @@ static int run_run(int argc, char **argv) {
     tern_session_destroy(s.session);
     tern_model_release(s.model);
     tern_context_destroy(s.context);
-    return status;
+    return close_memory_json(&s, status);
 }
 
 const cli_command cli_run = {

@@ -3,9 +3,9 @@
  * Measuring: the one harness behind every figure that Tern states about speed.
  *
  * A benchmark is a struct of facts and functions. The harness checks its result first, finds how
- * many calls make a sample long enough to time, then takes samples of its two sides in turns (most
- * machines drift more than the sides differ) and reports median, 5th and 95th percentile, and the
- * ratio of the two medians with a bootstrap interval.
+ * many calls make a sample long enough to time, then takes samples of its sides in turns (most
+ * machines drift more than the sides differ) and reports median, 5th and 95th percentile, and of
+ * two sides the ratio of their medians with a bootstrap interval.
  *
  *     tern_bench_result result;
  *     const tern_bench_case *bench = tern_bench_find("team_run");
@@ -30,7 +30,7 @@ typedef struct tern_bench_options {
     double sample_seconds; /* least duration of one sample; 0: 0.01 */
 } tern_bench_options;
 
-#define TERN_BENCH_SIDES       2
+#define TERN_BENCH_SIDES       4
 #define TERN_BENCH_MAX_SAMPLES 100000
 
 typedef struct tern_bench_case tern_bench_case;
@@ -38,7 +38,7 @@ struct tern_bench_case {
     const char *name;                   /* "ternary_linear" */
     const char *summary;                /* one line: what a call does, with its sizes */
     const char *unit;                   /* of the work that is counted: "B", "mac", "tok", "call" */
-    const char *side[TERN_BENCH_SIDES]; /* the second is what the first is compared with, or NULL */
+    const char *side[TERN_BENCH_SIDES]; /* what the first is compared with behind it; NULL: none */
     const void *parameter;              /* for the functions below */
 
     /* Makes the state and tells how many units of work one call does. On failure it leaves
@@ -63,7 +63,7 @@ typedef struct tern_bench_result {
     double work; /* units in one call */
     tern_bench_side side[TERN_BENCH_SIDES];
     /* Median of the second side over that of the first: above 1 the first is faster. The interval
-     * holds 95 % of 2 000 bootstrap medians. 0 when there is one side. */
+     * holds 95 % of 2 000 bootstrap medians. 0 when there are not two sides. */
     double ratio, ratio_low, ratio_high;
     bool is_noisy; /* a side's p5..p95 is wider than a quarter of its median */
 } tern_bench_result;
@@ -102,6 +102,64 @@ typedef struct tern_bench_model_result {
 TERN_API tern_status tern_bench_model(tern_context *context, tern_model *model,
                                       const tern_bench_model_options *options,
                                       tern_bench_model_result *result);
+
+/* -- targets: figures that are judged ----------------------------------------------------------*/
+
+typedef enum tern_bench_verdict {
+    TERN_BENCH_PASS = 0,         /* the floor is met; without a floor, the goal */
+    TERN_BENCH_FAIL = 1,         /* it is not */
+    TERN_BENCH_NOT_MEASURED = 2, /* `detail` says why */
+    TERN_BENCH_NO_TARGET = 3,    /* shown for comparison: there is neither floor nor goal */
+} tern_bench_verdict;
+
+/* "PASS", "FAIL", "NOT MEASURED", "-"; "?" for an unknown value. Static storage. */
+TERN_API const char *tern_bench_verdict_name(tern_bench_verdict verdict);
+
+/* The same work done by something else, in the same run and in turns. */
+typedef struct tern_bench_peer {
+    const char *name;
+    double median, p99; /* in the row's unit; NaN when it was not measured */
+    const char *reason; /* why it was not; NULL: it was */
+} tern_bench_peer;
+
+#define TERN_BENCH_PEERS  4
+#define TERN_BENCH_DETAIL 320
+
+/* A row of a table of targets. Numbers that do not exist are NaN. */
+typedef struct tern_bench_row {
+    const char *id;   /* of the target, "T3" */
+    const char *what; /* one line; unique within the target */
+    const char *unit; /* "ns", "B", "%", "x", "" for plain numbers */
+    int64_t samples;  /* behind the median; 1: a count, which has no spread */
+    double median, p5, p95, p99;
+    double floor, goal, goal_p99; /* what median (p99) may be at most */
+    bool is_least;                /* floor and goal are what the median must be at least */
+    bool is_goal_met;             /* every goal there is */
+    tern_bench_verdict verdict;
+    int peer_count;
+    tern_bench_peer peer[TERN_BENCH_PEERS];
+    char detail[TERN_BENCH_DETAIL]; /* "" if there is none */
+} tern_bench_row;
+
+typedef struct tern_bench_memory_options {
+    int threads;     /* of the row with N threads; 0: all this process may use */
+    const char *cpu; /* as in tern_options */
+    int samples;     /* rounds in which the sides take turns; 0: 31, quick 11 */
+    bool is_quick;   /* fewer rounds and operations, and a tiny model, which T5a is not judged by */
+} tern_bench_memory_options;
+
+/* `row` is valid during the call. */
+typedef void (*tern_bench_row_fn)(void *user, const tern_bench_row *row);
+
+/* Targets T3 and T5: time and space of tensors, beside the allocators that are installed. Calls
+ * `visit` for each row as soon as it is known. What there is no memory for is a row NOT MEASURED;
+ * wrong contents or books are TERN_E_INTERNAL. */
+TERN_API tern_status tern_bench_memory(const tern_bench_memory_options *options,
+                                       tern_bench_row_fn visit, void *user);
+
+/* When an allocator is installed that this process has no room for: what the environment variable
+ * GLIBC_TUNABLES must name at the start of a process that has. Else NULL. Static storage. */
+TERN_API const char *tern_bench_memory_tunable(void);
 
 #ifdef __cplusplus
 }

@@ -180,4 +180,9 @@ TERN_API tern_status tern_sampler_next(tern_sampler *sampler, const float *logit
 #ifdef __cplusplus
 }
 #endif
+
+#ifndef TERN_NO_SITES
+#define TERN_SITES_MODEL
+#include <tern/sites.h>
+#endif
 #endif

@@ -3,7 +3,7 @@
  * Contexts, tensors and the operations on them.
  *
  * A context owns memory, a device and a team of threads; one per user of the library, used by one
- * thread at a time. A tensor is a reference-counted view on reference-counted storage; views move
+ * thread at a time. A tensor is a reference-counted handle on bytes that views share; views move
  * no byte. Operations are eager: they return when the result is there. Results come by the last
  * out parameter, which is NULL after a failure.
  *
@@ -18,6 +18,14 @@
  *     tern_tensor_release(c);
  *     tern_context_destroy(ctx);
  *
+ * Threads: calls that make something (creation, views, operations) and scopes belong to the thread
+ * that uses the context; it is fastest on the thread that made the context or adopted it
+ * (tern_context_adopt). A tensor may be handed to another thread, which may read it, retain it and
+ * release it at any time, also after the context was destroyed; a thread that needs it for longer
+ * than the giver has a reference of its own. Hand over only what no scope owns: keep it first.
+ * While no scope is open, other threads may make tensors in the context too (not by operations: the
+ * device has one user). Views of one tensor at the same time need a reference for each thread.
+ *
  * Shape letters: B batch, T tokens, D model width, H heads, K head size or inner dimension,
  * M x K times K x N for matrix products.
  */
@@ -25,6 +33,7 @@
 #define TERN_TENSOR_H
 
 #include <tern/base.h>
+#include <tern/memory.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -72,6 +81,10 @@ typedef struct tern_options {
     const char *cpu;  /* kernel level: "scalar", "avx2", "avx512", ...; NULL: environment
                          variable TERN_CPU, else the best this machine has */
     size_t max_bytes; /* limit on the memory of the context's tensors; 0: none */
+    tern_tracking tracking;
+    tern_memory_event_fn on_memory_event;       /* leaks and misuse; NULL: they go to the log */
+    tern_memory_pressure_fn on_memory_pressure; /* before an allocation fails; may be NULL */
+    void *memory_user;                          /* handed to both */
 } tern_options;
 
 /* Zero initialisation gives the defaults too. */
@@ -81,8 +94,12 @@ TERN_API tern_options tern_options_default(void);
  * TERN_E_UNSUPPORTED for a level that this machine lacks. */
 TERN_API tern_status tern_context_create(const tern_options *options, tern_context **context);
 
-/* Releases the context; what its tensors and models still hold stays valid until they go.
- * NULL is fine. */
+/* Ends its open scopes, tells what is still alive and releases the context; what its tensors,
+ * models and sessions hold stays valid until they go. Models and sessions go on working; once they
+ * are gone too, tensors can be read and released, and what would make another one is refused with
+ * TERN_E_ARGUMENT. What is alive counts as a leak: it goes to
+ * on_memory_event, by site from level SITES on; without one, at level COUNTS, a message says how
+ * much it is. NULL is fine. */
 TERN_API void tern_context_destroy(tern_context *context);
 
 TERN_API int tern_context_threads(const tern_context *context);
@@ -91,17 +108,9 @@ TERN_API int tern_context_threads(const tern_context *context);
  * in use, the processor and its features. Valid while the context lives. */
 TERN_API const char *tern_context_describe(const tern_context *context);
 
-typedef struct tern_memory_stats {
-    size_t live_bytes;   /* asked for by what is alive now */
-    size_t peak_bytes;   /* largest live_bytes so far */
-    size_t mapped_bytes; /* obtained from the operating system now */
-    int64_t live_tensors;
-} tern_memory_stats;
-
-TERN_API tern_memory_stats tern_context_memory(const tern_context *context);
-
 /* A scope owns every tensor made in its context between begin and end that was not kept; end
- * releases them. Scopes nest. Inside a scope a tensor may still be released early. */
+ * releases them. Scopes nest. Inside a scope a tensor may still be released early. Neither call can
+ * fail: an inner scope for which there is no memory becomes a part of the one around it. */
 TERN_API void tern_scope_begin(tern_context *context);
 TERN_API void tern_scope_end(tern_context *context);
 
@@ -140,6 +149,8 @@ TERN_API tern_status tern_tensor_randn(tern_context *context, tern_dtype dtype, 
 TERN_API tern_status tern_tensor_rand(tern_context *context, tern_dtype dtype, tern_shape shape,
                                       uint64_t seed, tern_tensor **out);
 
+/* Every reference is released once. One release too many (or a retain after the last) is reported
+ * as DOUBLE_RELEASE, if the tensor's memory was not used again yet, and nothing else happens. */
 TERN_API tern_tensor *tern_tensor_retain(tern_tensor *tensor); /* returns it; NULL is fine */
 TERN_API void tern_tensor_release(tern_tensor *tensor);        /* NULL is fine */
 
@@ -240,5 +251,10 @@ TERN_API tern_status tern_attention(tern_tensor *q, tern_tensor *keys, tern_tens
 
 #ifdef __cplusplus
 }
+#endif
+
+#ifndef TERN_NO_SITES
+#define TERN_SITES_TENSOR
+#include <tern/sites.h>
 #endif
 #endif

@@ -57,6 +57,17 @@ static void os_pages_huge(void *pages, size_t bytes) {
 #endif
 }
 
+/* Elsewhere than on Linux MADV_DONTNEED need not free anything. */
+static void os_pages_drop(void *pages, size_t bytes) {
+#if defined(__linux__)
+    advise(pages, bytes, MADV_DONTNEED);
+#elif defined(MADV_FREE)
+    advise(pages, bytes, MADV_FREE);
+#else
+    (void)pages, (void)bytes;
+#endif
+}
+
 /* O_NONBLOCK: opening a pipe that nobody writes to must not hang. It means nothing to a file. */
 static int os_file_open(const char *path, int *fd) {
     do {
@@ -174,6 +185,7 @@ const tern__os_table tern__os_default = {
     .pages_map = os_pages_map,
     .pages_unmap = os_pages_unmap,
     .pages_huge = os_pages_huge,
+    .pages_drop = os_pages_drop,
     .file_open = os_file_open,
     .file_info = os_file_info,
     .file_map = os_file_map,

@@ -31,6 +31,9 @@ typedef struct tern__os_table {
     void (*pages_unmap)(void *pages, size_t bytes);
     /* Asks for huge pages behind a range of pages_map; a hint, may do nothing. */
     void (*pages_huge)(void *pages, size_t bytes);
+    /* Gives back the memory behind the whole pages inside a range of pages_map, whose contents are
+     * undefined from now on; the addresses stay valid. A hint, may do nothing. */
+    void (*pages_drop)(void *pages, size_t bytes);
 
     int (*file_open)(const char *path, int *fd); /* for reading */
     int (*file_info)(int fd, tern__os_file_info *info);

@@ -19,6 +19,14 @@
 #include "base/os.h"
 #include "base/status.h"
 
+_Thread_local uint64_t tern__thread_number TERN__INITIAL_EXEC;
+
+uint64_t tern__thread_number_take(void) {
+    static _Atomic uint64_t last;
+    tern__thread_number = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    return tern__thread_number;
+}
+
 /* The gate: bit 0 open, bit 1 stop, bits 2..31 workers inside, bits 32..63 number of the job. */
 #define GATE_OPEN      UINT64_C(1)
 #define GATE_STOP      UINT64_C(2)

@@ -33,6 +33,19 @@ static inline void tern__lock_release(tern__lock *lock) {
     pthread_mutex_unlock(&lock->mutex);
 }
 
+/* A number for each thread: never 0, never used again while the process lives. */
+#if defined(__ELF__)
+#define TERN__INITIAL_EXEC __attribute__((tls_model("initial-exec")))
+#else
+#define TERN__INITIAL_EXEC
+#endif
+extern _Thread_local uint64_t tern__thread_number TERN__INITIAL_EXEC; /* 0 before the first use */
+uint64_t tern__thread_number_take(void);
+
+static inline uint64_t tern__thread_id(void) {
+    return tern__thread_number != 0 ? tern__thread_number : tern__thread_number_take();
+}
+
 typedef struct tern__team tern__team;
 
 /* One piece of a job: the indices [begin, end). `lane` in 0..size-1 names the thread, for

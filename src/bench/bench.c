@@ -17,8 +17,9 @@ static const int64_t MAX_CALLS = INT64_C(1) << 40;
 static const uint64_t BOOTSTRAP_SEED = 1;
 
 static const tern_bench_case *const registered[] = {
-    &tern__bench_team_run,       &tern__bench_tensor_create,   &tern__bench_memory_read,
-    &tern__bench_ternary_decode, &tern__bench_ternary_prefill, &tern__bench_matmul_f16,
+    &tern__bench_team_run,    &tern__bench_tensor_create,  &tern__bench_tensor_sites,
+    &tern__bench_memory_read, &tern__bench_ternary_decode, &tern__bench_ternary_prefill,
+    &tern__bench_matmul_f16,
 };
 
 int64_t tern_bench_count(void) {
@@ -99,15 +100,19 @@ tern_status tern__bench_measure(const tern_bench_case *bench, void *state, doubl
                                 const tern_bench_options *options, tern_bench_result *result) {
     *result = (tern_bench_result){
         .samples = options->samples > 0 ? options->samples : DEFAULT_SAMPLES,
-        .sides = bench->side[1] != NULL ? 2 : 1,
         .work = work,
     };
+    while (result->sides < TERN_BENCH_SIDES && bench->side[result->sides] != NULL)
+        result->sides++;
     double least = options->sample_seconds > 0 ? options->sample_seconds : DEFAULT_SAMPLE_SECONDS;
     size_t n = (size_t)result->samples;
-    double *block = tern__os()->alloc((4 * n + TERN__BOOTSTRAP_ROUNDS) * sizeof *block);
+    double *block =
+        tern__os()->alloc(((TERN_BENCH_SIDES + 2) * n + TERN__BOOTSTRAP_ROUNDS) * sizeof *block);
     if (block == NULL)
         return tern__fail(TERN_E_MEMORY, "bench: no memory for %zu samples", n);
-    double *const samples[TERN_BENCH_SIDES] = {block, block + n};
+    double *samples[TERN_BENCH_SIDES];
+    for (int side = 0; side < TERN_BENCH_SIDES; side++)
+        samples[side] = block + (size_t)side * n;
 
     tern_status status = TERN_OK;
     if (bench->check != NULL)
@@ -116,7 +121,7 @@ tern_status tern__bench_measure(const tern_bench_case *bench, void *state, doubl
         TERN__TRY(calibrate(bench, state, side, least, &result->side[side].calls));
     for (int round = 0; round < result->samples; round++)
         TERN__TRY(sample_round(bench, state, round, result, samples));
-    sum_up(result, samples, block + 2 * n);
+    sum_up(result, samples, block + TERN_BENCH_SIDES * n);
 done:
     tern__os()->free(block);
     if (status != TERN_OK)

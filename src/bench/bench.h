@@ -11,6 +11,7 @@ tern_status tern__bench_measure(const tern_bench_case *bench, void *state, doubl
 
 /* Registered cases, by the file that holds them. */
 extern const tern_bench_case tern__bench_tensor_create;
+extern const tern_bench_case tern__bench_tensor_sites;
 extern const tern_bench_case tern__bench_memory_read;
 extern const tern_bench_case tern__bench_team_run;
 extern const tern_bench_case tern__bench_ternary_decode;

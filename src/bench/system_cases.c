@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Benchmarks of the ground everything stands on: waking the team of threads, making a tensor,
- * reading memory. */
+ * Benchmarks of the ground everything stands on: waking the team of threads, reading
+ * memory. */
 #include "base/os.h"
 #include "base/status.h"
 #include "base/threads.h"
@@ -76,60 +76,6 @@ const tern_bench_case tern__bench_team_run = {
     .check = team_check,
     .run = team_run,
     .teardown = team_teardown,
-};
-
-/* -- tensor_create -----------------------------------------------------------------------------*/
-
-static tern_status create_setup(const tern_bench_case *self, const tern_bench_options *options,
-                                void **state, double *work) {
-    (void)self;
-    tern_context *context = NULL;
-    *work = 1;
-    tern_status status = tern_context_create(
-        &(tern_options){.threads = options->threads, .cpu = options->cpu}, &context);
-    *state = context;
-    return status;
-}
-
-static void create_teardown(void *state) {
-    tern_context_destroy(state);
-}
-
-static tern_status create_run(void *state, int side, int64_t calls) {
-    (void)side;
-    for (int64_t i = 0; i < calls; i++) {
-        tern_tensor *tensor;
-        tern_status status = tern_tensor_empty(state, TERN_F32, TERN_SHAPE(64, 64), &tensor);
-        if (status != TERN_OK)
-            return status;
-        *(volatile float *)tern_tensor_data(tensor) = 1.0f;
-        tern_tensor_release(tensor);
-    }
-    return TERN_OK;
-}
-
-static tern_status create_check(void *state) {
-    tern_tensor *tensor;
-    tern_status status = tern_tensor_empty(state, TERN_F32, TERN_SHAPE(64, 64), &tensor);
-    if (status != TERN_OK)
-        return status;
-    bool is_right = tern_tensor_count(tensor) == 64 * 64 && tern_tensor_data(tensor) != NULL &&
-                    tern_context_memory(state).live_tensors == 1;
-    tern_tensor_release(tensor);
-    if (!is_right || tern_context_memory(state).live_tensors != 0)
-        return tern__fail(TERN_E_INTERNAL, "bench: tensor_create: a wrong tensor or a leak");
-    return TERN_OK;
-}
-
-const tern_bench_case tern__bench_tensor_create = {
-    .name = "tensor_create",
-    .summary = "creates, touches and releases an F32 tensor (64, 64)",
-    .unit = "call",
-    .side = {"tern"},
-    .setup = create_setup,
-    .check = create_check,
-    .run = create_run,
-    .teardown = create_teardown,
 };
 
 /* -- memory_read -------------------------------------------------------------------------------*/

@@ -49,6 +49,7 @@ typedef tern_status (*tern__op_fn)(tern__device *device, const tern__op_call *ca
  * matrix, zero from `columns` on; scales (count, blocks) where the caller asked for block scales.
  * Called from several threads at once. */
 typedef struct tern__trit_source {
+    const char *op; /* makes the packed tensor: "pack"; static storage */
     int64_t rows, columns;
     float scale;           /* of the whole matrix; used when block_scales is false */
     bool has_block_scales; /* one scale per 256 columns of a row */

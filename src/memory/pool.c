@@ -1,295 +1,438 @@
 /* SPDX-License-Identifier: MIT
- *
- * The room behind a block is a function of its size alone (room_of), so nothing is stored beside a
- * block and `free` finds the list from the size it is told.
- *
- * Invariants, under the lock: every byte of a chunk behind its header is in a live block, in a
- * block of a free list, or between `cut` and `cut_end` of the newest chunk. mapped_bytes counts the
- * chunks, the live large blocks and the kept ones.
- */
+ * The way of a block: the owner's fast path, the slow paths, the remote stack, the limit. */
 #include "memory/pool.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/os.h"
 #include "base/status.h"
-#include "base/threads.h"
+#include "memory/pool_fast.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define POISONS 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define POISONS 1
-#endif
-#if defined(POISONS)
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(begin, bytes)   ((void)(begin), (void)(bytes))
-#define ASAN_UNPOISON_MEMORY_REGION(begin, bytes) ((void)(begin), (void)(bytes))
-#endif
+/* How often the owner's slow path looks at the clock. */
+#define SLOW_CALLS_PER_TICK 1024
 
-#define KIB ((size_t)1 << 10)
-#define MIB ((size_t)1 << 20)
+/* -- counting ----------------------------------------------------------------------------------*/
 
-#define UNIT      ((size_t)64) /* the smallest class, and the alignment of all blocks */
-#define SMALL_MAX (1 * MIB)
-#define HUGE_MIN  (2 * MIB) /* from here on huge pages are asked for */
-
-/* The first chunk serves a small model; each further one doubles what is there, up to CHUNK_MAX.
- * Pages never written cost nothing. */
-#define CHUNK_MIN (256 * KIB)
-#define CHUNK_MAX (16 * MIB)
-
-#define KEPT_MAX_BYTES (64 * MIB)
-
-/* 64..512 in steps of 64, then eight per doubling up to SMALL_MAX. */
-enum { CLASSES = 8 + 11 * 8, KEPT_MAX = 8 };
-
-/* On top of a chunk, UNIT bytes. */
-typedef struct chunk {
-    struct chunk *next;
-    size_t bytes;
-} chunk;
-
-typedef struct free_block {
-    struct free_block *next;
-} free_block;
-
-typedef struct kept_block {
-    void *block;
-    size_t room;
-} kept_block;
-
-struct tern__pool {
-    tern__lock lock;
-    size_t max_bytes;
-    tern__pool_stats stats;
-    free_block *free_lists[CLASSES];
-    chunk *chunks;
-    size_t chunk_bytes;        /* of all chunks */
-    char *cut, *cut_end;       /* what is left of the newest chunk */
-    kept_block kept[KEPT_MAX]; /* free large blocks, oldest first */
-    int kept_count;
-    size_t kept_bytes;
-};
-
-/* The class step between the sizes (2^e, 2^(e+1)] is 2^(e-3), at least UNIT. */
-static size_t step_of(size_t bytes) {
-    int e = 63 - __builtin_clzll((unsigned long long)(bytes - 1) | 1);
-    return e < 9 ? UNIT : (size_t)1 << (e - 3);
+static void raise_peak(_Atomic int64_t *peak, int64_t value) {
+    int64_t before = TERN__GET(*peak);
+    while (before < value && !atomic_compare_exchange_weak_explicit(
+                                 peak, &before, value, memory_order_relaxed, memory_order_relaxed))
+        ;
 }
 
-/* Bytes of the block that serves `bytes`, at most 12.5 % more above 512. */
-static size_t room_of(size_t bytes) {
-    if (bytes == 0)
-        return UNIT;
-    size_t step = step_of(bytes);
-    return (bytes + step - 1) / step * step;
+/* Notes a peak, computes the threshold anew. See pool_state.h. */
+static void settle(_Atomic int64_t *threshold, _Atomic int64_t *peak, int64_t own,
+                   _Atomic int64_t *others, int64_t limit) {
+    int64_t other;
+    do {
+        other = atomic_load(others);
+        raise_peak(peak, own + other);
+        int64_t most = TERN__GET(*peak);
+        atomic_store(threshold, (most < limit ? most : limit) - other);
+    } while (atomic_load(others) != other);
 }
 
-/* The class of a room <= SMALL_MAX. */
-static int class_of(size_t room) {
-    if (room <= 512)
-        return (int)(room / UNIT) - 1;
-    int e = 63 - __builtin_clzll((unsigned long long)(room - 1));
-    return 8 * (e - 8) + (int)((room - 1 - ((size_t)1 << e)) >> (e - 3));
+void tern__owner_count_in(tern__pool *pool, size_t bytes, unsigned kind) {
+    int64_t live = TERN__GET(pool->owner_live) + (int64_t)bytes;
+    int64_t tensors = TERN__GET(pool->owner_tensors) + tern__is_tensor(kind);
+    TERN__SET(pool->owner_live, live);
+    TERN__SET(pool->owner_tensors, tensors);
+    if (live > TERN__GET(pool->threshold))
+        settle(&pool->threshold, &pool->peak, live, &pool->other_live, pool->limit);
+    if (tensors > TERN__GET(pool->tensor_threshold))
+        settle(&pool->tensor_threshold, &pool->peak_tensors, tensors, &pool->other_tensors,
+               INT64_MAX);
 }
 
-static void unmap(tern__pool *pool, void *pages, size_t bytes) {
-    ASAN_UNPOISON_MEMORY_REGION(pages, bytes); /* whoever maps these addresses next may use them */
-    tern__os()->pages_unmap(pages, bytes);
-    pool->stats.mapped_bytes -= bytes;
+void tern__owner_count_out(tern__pool *pool, size_t bytes, unsigned kind) {
+    TERN__SET(pool->owner_live, TERN__GET(pool->owner_live) - (int64_t)bytes);
+    TERN__SET(pool->owner_tensors, TERN__GET(pool->owner_tensors) - tern__is_tensor(kind));
 }
 
-/* Gives the oldest kept block back. */
-static void release_oldest(tern__pool *pool) {
-    kept_block oldest = pool->kept[0];
-    pool->kept_count--;
-    memmove(pool->kept, pool->kept + 1, (size_t)pool->kept_count * sizeof oldest);
-    pool->kept_bytes -= oldest.room;
-    unmap(pool, oldest.block, oldest.room);
-}
-
-static void release_kept(tern__pool *pool) {
-    while (pool->kept_count > 0)
-        release_oldest(pool);
-}
-
-/* Under memory pressure the kept blocks go first. */
-static void *map(tern__pool *pool, size_t bytes) {
-    void *pages = tern__os()->pages_map(bytes);
-    if (pages == NULL && pool->kept_count > 0) {
-        release_kept(pool);
-        pages = tern__os()->pages_map(bytes);
-    }
-    if (pages != NULL)
-        pool->stats.mapped_bytes += bytes;
-    return pages;
-}
-
-static void push_free(tern__pool *pool, void *block, size_t room) {
-    free_block **list = &pool->free_lists[class_of(room)];
-    ASAN_UNPOISON_MEMORY_REGION(block, sizeof(free_block));
-    *(free_block *)block = (free_block){*list};
-    *list = block;
-    ASAN_POISON_MEMORY_REGION(block, room);
-}
-
-static void keep_or_unmap(tern__pool *pool, void *block, size_t room) {
-    if (room > KEPT_MAX_BYTES) {
-        unmap(pool, block, room);
-        return;
-    }
-    while (pool->kept_count == KEPT_MAX || pool->kept_bytes + room > KEPT_MAX_BYTES)
-        release_oldest(pool);
-    pool->kept[pool->kept_count++] = (kept_block){block, room};
-    pool->kept_bytes += room;
-    ASAN_POISON_MEMORY_REGION(block, room);
-}
-
-/* Puts what is left of the newest chunk on the free lists, largest block first. */
-static void shelve_remainder(tern__pool *pool) {
-    for (size_t left; (left = (size_t)(pool->cut_end - pool->cut)) > 0;) {
-        size_t step = step_of(left);
-        size_t room = left < SMALL_MAX ? left / step * step : SMALL_MAX;
-        push_free(pool, pool->cut, room);
-        pool->cut += room;
+/* The lock is held. */
+static void other_count_in(tern__pool *pool, size_t bytes, unsigned kind) {
+    atomic_store(&pool->other_live, TERN__GET(pool->other_live) + (int64_t)bytes);
+    atomic_store(&pool->threshold, INT64_MIN);
+    raise_peak(&pool->peak, tern__pool_live(pool));
+    if (tern__is_tensor(kind)) {
+        atomic_store(&pool->other_tensors, TERN__GET(pool->other_tensors) + 1);
+        atomic_store(&pool->tensor_threshold, INT64_MIN);
+        raise_peak(&pool->peak_tensors,
+                   TERN__GET(pool->owner_tensors) + TERN__GET(pool->other_tensors));
     }
 }
 
-/* Makes `cut` have at least `room` bytes. False when there is no memory. */
-static bool add_chunk(tern__pool *pool, size_t room) {
-    size_t least = CHUNK_MIN;
-    while (least < room + UNIT)
-        least *= 2;
-    size_t bytes = pool->chunk_bytes < CHUNK_MAX ? pool->chunk_bytes : CHUNK_MAX;
-    if (bytes < least)
-        bytes = least;
-    chunk *added = map(pool, bytes);
-    if (added == NULL && bytes > least)
-        added = map(pool, bytes = least);
-    if (added == NULL)
-        return false;
-    shelve_remainder(pool);
-    *added = (chunk){pool->chunks, bytes};
-    pool->chunks = added;
-    pool->chunk_bytes += bytes;
-    pool->cut = (char *)added + UNIT;
-    pool->cut_end = (char *)added + bytes;
-    ASAN_POISON_MEMORY_REGION(pool->cut, bytes - UNIT);
-    return true;
+static void other_count_out(tern__pool *pool, size_t bytes, unsigned kind) {
+    atomic_store(&pool->other_live, TERN__GET(pool->other_live) - (int64_t)bytes);
+    atomic_store(&pool->other_tensors, TERN__GET(pool->other_tensors) - tern__is_tensor(kind));
 }
 
-static void *take_small(tern__pool *pool, size_t room) {
-    free_block **list = &pool->free_lists[class_of(room)];
-    free_block *block = *list;
-    if (block != NULL) {
-        ASAN_UNPOISON_MEMORY_REGION(block, sizeof *block);
-        *list = block->next;
-        ASAN_POISON_MEMORY_REGION(block, sizeof *block);
-        return block;
-    }
-    if ((size_t)(pool->cut_end - pool->cut) < room && !add_chunk(pool, room))
+int64_t tern__pool_live_blocks(tern__pool *pool) {
+    uint64_t live = 0;
+    for (int c = 0; c < TERN__CLASSES; c++)
+        live += TERN__GET(pool->bins.bins[c].moved) - TERN__GET(pool->bins.bins[c].count);
+    for (int c = 0; c <= TERN__CLASSES; c++)
+        live += pool->other[c].allocs - pool->other[c].frees - (uint64_t)pool->held[c];
+    return (int64_t)live;
+}
+
+/* -- large blocks, and those of other threads: under the lock ----------------------------------*/
+
+/* Bytes of its run, which may be longer than needed. */
+static size_t run_bytes(const tern__pool *pool, const void *run) {
+    tern__arena *arena;
+    size_t page;
+    bool is_found = tern__runs_find(pool->runs, run, &arena, &page);
+    assert(is_found), (void)is_found;
+    return tern__run_bytes(arena, page);
+}
+
+void *tern__large_take(tern__pool *pool, size_t bytes) {
+    bool is_reused;
+    void *block = tern__runs_take(pool->runs, bytes, &is_reused);
+    if (block == NULL)
         return NULL;
-    char *cut = pool->cut;
-    pool->cut += room;
-    return cut;
-}
-
-static void *take_large(tern__pool *pool, size_t room) {
-    for (int i = pool->kept_count - 1; i >= 0; i--) {
-        if (pool->kept[i].room != room)
-            continue;
-        void *block = pool->kept[i].block;
-        pool->kept_count--;
-        pool->kept_bytes -= room;
-        memmove(pool->kept + i, pool->kept + i + 1,
-                (size_t)(pool->kept_count - i) * sizeof pool->kept[0]);
-        return block;
-    }
-    void *block = map(pool, room);
-    if (block != NULL && room >= HUGE_MIN)
-        tern__os()->pages_huge(block, room);
+    tern__calls *calls = &pool->other[TERN__CLASSES];
+    calls->allocs++;
+    calls->reused += is_reused;
+    pool->large_room += tern__whole_pages(bytes);
+    pool->large_runs += run_bytes(pool, block);
     return block;
 }
 
-tern_status tern__pool_alloc(tern__pool *pool, size_t bytes, void **block_out) {
-    *block_out = NULL;
-    if (bytes > SIZE_MAX / 2)
-        return tern__fail(TERN_E_MEMORY, "memory: a block of %zu bytes cannot exist", bytes);
-    size_t room = room_of(bytes);
-    tern__lock_acquire(&pool->lock);
-    size_t live = pool->stats.live_bytes;
-    bool is_allowed = pool->max_bytes == 0 || bytes <= pool->max_bytes - live;
+void tern__large_give(tern__pool *pool, void *block, size_t bytes) {
+    pool->large_room -= tern__whole_pages(bytes);
+    pool->large_runs -= run_bytes(pool, block);
+    pool->other[TERN__CLASSES].frees++;
+    tern__runs_give(pool->runs, block, bytes);
+}
+
+static void other_give(tern__pool *pool, void *block, size_t bytes, unsigned kind) {
+    int c = tern__pool_class(bytes, kind);
+    if (c == TERN__CLASSES) {
+        tern__mark_free(pool, block, tern__whole_pages(bytes));
+        tern__large_give(pool, block, bytes);
+    } else {
+        tern__mark_free(pool, block, tern__class_room(c));
+        tern__stock_give(&pool->slabs, c, &block, 1);
+        pool->other[c].frees++;
+    }
+    pool->other_remote++;
+    other_count_out(pool, bytes, kind);
+}
+
+static tern__outcome other_alloc(tern__pool *pool, size_t bytes, unsigned kind, void **block_out) {
+    int c = tern__pool_class(bytes, kind), fresh = 0;
     void *block = NULL;
-    if (is_allowed)
-        block = room <= SMALL_MAX ? take_small(pool, room) : take_large(pool, room);
-    if (block != NULL) {
-        pool->stats.live_bytes += bytes;
-        pool->stats.live_blocks++;
-        if (pool->stats.live_bytes > pool->stats.peak_bytes)
-            pool->stats.peak_bytes = pool->stats.live_bytes;
-        ASAN_POISON_MEMORY_REGION(block, room);
-        ASAN_UNPOISON_MEMORY_REGION(block, bytes);
+    tern__pool_lock(pool);
+    if (!tern__pool_fits(pool, bytes))
+        tern__other_drain(pool);
+    bool fits = tern__pool_fits(pool, bytes);
+    if (fits && c == TERN__CLASSES) {
+        block = tern__large_take(pool, bytes);
+    } else if (fits && tern__stock_take(&pool->slabs, c, &block, 1, &fresh) == 1) {
+        pool->other[c].allocs++;
+        pool->other[c].reused += fresh == 0;
+    } else {
+        block = NULL;
     }
-    tern__lock_release(&pool->lock);
-
-    if (!is_allowed)
-        return tern__fail(TERN_E_LIMIT, "memory: %zu bytes more than the %zu in use exceed %zu",
-                          bytes, live, pool->max_bytes);
-    if (block == NULL)
-        return tern__fail(TERN_E_MEMORY, "memory: no %zu bytes more than the %zu in use", bytes,
-                          live);
+    if (block != NULL)
+        other_count_in(pool, bytes, kind);
+    tern__pool_unlock(pool);
     *block_out = block;
-    return TERN_OK;
+    return block != NULL ? TERN__DONE : fits ? TERN__NO_MEMORY : TERN__OVER_LIMIT;
 }
 
-void tern__pool_free(tern__pool *pool, void *block, size_t bytes) {
-    if (block == NULL)
-        return;
-    size_t room = room_of(bytes);
-    tern__lock_acquire(&pool->lock);
-    assert(pool->stats.live_blocks > 0 && pool->stats.live_bytes >= bytes);
-    pool->stats.live_bytes -= bytes;
-    pool->stats.live_blocks--;
-    if (room <= SMALL_MAX)
-        push_free(pool, block, room);
-    else
-        keep_or_unmap(pool, block, room);
-    tern__lock_release(&pool->lock);
+/* -- the remote stack --------------------------------------------------------------------------*/
+
+/* Room for 2 bits of kind; classes end far below 2^62 bytes. */
+static uint64_t remote_code(size_t bytes, unsigned kind) {
+    return (uint64_t)bytes << 2 | kind;
 }
 
-tern__pool_stats tern__pool_stats_get(tern__pool *pool) {
-    tern__lock_acquire(&pool->lock);
-    tern__pool_stats stats = pool->stats;
-    tern__lock_release(&pool->lock);
-    return stats;
-}
-
-tern_status tern__pool_create(size_t max_bytes, tern__pool **pool_out) {
-    *pool_out = NULL;
-    tern__pool *pool = tern__os()->alloc(sizeof *pool);
-    if (pool == NULL)
-        return tern__fail(TERN_E_MEMORY, "memory: no memory for a pool");
-    tern__lock_init(&pool->lock);
-    pool->max_bytes = max_bytes;
-    *pool_out = pool;
-    return TERN_OK;
-}
-
-void tern__pool_destroy(tern__pool *pool) {
-    if (pool == NULL)
-        return;
-    assert(pool->stats.live_blocks == 0);
-    release_kept(pool);
-    while (pool->chunks != NULL) {
-        chunk *first = pool->chunks;
-        pool->chunks = first->next;
-        unmap(pool, first, first->bytes);
+void tern__other_give_nodes(tern__pool *pool, tern__remote_node *node) {
+    while (node != NULL) {
+        tern__remote_node *next = node->next;
+        uint64_t what = node->what;
+        other_give(pool, node, (size_t)(what >> 2), (unsigned)(what & 3));
+        node = next;
     }
-    tern__lock_deinit(&pool->lock);
-    tern__os()->free(pool);
+}
+
+void tern__other_drain(tern__pool *pool) {
+    tern__other_give_nodes(pool, tern__remote_take(&pool->remote));
+}
+
+static void other_free(tern__pool *pool, void *block, size_t bytes, unsigned kind) {
+    if (pool->is_host && bytes <= TERN__CLASS_MAX) {
+        TERN__UNPOISON(block, sizeof(tern__remote_node));
+        if (tern__remote_push(&pool->remote, block, remote_code(bytes, kind)))
+            return;
+    }
+    tern__pool_lock(pool);
+    tern__other_drain(pool);
+    other_give(pool, block, bytes, kind);
+    bool is_last = pool->is_abandoned && --pool->left == 0;
+    tern__pool_unlock(pool);
+    if (is_last)
+        tern__pool_end(pool);
+}
+
+/* -- the owner ---------------------------------------------------------------------------------*/
+
+/* A full bin: grows, or gives half back. False: it can hold nothing. */
+static bool make_room(tern__pool *pool, int size_class) {
+    tern__bin *bin = &pool->bins.bins[size_class];
+    if (tern__bin_grow(&pool->bins, size_class, tern__bins_bound(pool)))
+        return true;
+    if (bin->capacity == 0)
+        return false;
+    tern__pool_lock(pool);
+    tern__bin_flush(&pool->bins, size_class, (TERN__GET(bin->count) + 1) / 2);
+    tern__pool_unlock(pool);
+    bin->is_wanted = false;
+    return true;
+}
+
+static void owner_free(tern__pool *pool, void *block, size_t bytes, unsigned kind) {
+    int c = tern__pool_class(bytes, kind);
+    if (c == TERN__CLASSES) {
+        tern__mark_free(pool, block, tern__whole_pages(bytes));
+        tern__pool_lock(pool);
+        tern__large_give(pool, block, bytes);
+        tern__pool_unlock(pool);
+        tern__owner_count_out(pool, bytes, kind);
+        return;
+    }
+    tern__bin *bin = &pool->bins.bins[c];
+    tern__mark_free(pool, block, tern__class_room(c));
+    if (TERN__GET(bin->count) < bin->capacity || make_room(pool, c)) {
+        tern__bin_push(bin, TERN__GET(bin->count), block);
+    } else {
+        tern__pool_lock(pool);
+        tern__stock_give(&pool->slabs, c, &block, 1);
+        tern__pool_unlock(pool);
+        TERN__SET(bin->moved, TERN__GET(bin->moved) - 1);
+    }
+    tern__owner_count_out(pool, bytes, kind);
+}
+
+void tern__owner_drain(tern__pool *pool) {
+    tern__remote_node *node = tern__remote_take(&pool->remote);
+    while (node != NULL) {
+        tern__remote_node *next = node->next;
+        uint64_t what = node->what;
+        owner_free(pool, node, (size_t)(what >> 2), (unsigned)(what & 3));
+        TERN__SET(pool->owner_remote, TERN__GET(pool->owner_remote) + 1);
+        node = next;
+    }
+}
+
+static bool owner_refill(tern__pool *pool, int size_class) {
+    tern__owner_drain(pool);
+    if (TERN__GET(pool->bins.bins[size_class].count) != 0)
+        return true;
+    tern__pool_lock(pool);
+    bool is_filled = tern__bin_refill(&pool->bins, size_class);
+    tern__pool_unlock(pool);
+    return is_filled;
+}
+
+static tern__outcome owner_alloc(tern__pool *pool, size_t bytes, unsigned kind, void **block_out) {
+    if (!tern__pool_fits(pool, bytes)) {
+        tern__owner_drain(pool);
+        if (!tern__pool_fits(pool, bytes))
+            return TERN__OVER_LIMIT;
+    }
+    int c = tern__pool_class(bytes, kind);
+    void *block;
+    size_t room;
+    if (c == TERN__CLASSES) {
+        tern__pool_lock(pool);
+        block = tern__large_take(pool, bytes);
+        tern__pool_unlock(pool);
+        room = tern__whole_pages(bytes);
+        if (block == NULL)
+            return TERN__NO_MEMORY;
+    } else {
+        tern__bin *bin = &pool->bins.bins[c];
+        if (TERN__GET(bin->count) == 0 && !owner_refill(pool, c))
+            return TERN__NO_MEMORY;
+        block = tern__bin_pop(bin, TERN__GET(bin->count));
+        room = tern__class_room(c);
+    }
+    tern__mark_used(pool, block, bytes, room);
+    tern__owner_count_in(pool, bytes, kind);
+    *block_out = block;
+    return TERN__DONE;
+}
+
+/* -- failure -----------------------------------------------------------------------------------*/
+
+/* The pools whose on_pressure this thread is in: allocations from them fail at once. */
+typedef struct pressure {
+    const tern__pool *pool;
+    const struct pressure *outer;
+} pressure;
+
+static _Thread_local const pressure *pressures;
+
+static bool is_under_pressure(const tern__pool *pool) {
+    for (const pressure *p = pressures; p != NULL; p = p->outer)
+        if (p->pool == pool)
+            return true;
+    return false;
+}
+
+static void call_pressure(tern__pool *pool, size_t bytes) {
+    pressure here = {pool, pressures};
+    uint64_t gate = TERN__GET(pool->owner);
+    bool is_own = gate == tern__thread_id();
+    pressures = &here;
+    if (is_own)
+        TERN__SET(pool->owner, TERN__NO_OWNER); /* its allocations go the slow way and fail */
+    pool->on_pressure(pool->user, bytes);
+    if (is_own)
+        TERN__SET(pool->owner, gate);
+    pressures = here.outer;
+}
+
+/* Gives everything free back; returns the bytes. */
+static size_t relieve(tern__pool *pool, tern__side side) {
+    if (side == TERN__SIDE_OWNER)
+        tern__owner_drain(pool);
+    tern__pool_lock(pool);
+    if (side == TERN__SIDE_OTHER)
+        tern__other_drain(pool);
+    else
+        tern__bins_flush(&pool->bins);
+    size_t bytes = tern__runs_trim(pool->runs);
+    tern__pool_unlock(pool);
+    return bytes;
+}
+
+static tern__outcome try_alloc(tern__pool *pool, tern__side side, size_t bytes, unsigned kind,
+                               const tern__note *note, void **block) {
+    if (side == TERN__SIDE_TRACKED)
+        return tern__tracked_alloc(pool, bytes, kind, note, block);
+    if (side == TERN__SIDE_OWNER)
+        return owner_alloc(pool, bytes, kind, block);
+    tern__outcome outcome = other_alloc(pool, bytes, kind, block);
+    if (outcome == TERN__DONE) {
+        int c = tern__pool_class(bytes, kind);
+        tern__mark_used(pool, *block, bytes,
+                        c == TERN__CLASSES ? tern__whole_pages(bytes) : tern__class_room(c));
+    }
+    return outcome;
+}
+
+static tern_status refuse(tern__pool *pool, tern__outcome outcome, size_t bytes) {
+    int64_t live = tern__pool_live(pool);
+    size_t in_use = live > 0 ? (size_t)live : 0;
+    if (outcome == TERN__OVER_LIMIT)
+        return tern__fail(TERN_E_LIMIT,
+                          "memory: %zu bytes more than the %zu in use exceed the limit of %zu",
+                          bytes, in_use, pool->max_bytes);
+    if (pool->max_bytes == 0)
+        return tern__fail(TERN_E_MEMORY, "memory: no %zu bytes more than the %zu in use (no limit)",
+                          bytes, in_use);
+    return tern__fail(TERN_E_MEMORY, "memory: no %zu bytes more than the %zu in use (limit %zu)",
+                      bytes, in_use, pool->max_bytes);
+}
+
+tern_status tern__pool_alloc_slow(tern__pool *pool, size_t bytes, unsigned kind,
+                                  const tern__note *note, void **block) {
+    *block = NULL;
+    if (bytes > PTRDIFF_MAX / 2)
+        return tern__fail(TERN_E_MEMORY, "memory: a block of %zu bytes cannot exist", bytes);
+    tern__side side = tern__pool_side_of(pool);
+    if (side == TERN__SIDE_OWNER && ++pool->slow_calls % SLOW_CALLS_PER_TICK == 0)
+        tern__pool_tick(pool);
+    if (is_under_pressure(pool))
+        return refuse(pool, tern__pool_fits(pool, bytes) ? TERN__NO_MEMORY : TERN__OVER_LIMIT,
+                      bytes);
+    tern__outcome outcome;
+    for (int pass = 0;; pass++) {
+        outcome = try_alloc(pool, side, bytes, kind, note, block);
+        if (outcome == TERN__NO_MEMORY) {
+            if (side == TERN__SIDE_TRACKED)
+                tern__tracked_evict(pool);
+            relieve(pool, side);
+            outcome = try_alloc(pool, side, bytes, kind, note, block);
+        }
+        if (outcome == TERN__DONE || pass == 1 || pool->on_pressure == NULL)
+            break;
+        call_pressure(pool, bytes);
+    }
+    if (outcome != TERN__DONE)
+        return refuse(pool, outcome, bytes);
+    if (pool->trace != NULL)
+        pool->trace(pool->trace_user, *block, bytes, kind, false);
+    return TERN_OK;
+}
+
+/* -- the way in --------------------------------------------------------------------------------*/
+
+tern_status tern__pool_alloc(tern__pool *pool, size_t bytes, unsigned kind, const tern__note *note,
+                             void **block) {
+    return tern__pool_alloc_inline(pool, bytes, kind, note, block);
+}
+
+void tern__pool_free_slow(tern__pool *pool, void *block, size_t bytes, unsigned kind) {
+    if (pool->trace != NULL)
+        pool->trace(pool->trace_user, block, bytes, kind, true);
+    switch (tern__pool_side_of(pool)) {
+    case TERN__SIDE_OWNER:
+        owner_free(pool, block, bytes, kind);
+        break;
+    case TERN__SIDE_OTHER:
+        other_free(pool, block, bytes, kind);
+        break;
+    case TERN__SIDE_TRACKED:
+        tern__tracked_free(pool, block, bytes, kind);
+        break;
+    }
+}
+
+void tern__pool_free(tern__pool *pool, void *block, size_t bytes, unsigned kind) {
+    tern__pool_free_inline(pool, block, bytes, kind);
+}
+
+void tern__pool_tensor_gone(tern__pool *pool) {
+    tern__side side = tern__pool_side_of(pool);
+    if (side == TERN__SIDE_OWNER) {
+        tern__owner_count_out(pool, 0, TERN__BLOCK_TENSOR);
+        return;
+    }
+    tern__pool_lock(pool);
+    if (side == TERN__SIDE_TRACKED)
+        tern__owner_count_out(pool, 0, TERN__BLOCK_TENSOR);
+    else
+        other_count_out(pool, 0, TERN__BLOCK_TENSOR);
+    tern__pool_unlock(pool);
+}
+
+/* -- care --------------------------------------------------------------------------------------*/
+
+void tern__pool_tick(tern__pool *pool) {
+    tern__side side = tern__pool_side_of(pool);
+    uint64_t now = tern__os()->clock_ns();
+    const uint64_t second = UINT64_C(1000000000);
+    if (side == TERN__SIDE_OWNER && now - pool->last_tick[0] < second)
+        return;
+    tern__pool_lock(pool);
+    uint64_t *last = &pool->last_tick[side == TERN__SIDE_OTHER];
+    if (now - *last >= second) {
+        *last = now;
+        tern__runs_set_time(pool->runs, now);
+        if (side != TERN__SIDE_OTHER)
+            tern__bins_shrink(&pool->bins, tern__bins_bound(pool));
+        tern__runs_decay(pool->runs);
+    }
+    tern__pool_unlock(pool);
+}
+
+size_t tern__pool_trim(tern__pool *pool) {
+    return relieve(pool, tern__pool_side_of(pool));
 }

@@ -231,8 +231,8 @@ static tern_status load_table(loader *l, const char *name, tern_tensor **out) {
         return tern__fail(TERN_E_UNSUPPORTED, "model: tensor \"%s\" is %s, expected floats", name,
                           tern_dtype_name(t->dtype));
     tern__gguf_retain(l->file);
-    status =
-        tern__tensor_adopt(l->context, t->dtype, t->shape, t->data, release_file, l->file, out);
+    status = tern__tensor_adopt(l->context, t->dtype, &t->shape, t->data,
+                                &(tern__tensor_callback){release_file, l->file}, "model_load", out);
     if (status != TERN_OK) {
         tern__gguf_release(l->file);
         return status;
@@ -326,6 +326,7 @@ tern_status tern_model_load(tern_context *context, const char *path,
     status = load_file(&l);
     tern__os()->free(l.is_used);
     tern_file_close(l.file);
+    tern__pool_trim(context->pool); /* the scratch of packing */
     if (status != TERN_OK) {
         tern_model_release(l.model);
         return status;

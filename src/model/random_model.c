@@ -35,7 +35,7 @@ static const named_shape *find_shape(const char *name) {
 /* F16 numbers of random sign in [2^-5, 2^-4): the scale of trained embeddings, never zero. */
 static tern_status random_table(tern_model *model, uint64_t seed, tern_tensor **out) {
     tern_shape shape = {2, {model->info.vocabulary, model->info.width}};
-    tern_status status = tern_tensor_empty(model->context, TERN_F16, shape, out);
+    tern_status status = tern__tensor_empty(model->context, TERN_F16, &shape, "model_random", out);
     if (status != TERN_OK)
         return status;
     tern_tensor_keep(*out);
@@ -52,7 +52,8 @@ static tern_status random_table(tern_model *model, uint64_t seed, tern_tensor **
 }
 
 static tern_status ones(tern_context *context, int64_t length, tern_tensor **out) {
-    tern_status status = tern_tensor_empty(context, TERN_F32, TERN_SHAPE(length), out);
+    tern_status status =
+        tern__tensor_empty(context, TERN_F32, &TERN_SHAPE(length), "model_random", out);
     for (int64_t i = 0; status == TERN_OK && i < length; i++)
         ((float *)(*out)->data)[i] = 1;
     tern_tensor_keep(*out);
@@ -125,6 +126,7 @@ tern_status tern_model_random(tern_context *context, const char *shape, uint64_t
     model->norm_epsilon = 1e-5f;
     model->rope_theta = 500000;
     status = fill(model, s->is_tied, seed, options);
+    tern__pool_trim(context->pool); /* the scratch of packing */
     if (status != TERN_OK) {
         tern_model_release(model);
         return status;

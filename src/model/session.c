@@ -33,9 +33,9 @@ static tern_status create_cache(tern_session *s, tern_dtype type) {
     const tern_model_info *m = &s->model->info;
     tern_shape shape = {4, {m->layers, m->kv_heads, s->capacity, m->head_size}};
     tern_status status;
-    TERN__TRY(tern_tensor_empty(s->context, type, shape, &s->cache.keys));
+    TERN__TRY(tern__tensor_empty(s->context, type, &shape, "cache", &s->cache.keys));
     tern_tensor_keep(s->cache.keys);
-    TERN__TRY(tern_tensor_empty(s->context, type, shape, &s->cache.values));
+    TERN__TRY(tern__tensor_empty(s->context, type, &shape, "cache", &s->cache.values));
     tern_tensor_keep(s->cache.values);
     TERN__TRY(tern__rope_table_empty(s->context, s->capacity, m->head_size, s->model->rope_theta,
                                      &s->cache.rope_table));
@@ -190,5 +190,6 @@ tern_status tern_session_eval(tern_session *session, const int32_t *tokens, int6
     }
     if (status != TERN_OK)
         session->position = start;
+    tern__pool_tick(session->context->pool);
     return status;
 }

@@ -15,7 +15,7 @@ tern_status tern_context_create(const tern_options *options, tern_context **out)
     if (chosen.cpu == NULL)
         chosen.cpu = getenv("TERN_CPU");
     tern_context *context = NULL;
-    tern_status status = tern__context_create(chosen.max_bytes, &context);
+    tern_status status = tern__context_create(&chosen, &context);
     if (status != TERN_OK)
         return status;
     status = tern__cpu_device_open(&chosen, &context->device);

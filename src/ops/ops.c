@@ -51,7 +51,7 @@ static tern_status run_into(tern__op op, tern__op_call *call, tern_dtype dtype, 
                             tern_tensor **out) {
     if (call->context == NULL)
         call->context = call->in[0]->context;
-    tern_status status = tern_tensor_empty(call->context, dtype, shape, &call->out);
+    tern_status status = tern__tensor_empty(call->context, dtype, &shape, op_names[op], &call->out);
     if (status == TERN_OK && tern_tensor_count(call->out) > 0)
         status = run(op, call);
     if (status != TERN_OK) {
@@ -76,7 +76,7 @@ static void reach(const tern_tensor *t, const uint8_t **begin, const uint8_t **e
 /* Elements of the destination must be distinct and none of x: else the result would depend on the
  * order of copying. */
 static tern_status check_destination(const tern_tensor *x, const tern_tensor *destination) {
-    if (destination->storage->is_borrowed)
+    if (tern__tensor_is_borrowed(destination))
         return tern__fail(TERN_E_ARGUMENT, "copy: the destination is borrowed memory");
     for (int i = 0; i < destination->rank; i++)
         if (destination->dims[i] > 1 && tern__strides(destination)[i] == 0)
@@ -112,18 +112,26 @@ tern_status tern_copy(tern_tensor *x, tern_tensor *destination) {
 tern_status tern_contiguous(tern_tensor *x, tern_tensor **out) {
     *out = NULL;
     if (tern_tensor_is_contiguous(x))
-        return tern__tensor_view(x, x->rank, tern__dims(x), tern__strides(x), x->data, out);
+        return tern__tensor_view(
+            x, &(tern__view_layout){x->rank, tern__dims(x), tern__strides(x), x->data},
+            "contiguous", out);
     tern_status status = check_dtype(TERN__OP_COPY, "a strided x", x, FLOATS);
     return status == TERN_OK ? tern_cast(x, (tern_dtype)x->dtype, out) : status;
 }
 
-/* Contiguous rows for a kernel: x itself, or a copy. The caller releases *rows. No header is made
- * for x itself: it may be a weight of a context that another thread uses. */
+/* Contiguous rows for a kernel: x itself, or a copy. The caller gives *rows to drop_rows. Nothing
+ * is written for x itself, no count of references either: it may be a weight that many threads use.
+ */
 static tern_status as_rows(tern_tensor *x, tern_tensor **rows) {
     if (!tern_tensor_is_contiguous(x))
         return tern_contiguous(x, rows);
-    *rows = tern_tensor_retain(x);
+    *rows = x;
     return TERN_OK;
+}
+
+static void drop_rows(const tern_tensor *x, tern_tensor *rows) {
+    if (rows != x)
+        tern_tensor_release(rows);
 }
 
 tern_status tern_cast(tern_tensor *x, tern_dtype dtype, tern_tensor **out) {
@@ -200,8 +208,8 @@ tern_status tern_rms_norm(tern_tensor *x, tern_tensor *weight, float epsilon, te
                        &(tern__op_call){.in = {rows, factors}, .number = epsilon}, TERN_F32,
                        tern_tensor_shape(x), out));
 done:
-    tern_tensor_release(factors);
-    tern_tensor_release(rows);
+    drop_rows(weight, factors);
+    drop_rows(x, rows);
     return status;
 }
 
@@ -221,7 +229,7 @@ tern_status tern_softmax(tern_tensor *x, bool causal, tern_tensor **out) {
     TERN__TRY(run_into(TERN__OP_SOFTMAX, &(tern__op_call){.in = {rows}, .is_causal = causal},
                        TERN_F32, tern_tensor_shape(x), out));
 done:
-    tern_tensor_release(rows);
+    drop_rows(x, rows);
     return status;
 }
 
@@ -244,7 +252,7 @@ tern_status tern_rope(tern_tensor *x, tern_tensor *table, int64_t position, tern
     TERN__TRY(run_into(TERN__OP_ROPE, &(tern__op_call){.in = {rows, table}, .position = position},
                        TERN_F32, tern_tensor_shape(x), out));
 done:
-    tern_tensor_release(rows);
+    drop_rows(x, rows);
     return status;
 }
 
@@ -286,6 +294,38 @@ tern_status tern_matmul(tern_tensor *a, tern_tensor *b, tern_tensor **out) {
                     (tern_shape){2, {a->dims[0], b->dims[1]}}, out);
 }
 
+/* The device sees matrices: where x is none, x and the result through views. */
+static tern_status linear(tern__op op, tern_tensor *x, tern_tensor *weight, tern_tensor **out) {
+    tern_shape shape = tern_tensor_shape(x);
+    tern_tensor *contiguous = NULL, *rows = NULL, *result = NULL, *flat = NULL;
+    int64_t count = 1; /* rows; computed, since K may be 0 */
+    for (int i = 0; i + 1 < shape.rank; i++)
+        count *= shape.dims[i];
+    shape.dims[shape.rank - 1] = weight->dims[0];
+    tern_status status;
+    TERN__TRY(as_rows(x, &contiguous));
+    TERN__TRY(tern__tensor_empty(x->context, TERN_F32, &shape, op_names[op], &result));
+    rows = contiguous;
+    flat = result;
+    if (shape.rank != 2) {
+        rows = flat = NULL;
+        TERN__TRY(
+            tern_tensor_reshape(contiguous, (tern_shape){2, {count, weight->dims[1]}}, &rows));
+        TERN__TRY(tern_tensor_reshape(result, (tern_shape){2, {count, weight->dims[0]}}, &flat));
+    }
+    if (tern_tensor_count(result) > 0)
+        TERN__TRY(
+            run(op, &(tern__op_call){.context = x->context, .in = {rows, weight}, .out = flat}));
+    *out = result;
+done:
+    drop_rows(result, flat);
+    drop_rows(contiguous, rows);
+    drop_rows(x, contiguous);
+    if (*out == NULL)
+        tern_tensor_release(result);
+    return status;
+}
+
 tern_status tern_linear(tern_tensor *x, tern_tensor *weight, tern_tensor **out) {
     *out = NULL;
     bool is_packed = weight->dtype == TERN_TERNARY;
@@ -297,22 +337,7 @@ tern_status tern_linear(tern_tensor *x, tern_tensor *weight, tern_tensor **out) 
         return status;
     if (x->rank < 1 || weight->rank != 2 || tern__dim_back(x, 1) != weight->dims[1])
         return shapes_differ(op, x, weight);
-    tern_shape shape = tern_tensor_shape(x);
-    tern_tensor *contiguous = NULL, *rows = NULL, *result = NULL;
-    TERN__TRY(as_rows(x, &contiguous));
-    int64_t count = 1; /* rows; computed, since K may be 0 */
-    for (int i = 0; i + 1 < shape.rank; i++)
-        count *= shape.dims[i];
-    TERN__TRY(tern_tensor_reshape(contiguous, (tern_shape){2, {count, weight->dims[1]}}, &rows));
-    TERN__TRY(run_into(op, &(tern__op_call){.in = {rows, weight}}, TERN_F32,
-                       (tern_shape){2, {count, weight->dims[0]}}, &result));
-    shape.dims[shape.rank - 1] = weight->dims[0];
-    TERN__TRY(tern_tensor_reshape(result, shape, out));
-done:
-    tern_tensor_release(result);
-    tern_tensor_release(rows);
-    tern_tensor_release(contiguous);
-    return status;
+    return linear(op, x, weight, out);
 }
 
 tern_status tern_attention(tern_tensor *q, tern_tensor *keys, tern_tensor *values, float scale,
@@ -341,6 +366,6 @@ tern_status tern_attention(tern_tensor *q, tern_tensor *keys, tern_tensor *value
                        &(tern__op_call){.in = {rows, keys, values}, .number = scale}, TERN_F32,
                        (tern_shape){2, {q->dims[0], q->dims[1] * q->dims[2]}}, out));
 done:
-    tern_tensor_release(rows);
+    drop_rows(q, rows);
     return status;
 }

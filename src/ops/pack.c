@@ -95,7 +95,7 @@ tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out) {
                           tern__shape_text(weight->rank, weight->dims, text));
     }
     tern__trit_source source = {
-        .rows = weight->dims[0], .columns = weight->dims[1], .user = weight};
+        .op = "pack", .rows = weight->dims[0], .columns = weight->dims[1], .user = weight};
     if (weight->dtype == TERN_I2_S) {
         const uint8_t *tail = (const uint8_t *)weight->data + weight->dims[0] * weight->dims[1] / 4;
         memcpy(&source.scale, tail, sizeof source.scale);
@@ -161,7 +161,11 @@ tern_status tern_tensor_pack_random(tern_context *context, int64_t rows, int64_t
                           (long long)columns);
     random_source random = {.seed = seed};
     fill_trits(&random);
-    tern__trit_source source = {
-        .rows = rows, .columns = columns, .scale = scale, .rows_fn = random_rows, .user = &random};
+    tern__trit_source source = {.op = "pack_random",
+                                .rows = rows,
+                                .columns = columns,
+                                .scale = scale,
+                                .rows_fn = random_rows,
+                                .user = &random};
     return context->device->pack(context->device, context, &source, out);
 }

@@ -17,8 +17,8 @@ tern_status tern__rope_table_empty(tern_context *context, int64_t positions, int
                           (long long)head_size);
     if (!(theta >= 1 && theta <= 1e15))
         return tern__fail(TERN_E_ARGUMENT, "rope table: base %g is not in 1..1e15", theta);
-    return tern_tensor_empty(context, TERN_F32, (tern_shape){3, {positions, 2, head_size / 2}},
-                             out);
+    return tern__tensor_empty(context, TERN_F32, &(tern_shape){3, {positions, 2, head_size / 2}},
+                              "rope_table", out);
 }
 
 void tern__rope_table_fill(tern_tensor *table, double theta, int64_t begin, int64_t end) {

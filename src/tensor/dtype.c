@@ -6,18 +6,13 @@
 
 enum { I2_S_TAIL = 32 }; /* bytes behind all codes: one F32 scale and padding */
 
-static const tern__dtype_info dtypes[] = {
+/* A type whose value is too high for the table does not compile. */
+const tern__dtype_info tern__dtypes[TERN__DTYPES] = {
 #define DTYPE_ROW(symbol, value, text, elements, bytes, is_float_, is_ternary_)                    \
     [value] = {text, elements, bytes, is_float_, is_ternary_},
     TERN_DTYPE_MAP(DTYPE_ROW)
 #undef DTYPE_ROW
 };
-
-const tern__dtype_info *tern__dtype(tern_dtype dtype) {
-    if ((unsigned)dtype >= sizeof dtypes / sizeof *dtypes || dtypes[dtype].name == NULL)
-        return NULL;
-    return &dtypes[dtype];
-}
 
 const char *tern_dtype_name(tern_dtype dtype) {
     const tern__dtype_info *info = tern__dtype(dtype);

@@ -14,8 +14,17 @@ typedef struct tern__dtype_info {
     bool is_ternary;
 } tern__dtype_info;
 
+#define TERN__DTYPES (TERN_TERNARY + 1)
+
+/* By value; the rows of unknown values are all zero. */
+extern const tern__dtype_info tern__dtypes[TERN__DTYPES];
+
 /* NULL for an unknown value. */
-const tern__dtype_info *tern__dtype(tern_dtype dtype);
+static inline const tern__dtype_info *tern__dtype(tern_dtype dtype) {
+    if ((unsigned)dtype >= TERN__DTYPES || tern__dtypes[dtype].name == NULL)
+        return NULL;
+    return &tern__dtypes[dtype];
+}
 
 /* One element is a whole number of bytes: the type can be strided. */
 static inline bool tern__dtype_is_plain(tern_dtype dtype) {

@@ -7,7 +7,11 @@
 #include "base/status.h"
 #include "tensor/tensor.h"
 
-typedef void (*block_fn)(const tern__philox_block *block, float values[4]);
+/* A kind of random numbers. */
+typedef struct distribution {
+    const char *op;
+    void (*block)(const tern__philox_block *block, float values[4]);
+} distribution;
 
 static void uniform_block(const tern__philox_block *block, float values[4]) {
     for (int i = 0; i < 4; i++)
@@ -27,11 +31,11 @@ static void normal_block(const tern__philox_block *block, float values[4]) {
 }
 
 static tern_status create_random(tern_context *context, tern_dtype dtype, tern_shape shape,
-                                 uint64_t seed, block_fn fn, tern_tensor **out) {
+                                 uint64_t seed, const distribution *kind, tern_tensor **out) {
     *out = NULL;
     if (dtype != TERN_F32)
         return tern__fail(TERN_E_DTYPE, "random numbers are f32, not %s", tern_dtype_name(dtype));
-    tern_status status = tern_tensor_empty(context, dtype, shape, out);
+    tern_status status = tern__tensor_empty(context, dtype, &shape, kind->op, out);
     if (status != TERN_OK)
         return status;
     float *data = (*out)->data, values[4];
@@ -39,7 +43,7 @@ static tern_status create_random(tern_context *context, tern_dtype dtype, tern_s
     for (int64_t i = 0; i < count; i++) {
         if (i % 4 == 0) {
             tern__philox_block block = tern__philox(seed, (uint64_t)i / 4);
-            fn(&block, values);
+            kind->block(&block, values);
         }
         data[i] = values[i % 4];
     }
@@ -48,10 +52,12 @@ static tern_status create_random(tern_context *context, tern_dtype dtype, tern_s
 
 tern_status tern_tensor_randn(tern_context *context, tern_dtype dtype, tern_shape shape,
                               uint64_t seed, tern_tensor **out) {
-    return create_random(context, dtype, shape, seed, normal_block, out);
+    static const distribution normal = {"randn", normal_block};
+    return create_random(context, dtype, shape, seed, &normal, out);
 }
 
 tern_status tern_tensor_rand(tern_context *context, tern_dtype dtype, tern_shape shape,
                              uint64_t seed, tern_tensor **out) {
-    return create_random(context, dtype, shape, seed, uniform_block, out);
+    static const distribution uniform = {"rand", uniform_block};
+    return create_random(context, dtype, shape, seed, &uniform, out);
 }

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * Tensors: creation, reference counting, views. */
+ * Tensors: creation, reference counting, views.
+ *
+ * Creating and releasing is the path that every operation takes, so it does the least: one pass
+ * over the dimensions, one block for a small tensor, no atomic read-modify-write on what only the
+ * caller has. Whatever is seldom (errors, block types, notes, scopes, second releases) stands apart
+ * in functions of its own.
+ */
 #include "tensor/tensor.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -9,112 +16,39 @@
 #include "base/status.h"
 #include "tensor/dtype.h"
 
-static size_t header_bytes(int rank) {
-    return sizeof(tern_tensor) + 2 * (size_t)rank * sizeof(int64_t);
+#define SELDOM __attribute__((cold, noinline))
+
+/* Data up to here lie in the block of their header: it saves the second block, but the offset to
+ * the next multiple of 64 is wasted. At 1 KiB that is at most 8 % of the block. */
+enum { INLINE_MAX = 1024 };
+
+size_t tern__inline_below(tern_tracking tracking) {
+    /* Guard zones lie around blocks: between header and data there would be none. */
+    return tracking == TERN_TRACK_FULL ? 0 : INLINE_MAX + 1;
 }
 
-/* -- storage -----------------------------------------------------------------------------------*/
+/* -- sizes -------------------------------------------------------------------------------------*/
 
-static tern_status storage_create(tern_context *context, size_t bytes, const void *borrowed,
-                                  tern__storage **out) {
-    void *block = NULL;
-    tern_status status = tern__pool_alloc(context->pool, sizeof(tern__storage), &block);
-    if (status != TERN_OK)
-        return status;
-    tern__storage *storage = block;
-    *storage = (tern__storage){.context = context, .bytes = bytes};
-    atomic_init(&storage->references, 1);
-    if (borrowed != NULL) {
-        storage->is_borrowed = true;
-        storage->data = (void *)(uintptr_t)borrowed; /* never written: is_borrowed says so */
-    } else {
-        status = tern__pool_alloc(context->pool, bytes, &storage->data);
-        if (status != TERN_OK) {
-            tern__pool_free(context->pool, storage, sizeof *storage);
-            return status;
-        }
+/* Bytes of a contiguous tensor with elements. False: this simple way does not tell (block types,
+ * unknown types, dimensions of 0, impossible shapes). */
+static inline bool measure(tern_dtype dtype, const tern_shape *shape, size_t *bytes) {
+    if ((unsigned)dtype >= TERN__DTYPES || (unsigned)shape->rank > TERN_MAX_RANK)
+        return false;
+    const tern__dtype_info *info = &tern__dtypes[dtype];
+    int64_t count = info->block_bytes, signs = 0;
+    bool is_odd = info->block_elements != 1;
+    for (int i = 0; i < shape->rank; i++) {
+        signs |= shape->dims[i];
+        is_odd |= __builtin_mul_overflow(count, shape->dims[i], &count);
     }
-    tern__context_retain(context);
-    *out = storage;
-    return TERN_OK;
+    *bytes = (size_t)count;
+    return !is_odd && signs >= 0 && count > 0;
 }
 
-static void storage_release(tern__storage *storage) {
-    if (atomic_fetch_sub_explicit(&storage->references, 1, memory_order_acq_rel) != 1)
-        return;
-    tern_context *context = storage->context;
-    if (!storage->is_borrowed)
-        tern__pool_free(context->pool, storage->data, storage->bytes);
-    else if (storage->release != NULL)
-        storage->release(storage->release_user);
-    tern__pool_free(context->pool, storage, sizeof *storage);
-    tern__context_release(context);
-}
-
-/* -- tensor headers ----------------------------------------------------------------------------*/
-
-static void scope_push(tern_tensor *tensor) {
-    tern_context *context = tensor->context;
-    tensor->scope_depth = context->scope_depth;
-    tensor->scope_next = NULL;
-    tensor->scope_previous = NULL;
-    if (context->scope_depth == 0)
-        return;
-    tensor->scope_next = context->scope_top;
-    if (context->scope_top != NULL)
-        context->scope_top->scope_previous = tensor;
-    context->scope_top = tensor;
-}
-
-static void scope_remove(tern_tensor *tensor) {
-    if (tensor->scope_depth == 0)
-        return;
-    if (tensor->scope_previous != NULL)
-        tensor->scope_previous->scope_next = tensor->scope_next;
-    else
-        tensor->context->scope_top = tensor->scope_next;
-    if (tensor->scope_next != NULL)
-        tensor->scope_next->scope_previous = tensor->scope_previous;
-    tensor->scope_depth = 0;
-}
-
-/* A header on `storage`, which gains a reference on success. dims hold shape then strides. */
-static tern_status header_create(tern__storage *storage, tern_dtype dtype, int rank,
-                                 const int64_t *dims, const int64_t *strides, void *data,
-                                 tern_tensor **out) {
-    tern_context *context = storage->context;
-    void *block = NULL;
-    tern_status status = tern__pool_alloc(context->pool, header_bytes(rank), &block);
-    if (status != TERN_OK)
-        return status;
-    tern_tensor *tensor = block;
-    *tensor = (tern_tensor){.dtype = (uint8_t)dtype,
-                            .rank = (uint8_t)rank,
-                            .context = context,
-                            .storage = storage,
-                            .data = data};
-    atomic_init(&tensor->references, 1);
-    memcpy(tensor->dims, dims, (size_t)rank * sizeof *dims);
-    memcpy(tensor->dims + rank, strides, (size_t)rank * sizeof *strides);
-    atomic_fetch_add_explicit(&storage->references, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&context->live_tensors, 1, memory_order_relaxed);
-    tern__context_retain(context);
-    scope_push(tensor);
-    *out = tensor;
-    return TERN_OK;
-}
-
-/* Row-major strides; false when the number of elements overflows. */
-static bool strides_of(const tern_shape *shape, int64_t strides[TERN_MAX_RANK]) {
-    int64_t count = 1;
-    bool is_empty = false;
-    for (int i = shape->rank - 1; i >= 0; i--) {
-        strides[i] = count;
-        is_empty |= shape->dims[i] == 0;
-        if (!tern__mul_i64(count, shape->dims[i] == 0 ? 1 : shape->dims[i], &count))
-            return false;
-    }
-    return is_empty || count <= INT64_MAX / 8;
+static tern_status too_many(const tern_shape *shape) {
+    char text[TERN__SHAPE_TEXT];
+    return tern__fail(TERN_E_SHAPE, "shape %s has too many elements",
+                      tern__shape_text(shape->rank, shape->dims, text));
 }
 
 static tern_status check_shape(const tern_shape *shape) {
@@ -127,119 +61,348 @@ static tern_status check_shape(const tern_shape *shape) {
     return TERN_OK;
 }
 
-/* Fresh storage of `bytes` (or `borrowed`) and one contiguous tensor on it. */
-static tern_status create(tern_context *context, tern_dtype dtype, const tern_shape *shape,
-                          size_t bytes, const void *borrowed, tern_tensor **out) {
-    int64_t strides[TERN_MAX_RANK];
-    if (!strides_of(shape, strides)) {
-        char text[TERN__SHAPE_TEXT];
-        return tern__fail(TERN_E_SHAPE, "shape %s has too many elements",
-                          tern__shape_text(shape->rank, shape->dims, text));
+/* The strides must exist, whatever the number of bytes: a dimension of 0 counts as 1 in them. */
+static tern_status check_strides(const tern_shape *shape) {
+    int64_t count = 1;
+    bool is_empty = false;
+    for (int i = shape->rank - 1; i >= 0; i--) {
+        is_empty |= shape->dims[i] == 0;
+        if (!tern__mul_i64(count, shape->dims[i] == 0 ? 1 : shape->dims[i], &count))
+            return too_many(shape);
     }
-    tern__storage *storage = NULL;
-    tern_status status = storage_create(context, bytes, borrowed, &storage);
-    if (status != TERN_OK)
-        return status;
-    status = header_create(storage, dtype, shape->rank, shape->dims, strides, storage->data, out);
-    storage_release(storage); /* the header holds it now */
-    return status;
+    return is_empty || count <= INT64_MAX / 8 ? TERN_OK : too_many(shape);
 }
 
-/* Bytes of a contiguous tensor of this shape. */
-static tern_status bytes_of(tern_dtype dtype, const tern_shape *shape, size_t *bytes) {
+/* What `measure` leaves: every type, every error. */
+static SELDOM tern_status measure_any(tern_dtype dtype, const tern_shape *shape, size_t *bytes) {
     tern_status status = check_shape(shape);
     if (status != TERN_OK)
         return status;
     int64_t rows = 1, columns = shape->rank > 0 ? shape->dims[shape->rank - 1] : 1;
     for (int i = 0; i + 1 < shape->rank; i++)
-        if (!tern__mul_i64(rows, shape->dims[i], &rows)) {
-            char text[TERN__SHAPE_TEXT];
-            return tern__fail(TERN_E_SHAPE, "shape %s has too many elements",
-                              tern__shape_text(shape->rank, shape->dims, text));
+        if (!tern__mul_i64(rows, shape->dims[i], &rows))
+            return too_many(shape);
+    status = tern__dtype_bytes(dtype, rows, columns, bytes);
+    return status == TERN_OK ? check_strides(shape) : status;
+}
+
+static inline tern_status measure_bytes(tern_dtype dtype, const tern_shape *shape, size_t *bytes) {
+    if (TERN__UNLIKELY(!measure(dtype, shape, bytes)))
+        return measure_any(dtype, shape, bytes);
+    return TERN_OK;
+}
+
+/* -- creation ----------------------------------------------------------------------------------*/
+
+/* Shape and row-major strides, which do not overflow. */
+static inline void put_shape(tern_tensor *tensor, const tern_shape *shape) {
+    int64_t step = 1;
+    int rank = shape->rank;
+    for (int i = rank; i-- > 0;) {
+        int64_t dim = shape->dims[i];
+        tensor->dims[i] = dim;
+        tensor->dims[rank + i] = step;
+        step *= dim + (dim == 0);
+    }
+}
+
+/* Everything but dims and what the flags bring along. */
+static inline tern_tensor *put_header(void *block, tern_context *context, tern_dtype dtype,
+                                      int rank, unsigned flags) {
+    tern_tensor *tensor = block;
+    tensor->context = context;
+    atomic_init(&tensor->references, 1);
+    atomic_init(&tensor->holders, 1);
+    tensor->scope_index = 0;
+    tensor->dtype = (uint8_t)dtype;
+    tensor->rank = (uint8_t)rank;
+    tensor->flags = (uint8_t)flags;
+    return tensor;
+}
+
+/* Whoever has only tensors of a context, not itself, can release them and no more. */
+static SELDOM tern_status check_open(const tern_context *context, const char *op) {
+    if (atomic_load_explicit(&context->references, memory_order_relaxed) == 0)
+        return tern__fail(TERN_E_ARGUMENT, "%s: the context was destroyed", op);
+    return TERN_OK;
+}
+
+/* Hands a finished tensor to the open scope; releases it when that cannot take it. */
+static __attribute__((noinline)) tern_status join_scope(tern_tensor *tensor, tern_tensor **out) {
+    tern_status status = tern__scope_push(&tensor->context->scopes, tensor);
+    if (status != TERN_OK)
+        tern_tensor_release(tensor);
+    else
+        *out = tensor;
+    return status;
+}
+
+static inline tern_status hand_out(tern_tensor *tensor, tern_tensor **out) {
+    if (tensor->context->scopes.marked > 0)
+        return join_scope(tensor, out);
+    *out = tensor;
+    return TERN_OK;
+}
+
+/* A tensor that owns fresh bytes. */
+static inline tern_status create(tern_context *context, tern_dtype dtype, const tern_shape *shape,
+                                 size_t bytes, const char *op, tern_tensor **out) {
+    int rank = shape->rank;
+    bool is_inline = bytes < context->inline_below;
+    size_t offset = tern__inline_offset(rank);
+    tern__note note;
+    const tern__note *told = NULL;
+    tern_status status;
+    if (TERN__UNLIKELY(!context->is_plain)) {
+        note = (tern__note){op, tern_dtype_name(dtype), rank, shape->dims};
+        told = &note;
+        status = check_open(context, op);
+        if (status != TERN_OK)
+            return status;
+    }
+    void *block = NULL, *data = NULL;
+    status = tern__pool_alloc(
+        context->pool, is_inline ? offset + bytes : tern__header_bytes(rank),
+        (is_inline ? TERN__BLOCK_DATA : TERN__BLOCK_HEADER) | TERN__BLOCK_TENSOR, told, &block);
+    if (TERN__UNLIKELY(status != TERN_OK))
+        return status;
+    if (!is_inline) {
+        status = tern__pool_alloc(context->pool, bytes, TERN__BLOCK_DATA, told, &data);
+        if (TERN__UNLIKELY(status != TERN_OK)) {
+            tern__pool_free(context->pool, block, tern__header_bytes(rank),
+                            TERN__BLOCK_HEADER | TERN__BLOCK_TENSOR);
+            return status;
         }
-    return tern__dtype_bytes(dtype, rows, columns, bytes);
+    }
+    tern_tensor *tensor =
+        put_header(block, context, dtype, rank, is_inline ? TERN__TENSOR_INLINE : 0);
+    tensor->data = is_inline ? (char *)block + offset : data;
+    tensor->bytes = bytes;
+    put_shape(tensor, shape);
+    return hand_out(tensor, out);
 }
 
 tern_status tern_tensor_empty(tern_context *context, tern_dtype dtype, tern_shape shape,
                               tern_tensor **out) {
     *out = NULL;
-    size_t bytes = 0;
-    tern_status status = bytes_of(dtype, &shape, &bytes);
-    return status == TERN_OK ? create(context, dtype, &shape, bytes, NULL, out) : status;
+    size_t bytes;
+    tern_status status = measure_bytes(dtype, &shape, &bytes);
+    return status == TERN_OK ? create(context, dtype, &shape, bytes, "empty", out) : status;
 }
 
-tern_status tern__tensor_opaque(tern_context *context, tern_shape shape, size_t bytes,
-                                tern_tensor **out) {
+tern_status tern__tensor_empty(tern_context *context, tern_dtype dtype, const tern_shape *shape,
+                               const char *op, tern_tensor **out) {
     *out = NULL;
-    return create(context, TERN_TERNARY, &shape, bytes, NULL, out);
+    size_t bytes;
+    tern_status status = measure_bytes(dtype, shape, &bytes);
+    return status == TERN_OK ? create(context, dtype, shape, bytes, op, out) : status;
+}
+
+tern_status tern__tensor_opaque(tern_context *context, const tern_shape *shape, size_t bytes,
+                                const char *op, tern_tensor **out) {
+    *out = NULL;
+    tern_status status = check_strides(shape);
+    return status == TERN_OK ? create(context, TERN_TERNARY, shape, bytes, op, out) : status;
 }
 
 tern_status tern_tensor_zeros(tern_context *context, tern_dtype dtype, tern_shape shape,
                               tern_tensor **out) {
-    tern_status status = tern_tensor_empty(context, dtype, shape, out);
+    tern_status status = tern__tensor_empty(context, dtype, &shape, "zeros", out);
     if (status == TERN_OK)
-        memset((*out)->data, 0, (*out)->storage->bytes);
+        memset((*out)->data, 0, (*out)->bytes);
     return status;
 }
 
 tern_status tern_tensor_from_data(tern_context *context, tern_dtype dtype, tern_shape shape,
                                   const void *data, tern_tensor **out) {
-    tern_status status = tern_tensor_empty(context, dtype, shape, out);
-    if (status == TERN_OK && (*out)->storage->bytes > 0)
-        memcpy((*out)->data, data, (*out)->storage->bytes);
+    tern_status status = tern__tensor_empty(context, dtype, &shape, "from_data", out);
+    if (status == TERN_OK && (*out)->bytes > 0)
+        memcpy((*out)->data, data, (*out)->bytes);
     return status;
 }
 
-tern_status tern__tensor_adopt(tern_context *context, tern_dtype dtype, tern_shape shape,
-                               const void *data, void (*release)(void *), void *user,
-                               tern_tensor **out) {
+/* Where a borrowed tensor's callback lies. */
+static inline tern__tensor_callback *callback_of(tern_tensor *tensor) {
+    return (tern__tensor_callback *)(void *)(tensor->dims + 2 * tensor->rank);
+}
+
+tern_status tern__tensor_adopt(tern_context *context, tern_dtype dtype, const tern_shape *shape,
+                               const void *data, const tern__tensor_callback *callback,
+                               const char *op, tern_tensor **out) {
     *out = NULL;
-    size_t bytes = 0;
-    tern_status status = bytes_of(dtype, &shape, &bytes);
+    size_t bytes;
+    tern_status status = measure_bytes(dtype, shape, &bytes);
     if (status == TERN_OK && data == NULL)
         status = tern__fail(TERN_E_ARGUMENT, "borrowed data is NULL");
-    if (status == TERN_OK)
-        status = create(context, dtype, &shape, bytes, data, out);
-    if (status == TERN_OK) {
-        (*out)->storage->release = release;
-        (*out)->storage->release_user = user;
+    if (status != TERN_OK)
+        return status;
+    status = check_open(context, op);
+    if (status != TERN_OK)
+        return status;
+    tern__note note = {op, tern_dtype_name(dtype), shape->rank, shape->dims};
+    void *block = NULL;
+    status = tern__pool_alloc(context->pool,
+                              tern__header_bytes(shape->rank) +
+                                  (callback != NULL ? sizeof(tern__tensor_callback) : 0),
+                              TERN__BLOCK_HEADER | TERN__BLOCK_TENSOR, &note, &block);
+    if (status != TERN_OK)
+        return status;
+    tern_tensor *tensor = put_header(block, context, dtype, shape->rank, TERN__TENSOR_BORROWED);
+    tensor->data = (void *)(uintptr_t)data; /* never written: the flag says so */
+    tensor->bytes = bytes;
+    put_shape(tensor, shape);
+    if (callback != NULL) {
+        tensor->flags |= TERN__TENSOR_RELEASE;
+        *callback_of(tensor) = (tern__tensor_callback){NULL, NULL};
     }
+    status = hand_out(tensor, out);
+    if (status == TERN_OK && callback != NULL)
+        *callback_of(tensor) = *callback;
     return status;
 }
 
 tern_status tern_tensor_borrow(tern_context *context, tern_dtype dtype, tern_shape shape,
                                const void *data, tern_tensor **out) {
-    return tern__tensor_adopt(context, dtype, shape, data, NULL, NULL, out);
+    return tern__tensor_adopt(context, dtype, &shape, data, NULL, "borrow", out);
 }
 
-tern_status tern__tensor_view(const tern_tensor *tensor, int rank, const int64_t *dims,
-                              const int64_t *strides, void *data, tern_tensor **out) {
-    return header_create(tensor->storage, (tern_dtype)tensor->dtype, rank, dims, strides, data,
-                         out);
+/* One holder more for the owner of `tensor`'s bytes. When the only handle there is leads to the
+ * only holder, nobody else can reach the count. */
+static inline void hold(tern_tensor *owner, tern_tensor *tensor) {
+    if (atomic_load_explicit(&tensor->references, memory_order_acquire) == 1 &&
+        atomic_load_explicit(&owner->holders, memory_order_acquire) == 1)
+        atomic_store_explicit(&owner->holders, 2, memory_order_relaxed);
+    else
+        atomic_fetch_add_explicit(&owner->holders, 1, memory_order_relaxed);
+}
+
+tern_status tern__tensor_view(tern_tensor *tensor, const tern__view_layout *layout, const char *op,
+                              tern_tensor **out) {
+    tern_context *context = tensor->context;
+    tern_dtype dtype = (tern_dtype)tensor->dtype;
+    int rank = layout->rank;
+    tern__note note;
+    const tern__note *told = NULL;
+    tern_status status;
+    if (TERN__UNLIKELY(!context->is_plain)) {
+        note = (tern__note){op, tern_dtype_name(dtype), rank, layout->dims};
+        told = &note;
+        status = check_open(context, op);
+        if (status != TERN_OK)
+            return status;
+    }
+    void *block = NULL;
+    status = tern__pool_alloc(context->pool, tern__header_bytes(rank),
+                              TERN__BLOCK_HEADER | TERN__BLOCK_TENSOR, told, &block);
+    if (TERN__UNLIKELY(status != TERN_OK))
+        return status;
+    tern_tensor *view = put_header(block, context, dtype, rank, TERN__TENSOR_VIEW);
+    view->data = layout->data;
+    view->base = tensor->flags & TERN__TENSOR_VIEW ? tensor->base : tensor;
+    for (int i = 0; i < rank; i++) {
+        view->dims[i] = layout->dims[i];
+        view->dims[rank + i] = layout->strides[i];
+    }
+    hold(view->base, tensor);
+    return hand_out(view, out);
+}
+
+/* -- references --------------------------------------------------------------------------------*/
+
+/* A number of references that no live tensor has: 0 after release, or other bytes since then. */
+static inline bool is_impossible(int references) {
+    return (unsigned)references - 1u >= 1u << 30;
+}
+
+/* May look at a tensor that was released: its block is still mapped or used again, whatever a
+ * sanitizer thinks of it. */
+__attribute__((no_sanitize_address)) static inline int peek_references(const tern_tensor *tensor) {
+    return atomic_load_explicit(&tensor->references, memory_order_acquire);
+}
+
+__attribute__((no_sanitize_address)) static SELDOM void report_double(const tern_tensor *tensor) {
+    tern__context_report_double(tensor->context, tensor);
 }
 
 tern_tensor *tern_tensor_retain(tern_tensor *tensor) {
-    if (tensor != NULL)
+    if (tensor == NULL)
+        return NULL;
+    if (TERN__UNLIKELY(is_impossible(peek_references(tensor))))
+        report_double(tensor);
+    else
         atomic_fetch_add_explicit(&tensor->references, 1, memory_order_relaxed);
     return tensor;
 }
 
-void tern_tensor_release(tern_tensor *tensor) {
-    if (tensor == NULL ||
-        atomic_fetch_sub_explicit(&tensor->references, 1, memory_order_acq_rel) != 1)
+/* Gives the blocks of an owner back. `flag`: TERN__BLOCK_TENSOR while it still counts as one. The
+ * last block goes last: with it the context may go. */
+static inline void free_owner(tern__pool *pool, tern_tensor *owner, unsigned flag) {
+    size_t header = tern__header_bytes(owner->rank);
+    if (owner->flags & TERN__TENSOR_INLINE) {
+        tern__pool_free(pool, owner, tern__inline_offset(owner->rank) + owner->bytes,
+                        TERN__BLOCK_DATA | flag);
         return;
-    tern_context *context = tensor->context;
-    scope_remove(tensor);
-    storage_release(tensor->storage);
-    tern__pool_free(context->pool, tensor, header_bytes(tensor->rank));
-    atomic_fetch_sub_explicit(&context->live_tensors, 1, memory_order_relaxed);
-    tern__context_release(context);
+    }
+    if (owner->flags & TERN__TENSOR_RELEASE) {
+        const tern__tensor_callback *callback = callback_of(owner);
+        if (callback->release != NULL)
+            callback->release(callback->user);
+        header += sizeof *callback;
+    } else if (!(owner->flags & TERN__TENSOR_BORROWED)) {
+        tern__pool_free(pool, owner->data, owner->bytes, TERN__BLOCK_DATA);
+    }
+    tern__pool_free(pool, owner, header, TERN__BLOCK_HEADER | flag);
 }
 
-tern_tensor *tern_tensor_keep(tern_tensor *tensor) {
-    if (tensor != NULL)
-        scope_remove(tensor);
-    return tensor;
+/* True when the caller's was the last holder. */
+static inline bool drop_holder(tern_tensor *owner) {
+    return atomic_load_explicit(&owner->holders, memory_order_acquire) == 1 ||
+           atomic_fetch_sub_explicit(&owner->holders, 1, memory_order_acq_rel) == 1;
+}
+
+/* The last handle of an owner goes while views are alive: it is no tensor any more, its block stays
+ * until the last view goes. */
+static SELDOM void leave_to_views(tern__pool *pool, tern_tensor *owner) {
+    tern__pool_tensor_gone(pool);
+    if (drop_holder(owner))
+        free_owner(pool, owner, 0);
+}
+
+static void free_view(tern__pool *pool, tern_tensor *view) {
+    tern_tensor *owner = view->base;
+    tern__pool_free(pool, view, tern__header_bytes(view->rank),
+                    TERN__BLOCK_HEADER | TERN__BLOCK_TENSOR);
+    if (drop_holder(owner))
+        free_owner(pool, owner, 0);
+}
+
+/* One of several handles; true when the others went meanwhile. */
+static SELDOM bool drop_reference(tern_tensor *tensor, int references) {
+    if (is_impossible(references)) {
+        report_double(tensor);
+        return false;
+    }
+    return atomic_fetch_sub_explicit(&tensor->references, 1, memory_order_acq_rel) == 1;
+}
+
+void tern_tensor_release(tern_tensor *tensor) {
+    if (tensor == NULL)
+        return;
+    int references = peek_references(tensor);
+    /* Who has the only handle shares the count with nobody. */
+    if (TERN__UNLIKELY(references != 1) && !drop_reference(tensor, references))
+        return;
+    tern_context *context = tensor->context;
+    tern__pool *pool = context->pool;
+    if (tensor->scope_index != 0)
+        tern__scope_remove(&context->scopes, tensor);
+    atomic_store_explicit(&tensor->references, 0, memory_order_relaxed);
+    if (tensor->flags & TERN__TENSOR_VIEW)
+        free_view(pool, tensor);
+    else if (TERN__UNLIKELY(atomic_load_explicit(&tensor->holders, memory_order_acquire) != 1))
+        leave_to_views(pool, tensor);
+    else
+        free_owner(pool, tensor, TERN__BLOCK_TENSOR);
 }
 
 /* -- looking -----------------------------------------------------------------------------------*/
@@ -277,8 +440,8 @@ int64_t tern_tensor_count(const tern_tensor *tensor) {
 
 size_t tern_tensor_bytes(const tern_tensor *tensor) {
     const tern__dtype_info *info = tern__dtype((tern_dtype)tensor->dtype);
-    if (info->block_elements != 1) /* block types are never cut: the storage is theirs */
-        return tensor->storage->bytes;
+    if (info->block_elements != 1) /* block types are never cut: all bytes are theirs */
+        return tern__tensor_owner(tensor)->bytes;
     return (size_t)tern_tensor_count(tensor) * (size_t)info->block_bytes;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The structure behind tern_tensor and tern_context. Layers above read the fields; only tensor.c
- * and context.c write them after creation. */
+ * The structure behind tern_tensor and tern_context. Layers above read the fields; only the files
+ * of this folder write them after creation. */
 #ifndef TERN__TENSOR_H
 #define TERN__TENSOR_H
 
@@ -9,44 +9,82 @@
 #include <tern/tensor.h>
 
 #include "memory/pool.h"
+#include "tensor/scope.h"
 
-/* What tensors of one context share. Lives until the context handle and all tensors are gone:
- * `references` counts the handle and every storage and tensor. */
+/* What tensors of one context share. `references` counts the handle, the models and the sessions;
+ * when it is 0 the pool is abandoned, and whoever gives its last block back frees the context. */
 struct tern_context {
     atomic_long references;
-    atomic_long live_tensors;
     tern__pool *pool;
-    struct tern__device *device; /* closed when the last reference goes */
+    bool is_plain;       /* no notes are kept and the pool is not abandoned */
+    bool reports_leaks;  /* as events; else a message says how much is left */
+    bool is_poisoning;   /* the pool overwrites what is released: level FULL */
+    size_t inline_below; /* data of fewer bytes lie in the block of their header */
+    tern__scopes scopes;
+    struct tern__device *device; /* closed when the context is freed */
     void (*device_close)(struct tern__device *device);
-    tern_tensor *scope_top; /* newest tensor that a scope owns, linked by scope_next */
-    int scope_depth;
+    tern_context *next, *previous; /* all contexts, newest first */
     char description[384];
 };
 
-/* The bytes that views share. */
-typedef struct tern__storage {
-    atomic_int references;
-    bool is_borrowed;
-    tern_context *context;
-    void *data;
-    size_t bytes;
-    void (*release)(void *user); /* called when a borrowed storage goes; may be NULL */
-    void *release_user;
-} tern__storage;
+enum {
+    TERN__TENSOR_VIEW = 1,     /* the bytes are those of `base` */
+    TERN__TENSOR_INLINE = 2,   /* the bytes follow in the same block, at tern__inline_offset */
+    TERN__TENSOR_BORROWED = 4, /* the bytes are somebody else's and never written */
+    TERN__TENSOR_RELEASE = 8,  /* borrowed, with a tern__tensor_callback behind the strides */
+};
 
-/* Invariant: every element that shape and strides reach lies inside the storage. Block types
- * (block_elements > 1) and TERNARY are contiguous, at least rank 1. */
+/* A tensor is an owner of bytes or a view of an owner; a view of a view refers to the owner.
+ *
+ * Invariants: every element that shape and strides reach lies inside the owner's bytes. Block types
+ * (block_elements > 1) and TERNARY are contiguous, at least rank 1. The block of an owner lives as
+ * long as it has holders: all its handles together are one, each view is one.
+ *
+ * A pool may overwrite the first 16 bytes of a block that was released, no more of it; `references`
+ * stays 0 and `context` what it was until the block is used again, so that a second release can be
+ * noticed. (Level FULL overwrites all of it: 0x7ff57ff5 is no number of references either.) */
 struct tern_tensor {
-    atomic_int references;
+    void *data; /* the first element */
+    union {
+        size_t bytes;      /* of an owner */
+        tern_tensor *base; /* of a view: the owner */
+    };
+    tern_context *context;
+    atomic_int references; /* handles */
+    atomic_int holders;    /* of an owner */
+    uint32_t scope_index;  /* place on the context's stack of scopes; 0: the caller's */
     uint8_t dtype;
     uint8_t rank;
-    int scope_depth; /* 0: the caller's; else the depth of the owning scope */
-    tern_context *context;
-    tern__storage *storage;
-    void *data;
-    tern_tensor *scope_next, *scope_previous;
+    uint8_t flags;
     int64_t dims[]; /* rank dimensions, then rank strides in elements */
 };
+
+_Static_assert(offsetof(tern_tensor, dims) == 40, "104 bytes at rank 4");
+_Static_assert(offsetof(tern_tensor, context) >= 16, "stays readable after release");
+
+/* What a borrowed tensor calls when its last holder goes. */
+typedef struct tern__tensor_callback {
+    void (*release)(void *user);
+    void *user;
+} tern__tensor_callback;
+
+static inline size_t tern__header_bytes(int rank) {
+    return sizeof(tern_tensor) + 2 * (size_t)rank * sizeof(int64_t);
+}
+
+/* Of the data in a block that holds header and data. */
+static inline size_t tern__inline_offset(int rank) {
+    return (tern__header_bytes(rank) + 63) & ~(size_t)63;
+}
+
+/* The owner of the bytes: the tensor itself or what it is a view of. */
+static inline const tern_tensor *tern__tensor_owner(const tern_tensor *t) {
+    return t->flags & TERN__TENSOR_VIEW ? t->base : t;
+}
+
+static inline bool tern__tensor_is_borrowed(const tern_tensor *t) {
+    return tern__tensor_owner(t)->flags & TERN__TENSOR_BORROWED;
+}
 
 static inline const int64_t *tern__dims(const tern_tensor *t) {
     return t->dims;
@@ -65,25 +103,43 @@ static inline int64_t tern__stride_back(const tern_tensor *t, int back) {
     return t->dims[2 * t->rank - back];
 }
 
+/* tern_context.inline_below of a context with this tracking level. */
+size_t tern__inline_below(tern_tracking tracking);
+
 /* A context without a device: used by tern_context_create in the ops layer, which adds one. */
-tern_status tern__context_create(size_t max_bytes, tern_context **context);
+tern_status tern__context_create(const tern_options *options, tern_context **context);
 void tern__context_retain(tern_context *context);
 void tern__context_release(tern_context *context);
 
+/* A handle that was released before is released or retained again: reports it to its context, or
+ * to the log when that cannot be told any more. */
+void tern__context_report_double(const tern_context *maybe, const tern_tensor *tensor);
+
+/* tern_tensor_empty by the name of the operation that makes the tensor: static storage, for leak
+ * reports. So `op` everywhere below. */
+tern_status tern__tensor_empty(tern_context *context, tern_dtype dtype, const tern_shape *shape,
+                               const char *op, tern_tensor **out);
+
 /* A tensor of `bytes` opaque bytes (dtype TERNARY), shape as given. */
-tern_status tern__tensor_opaque(tern_context *context, tern_shape shape, size_t bytes,
-                                tern_tensor **out);
+tern_status tern__tensor_opaque(tern_context *context, const tern_shape *shape, size_t bytes,
+                                const char *op, tern_tensor **out);
 
-/* Borrows like tern_tensor_borrow; `release(user)` is called when the last view goes. On failure
- * nothing is called. */
-tern_status tern__tensor_adopt(tern_context *context, tern_dtype dtype, tern_shape shape,
-                               const void *data, void (*release)(void *), void *user,
-                               tern_tensor **out);
+/* Borrows like tern_tensor_borrow; the callback, when there is one, is called when the last holder
+ * goes. On failure nothing is called. */
+tern_status tern__tensor_adopt(tern_context *context, tern_dtype dtype, const tern_shape *shape,
+                               const void *data, const tern__tensor_callback *callback,
+                               const char *op, tern_tensor **out);
 
-/* A view: a new header on the tensor's storage; `data` is its first element. The caller has made
- * sure that it stays inside. */
-tern_status tern__tensor_view(const tern_tensor *tensor, int rank, const int64_t *dims,
-                              const int64_t *strides, void *data, tern_tensor **out);
+/* The dimensions of a view, strides in elements, and its first element. */
+typedef struct tern__view_layout {
+    int rank;
+    const int64_t *dims, *strides;
+    void *data;
+} tern__view_layout;
+
+/* A view: a new header on the tensor's bytes. The caller has made sure that it stays inside. */
+tern_status tern__tensor_view(tern_tensor *tensor, const tern__view_layout *layout, const char *op,
+                              tern_tensor **out);
 
 /* Writes "(2, 3)" for the dims into `text`; returns text. */
 #define TERN__SHAPE_TEXT 192

@@ -37,10 +37,12 @@ static tern_status check_axis(const char *op, const layout *view, int *axis) {
     return TERN_OK;
 }
 
-static tern_status close_layout(tern_tensor *tensor, const layout *view, tern_tensor **out) {
+static tern_status close_layout(const char *op, tern_tensor *tensor, const layout *view,
+                                tern_tensor **out) {
     const tern__dtype_info *info = tern__dtype((tern_dtype)tensor->dtype);
     uint8_t *data = (uint8_t *)tensor->data + view->offset * info->block_bytes;
-    return tern__tensor_view(tensor, view->rank, view->dims, view->strides, data, out);
+    return tern__tensor_view(
+        tensor, &(tern__view_layout){view->rank, view->dims, view->strides, data}, op, out);
 }
 
 /* Fills in a dimension of -1 and checks that the counts agree. */
@@ -125,7 +127,7 @@ tern_status tern_tensor_reshape(tern_tensor *tensor, tern_shape shape, tern_tens
     view.rank = shape.rank;
     memcpy(view.dims, shape.dims, sizeof view.dims);
     memcpy(view.strides, strides, sizeof view.strides);
-    return close_layout(tensor, &view, out);
+    return close_layout("reshape", tensor, &view, out);
 }
 
 tern_status tern_tensor_permute(tern_tensor *tensor, const int *axes, tern_tensor **out) {
@@ -144,7 +146,7 @@ tern_status tern_tensor_permute(tern_tensor *tensor, const int *axes, tern_tenso
         view.dims[i] = from.dims[axis];
         view.strides[i] = from.strides[axis];
     }
-    return status == TERN_OK ? close_layout(tensor, &view, out) : status;
+    return status == TERN_OK ? close_layout("permute", tensor, &view, out) : status;
 }
 
 tern_status tern_tensor_transpose(tern_tensor *tensor, int axis0, int axis1, tern_tensor **out) {
@@ -161,7 +163,7 @@ tern_status tern_tensor_transpose(tern_tensor *tensor, int axis0, int axis1, ter
     view.strides[axis0] = view.strides[axis1];
     view.dims[axis1] = dim;
     view.strides[axis1] = stride;
-    return close_layout(tensor, &view, out);
+    return close_layout("transpose", tensor, &view, out);
 }
 
 tern_status tern_tensor_slice(tern_tensor *tensor, int axis, int64_t begin, int64_t end,
@@ -181,7 +183,7 @@ tern_status tern_tensor_slice(tern_tensor *tensor, int axis, int64_t begin, int6
     view.offset = first < last ? first * view.strides[axis] : 0;
     view.dims[axis] = (last - first) / step + ((last - first) % step != 0);
     view.strides[axis] *= view.dims[axis] > 1 ? step : 1; /* may not overflow when it is used */
-    return close_layout(tensor, &view, out);
+    return close_layout("slice", tensor, &view, out);
 }
 
 tern_status tern_tensor_select(tern_tensor *tensor, int axis, int64_t index, tern_tensor **out) {
@@ -201,7 +203,7 @@ tern_status tern_tensor_select(tern_tensor *tensor, int axis, int64_t index, ter
         view.dims[i] = view.dims[i + 1];
         view.strides[i] = view.strides[i + 1];
     }
-    return close_layout(tensor, &view, out);
+    return close_layout("select", tensor, &view, out);
 }
 
 tern_status tern_tensor_broadcast(tern_tensor *tensor, tern_shape shape, tern_tensor **out) {
@@ -227,5 +229,5 @@ tern_status tern_tensor_broadcast(tern_tensor *tensor, tern_shape shape, tern_te
     tern__broadcast_strides(tensor, &shape, view.strides);
     view.rank = shape.rank;
     memcpy(view.dims, shape.dims, sizeof view.dims);
-    return close_layout(tensor, &view, out);
+    return close_layout("broadcast", tensor, &view, out);
 }

@@ -47,6 +47,33 @@ static void pages_are_zeroed_and_lazy(void **state) {
     assert_null(tern__os()->pages_map(SIZE_MAX / 2));
 }
 
+static void dropped_pages_stay_usable(void **state) {
+    (void)state;
+    const size_t mib = 1 << 20, page = tern__os_page_size();
+    unsigned char *pages = tern__os()->pages_map(32 * mib);
+    assert_non_null(pages);
+    memset(pages, 7, 32 * mib);
+    uint64_t before = tern__os_resident_bytes();
+    /* Not the pages that lie in the range with a part only. */
+    tern__os()->pages_drop(pages + 1, 24 * mib);
+    uint64_t after = tern__os_resident_bytes();
+    assert_int_equal(pages[page - 1], 7);
+    assert_int_equal(pages[24 * mib], 7);
+    assert_int_equal(pages[32 * mib - 1], 7);
+    tern__os()->pages_drop(pages + 25 * mib + 100, 50); /* no whole page inside */
+    assert_int_equal(pages[25 * mib + 100], 7);
+#if defined(__linux__)
+    assert_true(before == 0 || before - after >= 20 * mib);
+    for (size_t i = page; i < 24 * mib; i++)
+        assert_true(pages[i] == 0);
+#else
+    (void)before, (void)after;
+#endif
+    memset(pages, 9, 32 * mib);
+    assert_int_equal(pages[12 * mib], 9);
+    tern__os()->pages_unmap(pages, 32 * mib);
+}
+
 /* A temporary file with `bytes` known bytes; the descriptor of the reader. */
 static int open_temporary(size_t bytes) {
     char path[] = "/tmp/tern-test-XXXXXX";
@@ -184,7 +211,7 @@ static void a_table_of_ones_own(void **state) {
     tern__os_set(&table);
     assert_ptr_equal(tern__os(), &table);
     tern__pool *pool = (tern__pool *)&table;
-    tern_status pool_status = tern__pool_create(0, &pool);
+    tern_status pool_status = tern__pool_create(&(tern__pool_options){0}, &pool);
     tern__team *team = (tern__team *)&table;
     tern_status team_status = tern__team_create(1, &team);
     tern__os_set(NULL);
@@ -206,6 +233,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_memory_is_zeroed),
         cmocka_unit_test(pages_are_zeroed_and_lazy),
+        cmocka_unit_test(dropped_pages_stay_usable),
         cmocka_unit_test(a_file_is_read_through_its_mapping),
         cmocka_unit_test(what_is_no_file_is_told),
         cmocka_unit_test(a_pipe_does_not_hang),

@@ -251,9 +251,9 @@ static size_t least_room(tern_context *own, tern_session *session, size_t limit,
     return high;
 }
 
-/* A room that one batch fits and the later ones do not, since they have scores of more positions.
- */
-static void failure_in_a_later_batch(void **state) {
+/* Every batch asks for the same memory, however many positions lie before it: a room that fits the
+ * first one fits all, and one byte less fails at once. */
+static void one_room_for_all_batches(void **state) {
     (void)state;
     enum { FIRST = 5, REST = TOKENS - FIRST, BATCH = 4 };
     const size_t limit = 4 << 20;
@@ -264,9 +264,9 @@ static void failure_in_a_later_batch(void **state) {
     test_ok(tern_session_create(own, model, &(tern_session_options){.batch = BATCH}, &session));
     test_ok(tern_session_eval(session, ids, FIRST, TERN_LOGITS_NONE, NULL));
     size_t room = least_room(own, session, limit, BATCH);
-    test_status(eval_with_room(own, session, limit, room, REST, TERN_LOGITS_LAST, logits),
+    test_status(eval_with_room(own, session, limit, room - 1, REST, TERN_LOGITS_LAST, logits),
                 TERN_E_LIMIT);
-    test_ok(tern_session_eval(session, ids + FIRST, REST, TERN_LOGITS_LAST, logits));
+    test_ok(eval_with_room(own, session, limit, room, REST, TERN_LOGITS_LAST, logits));
     test_same_floats(logits, behind(TOKENS), V, "logits after a failure");
     tern_session_destroy(session);
     tern_context_destroy(own);
@@ -421,7 +421,7 @@ int main(void) {
         cmocka_unit_test(levels_and_threads),
         cmocka_unit_test(full_context),
         cmocka_unit_test(wrong_calls),
-        cmocka_unit_test(failure_in_a_later_batch),
+        cmocka_unit_test(one_room_for_all_batches),
         cmocka_unit_test(failures_everywhere),
         cmocka_unit_test(shared_model),
         cmocka_unit_test(lives),

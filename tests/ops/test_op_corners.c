@@ -448,6 +448,34 @@ static void results_of_two_contexts(void **state) {
     tern_context_destroy(own);
 }
 
+/* Outside scopes an operation leaves its result and nothing else, also when it had to copy operands
+ * or to look at them as matrices. */
+static void nothing_besides_the_result(void **state) {
+    (void)state;
+    tern_context *own = NULL;
+    tern_tensor *in[6] = {NULL}, *y[6] = {NULL};
+    test_ok(tern_context_create(&(tern_options){.threads = 1}, &own));
+    test_ok(tern_tensor_randn(own, TERN_F32, TERN_SHAPE(6, 5, 4), 96, &in[0]));
+    test_ok(tern_tensor_transpose(in[0], 0, 2, &in[1])); /* (4, 5, 6), strided */
+    test_ok(tern_tensor_randn(own, TERN_F32, TERN_SHAPE(3, 6), 97, &in[2]));
+    test_ok(tern_tensor_select(in[0], 2, 1, &in[3])); /* (6, 5), strided */
+    test_ok(tern_tensor_select(in[3], 1, 2, &in[4])); /* (6), strided */
+    test_ok(tern_rope_table(own, 9, 6, 10000, &in[5]));
+    test_ok(tern_linear(in[1], in[2], &y[0]));
+    test_ok(tern_linear(in[4], in[2], &y[1]));
+    test_ok(tern_rms_norm(in[1], in[4], 1e-5f, &y[2]));
+    test_ok(tern_softmax(in[1], false, &y[3]));
+    test_ok(tern_rope(in[1], in[5], 0, &y[4]));
+    test_ok(tern_contiguous(in[1], &y[5]));
+    assert_int_equal(tern_context_memory(own).live_tensors, 12);
+    for (int i = 0; i < 6; i++) {
+        tern_tensor_release(in[i]);
+        tern_tensor_release(y[i]);
+    }
+    assert_int_equal(tern_context_memory(own).live_bytes, 0);
+    tern_context_destroy(own);
+}
+
 static void levels_from_environment(void **state) {
     (void)state;
     char old[64] = "";
@@ -474,12 +502,23 @@ static void levels_from_environment(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_scope, end_scope)
     const struct CMUnitTest tests[] = {
-        TEST(long_rows_of_blocks),     TEST(zero_scale_first),     TEST(dirty_padding),
-        TEST(threads_pack_alike),      TEST(threads_fail_packing), TEST(wrong_weights),
-        TEST(long_widened_products),   TEST(single_rows),          TEST(wide_groups),
-        TEST(wrong_attention),         TEST(strided_lookups),      TEST(threaded_strides),
-        TEST(dirty_causal_softmax),    TEST(strided_inputs),       TEST(results_of_two_contexts),
+        TEST(long_rows_of_blocks),
+        TEST(zero_scale_first),
+        TEST(dirty_padding),
+        TEST(threads_pack_alike),
+        TEST(threads_fail_packing),
+        TEST(wrong_weights),
+        TEST(long_widened_products),
+        TEST(single_rows),
+        TEST(wide_groups),
+        TEST(wrong_attention),
+        TEST(strided_lookups),
+        TEST(threaded_strides),
+        TEST(dirty_causal_softmax),
+        TEST(strided_inputs),
+        TEST(results_of_two_contexts),
         TEST(levels_from_environment),
+        TEST(nothing_besides_the_result),
     };
     return cmocka_run_group_tests(tests, open_context, close_context);
 }

@@ -91,11 +91,20 @@ static void creation(void **state) {
     tern_tensor_release(t);
     test_ok(tern_tensor_empty(context, TERN_F32, TERN_SHAPE(3, 0, 2), &t));
     assert_int_equal(tern_tensor_count(t), 0);
+    assert_int_equal(tern_tensor_bytes(t), 0);
+    const int64_t strides[] = {2, 2, 1}; /* a dimension of 0 counts as 1 */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tern_tensor_stride(t, i), strides[i]);
     tern_tensor_release(t);
 
     t = (tern_tensor *)&context; /* must become NULL */
     test_status(tern_tensor_empty(context, TERN_F32, TERN_SHAPE(2, -1), &t), TERN_E_SHAPE);
     assert_null(t);
+    test_status(tern_tensor_empty(context, TERN_F32, TERN_SHAPE(-2, -3), &t), TERN_E_SHAPE);
+    test_status(tern_tensor_empty(context, TERN_F64, TERN_SHAPE(1LL << 60), &t), TERN_E_SHAPE);
+    test_status(tern_tensor_empty(context, (tern_dtype)15, TERN_SHAPE(1), &t), TERN_E_DTYPE);
+    test_status(tern_tensor_empty(context, (tern_dtype)-1, TERN_SHAPE(1), &t), TERN_E_DTYPE);
+    test_status(tern_tensor_empty(context, TERN_F32, (tern_shape){.rank = -1}, &t), TERN_E_SHAPE);
     test_status(tern_tensor_empty(context, TERN_F32, TERN_SHAPE(1LL << 40, 1LL << 40), &t),
                 TERN_E_SHAPE);
     test_status(tern_tensor_empty(context, TERN_F32, TERN_SHAPE(0, 1LL << 40, 1LL << 40), &t),

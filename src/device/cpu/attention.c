@@ -62,24 +62,34 @@ static void do_attention(void *argument, int64_t begin, int64_t end, int lane) {
         attend(job, index % queries, index / queries, scores);
 }
 
+/* Positions that there is scratch for: those of the whole cache that keys are a part of, whatever
+ * part of it is seen, so that every step of a session asks the pool for the same block. It takes 32
+ * bytes a position and thread, the cache itself kilobytes. */
+static int64_t scratch_positions(const tern_tensor *keys) {
+    int64_t row = tern__strides(keys)[1];
+    return tern__max_i64(keys->dims[1], row > 0 ? tern__strides(keys)[0] / row : 0);
+}
+
 tern_status tern__cpu_attention(tern__device *device, const tern__op_call *call) {
     tern__cpu_device *cpu = tern__cpu_of(device);
     const tern_tensor *q = call->in[0], *keys = call->in[1];
     attention_job job = {.cpu = cpu, .call = call};
     size_t bytes = (size_t)tern__team_size(cpu->team) * GROUP_MAX * sizeof(float);
     size_t stride = 0;
-    if (!tern__round_up_size((size_t)keys->dims[1], 16, &stride) ||
+    if (!tern__round_up_size((size_t)scratch_positions(keys), 16, &stride) ||
         !tern__mul_size(bytes, stride, &bytes))
         return tern__fail(TERN_E_SHAPE, "attention: %lld positions are too many",
                           (long long)keys->dims[1]);
     job.score_stride = (int64_t)stride;
     void *block = NULL;
-    tern_status status = tern__pool_alloc(call->context->pool, bytes, &block);
+    static const tern__note note = {.op = "attention", .rank = -1};
+    tern_status status =
+        tern__pool_alloc(call->context->pool, bytes, TERN__BLOCK_DATA, &note, &block);
     if (status != TERN_OK)
         return status;
     job.scores = block;
     tern__team_run(cpu->team, q->dims[0] * keys->dims[0],
                    tern__max_i64(1, POSITIONS_GRAIN / keys->dims[1]), do_attention, &job);
-    tern__pool_free(call->context->pool, block, bytes);
+    tern__pool_free(call->context->pool, block, bytes, TERN__BLOCK_DATA);
     return TERN_OK;
 }

@@ -91,6 +91,9 @@ static void do_pack(void *argument, int64_t begin, int64_t end, int lane) {
     }
 }
 
+static const tern__note pack_note = {.op = "pack", .rank = -1};
+static const tern__note linear_note = {.op = "ternary_linear", .rank = -1};
+
 static tern_status run_pack(tern__cpu_device *cpu, tern_context *context,
                             const tern__trit_source *source, packed *target) {
     size_t threads = (size_t)tern__team_size(cpu->team);
@@ -99,10 +102,12 @@ static tern_status run_pack(tern__cpu_device *cpu, tern_context *context,
     size_t panel_rows = (size_t)target->kernel->panel_rows;
     job.codes_bytes = (panel_rows * (size_t)target->k + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
     job.scale_count = panel_rows * (size_t)target->scale_blocks;
+    size_t codes_bytes = threads * job.codes_bytes;
+    size_t scales_bytes = threads * job.scale_count * sizeof(float);
     void *codes = NULL, *scales = NULL;
     tern_status status;
-    TERN__TRY(tern__pool_alloc(context->pool, threads * job.codes_bytes, &codes));
-    TERN__TRY(tern__pool_alloc(context->pool, threads * job.scale_count * sizeof(float), &scales));
+    TERN__TRY(tern__pool_alloc(context->pool, codes_bytes, TERN__BLOCK_DATA, &pack_note, &codes));
+    TERN__TRY(tern__pool_alloc(context->pool, scales_bytes, TERN__BLOCK_DATA, &pack_note, &scales));
     job.codes = codes;
     job.scales = scales;
     tern__team_run(cpu->team, target->panels, 4, do_pack, &job);
@@ -110,8 +115,8 @@ static tern_status run_pack(tern__cpu_device *cpu, tern_context *context,
     if (status != TERN_OK)
         tern__fail(status, "%s", job.detail);
 done:
-    tern__pool_free(context->pool, scales, threads * job.scale_count * sizeof(float));
-    tern__pool_free(context->pool, codes, threads * job.codes_bytes);
+    tern__pool_free(context->pool, scales, scales_bytes, TERN__BLOCK_DATA);
+    tern__pool_free(context->pool, codes, codes_bytes, TERN__BLOCK_DATA);
     return status;
 }
 
@@ -144,7 +149,7 @@ tern_status tern__cpu_pack(tern__device *device, tern_context *context,
                           (long long)source->columns);
     tern_tensor *weight = NULL;
     tern_status status = tern__tensor_opaque(
-        context, (tern_shape){2, {source->rows, source->columns}}, total, &weight);
+        context, &(tern_shape){2, {source->rows, source->columns}}, total, source->op, &weight);
     if (status != TERN_OK)
         return status;
     memcpy(weight->data, &plan, sizeof plan);
@@ -299,7 +304,7 @@ tern_status tern__cpu_ternary_linear(tern__device *device, const tern__op_call *
     tern__pool *pool = call->context->pool;
     scratch_plan plan = plan_scratch(w, job.n, job.act.q_stride);
     void *scratch = NULL;
-    status = tern__pool_alloc(pool, plan.bytes, &scratch);
+    status = tern__pool_alloc(pool, plan.bytes, TERN__BLOCK_DATA, &linear_note, &scratch);
     if (status != TERN_OK)
         return status;
     uint8_t *base = scratch;
@@ -316,6 +321,6 @@ tern_status tern__cpu_ternary_linear(tern__device *device, const tern__op_call *
     int64_t grain = tern__round_up_i64(tern__max_i64(1, (32 << 10) / panel_bytes), line_panels);
     tern__team_run(cpu->team, w->panels, grain, w->scale_blocks > 0 ? do_block_panels : do_panels,
                    &job);
-    tern__pool_free(pool, scratch, plan.bytes);
+    tern__pool_free(pool, scratch, plan.bytes, TERN__BLOCK_DATA);
     return TERN_OK;
 }

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * Shared libraries that a machine may have or not: opened at run time, never needed to start. */
+#ifndef TERN__LIBRARY_H
+#define TERN__LIBRARY_H
+
+#include <stddef.h>
+
+typedef struct tern__library tern__library;
+
+/* Opens `name` as the dynamic linker finds it. Its symbols stay out of the program's own lookups,
+ * and its code stays mapped after close: threads may still have destructors of it to run. NULL:
+ * `why` tells, in the system's words. */
+tern__library *tern__library_open(const char *name, char *why, size_t why_size);
+
+/* NULL: it has none of that name. A function's address is copied into a function pointer with
+ * memcpy, as ISO C has no conversion. */
+void *tern__library_symbol(tern__library *library, const char *name);
+
+void tern__library_close(tern__library *library); /* NULL is fine */
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Target T3 over a live set: the owner thread, N threads with N contexts, and release by a thread
+ * that does not own the context. The sides (the pool at two tracking levels, and each allocator
+ * that is installed) take turns, round by round. A sample is the time of one batch divided by its
+ * 64 tensors; the first batches of a round, which find the caches as another side left them, do not
+ * count.
+ */
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "base/os.h"
+#include "base/status.h"
+#include "base/threads.h"
+#include "bench/memory_bench.h"
+#include "bench/memory_churn.h"
+#include "bench/statistics.h"
+
+enum { SIDES = 2 + TERN__PEERS, SIDE_COUNTS = 0, SIDE_SITES = 1, SIDE_PEERS = 2 };
+enum { WARM_BATCHES = 32, ROUND_BATCHES = 128, PLAN_BATCHES = 2048, RING = 4 };
+static const uint64_t PLAN_SEED = 11;
+
+/* Batches between the thread that creates and the one that releases. */
+typedef struct ring {
+    void *taken[RING][TERN__CHURN_BATCH];
+    _Atomic int64_t made, released;
+} ring;
+
+/* What one call of the team does, on each of its lanes at the same time. */
+typedef enum churn_phase { PHASE_OPEN, PHASE_RUN, PHASE_HAND_OVER, PHASE_CLOSE } churn_phase;
+
+typedef struct churn_crew {
+    tern__team *team;
+    int lanes;
+    tern__churn_plan *plan;
+    tern__churn_side side[SIDES];
+    bool is_here[SIDES];
+    tern__churn *churns; /* (sides, lanes) */
+    double *samples;     /* (sides, lanes, capacity) ns */
+    int64_t counts[SIDES];
+    int64_t capacity; /* samples of a lane */
+    uint64_t *stamps; /* (lanes, WARM + ROUND + 1) */
+    ring *ring;
+
+    /* Of the call under way. */
+    churn_phase phase;
+    int at; /* side */
+    atomic_int arrived;
+    _Atomic tern_status status;
+    tern__lock lock; /* guards `text` */
+    char text[256];
+} churn_crew;
+
+static void note_failure(churn_crew *crew, tern_status status) {
+    tern__lock_acquire(&crew->lock);
+    if (atomic_load(&crew->status) == TERN_OK) {
+        snprintf(crew->text, sizeof crew->text, "%s", tern_last_error());
+        atomic_store(&crew->status, status);
+    }
+    tern__lock_release(&crew->lock);
+}
+
+/* -- what a lane does --------------------------------------------------------------------------*/
+
+static uint64_t *stamps_of(const churn_crew *crew, int lane) {
+    return crew->stamps + (size_t)lane * (WARM_BATCHES + ROUND_BATCHES + 1);
+}
+
+static void keep_samples(churn_crew *crew, int lane, const double *ns, int64_t count) {
+    int64_t begin = crew->counts[crew->at];
+    double *samples =
+        crew->samples + ((int64_t)crew->at * crew->lanes + lane) * crew->capacity + begin;
+    for (int64_t i = 0; i < count; i++)
+        samples[i] = ns[i];
+}
+
+static tern_status run_round(churn_crew *crew, int lane) {
+    tern__churn *churn = &crew->churns[crew->at * crew->lanes + lane];
+    uint64_t *stamps = stamps_of(crew, lane);
+    tern_status status = tern__churn_run(churn, WARM_BATCHES + ROUND_BATCHES, stamps);
+    double ns[ROUND_BATCHES];
+    for (int i = 0; i < ROUND_BATCHES && status == TERN_OK; i++) {
+        uint64_t ticks = stamps[WARM_BATCHES + i + 1] - stamps[WARM_BATCHES + i];
+        ns[i] = (double)ticks / TERN__CHURN_BATCH;
+    }
+    if (status == TERN_OK)
+        keep_samples(crew, lane, ns, ROUND_BATCHES);
+    return status;
+}
+
+/* Lane 0 owns the set and makes new members; a failure leaves empty places, so lane 1 always gets
+ * its batches. */
+static tern_status create_for_other(churn_crew *crew) {
+    tern__churn *churn = &crew->churns[crew->at * crew->lanes];
+    ring *r = crew->ring;
+    tern_status status = TERN_OK;
+    for (int64_t b = 0; b < WARM_BATCHES + ROUND_BATCHES; b++) {
+        while (b - atomic_load_explicit(&r->released, memory_order_acquire) >= RING)
+            ;
+        tern__churn_take(churn, r->taken[b % RING]);
+        atomic_store_explicit(&r->made, b + 1, memory_order_release);
+        tern_status made = tern__churn_refill(churn);
+        status = made != TERN_OK ? made : status;
+    }
+    return status;
+}
+
+static tern_status release_for_other(churn_crew *crew) {
+    ring *r = crew->ring;
+    double ns[ROUND_BATCHES];
+    for (int64_t b = 0; b < WARM_BATCHES + ROUND_BATCHES; b++) {
+        while (atomic_load_explicit(&r->made, memory_order_acquire) <= b)
+            ;
+        uint64_t begin = tern__os()->clock_ns();
+        tern__churn_release(&crew->side[crew->at], r->taken[b % RING]);
+        uint64_t end = tern__os()->clock_ns();
+        atomic_store_explicit(&r->released, b + 1, memory_order_release);
+        if (b >= WARM_BATCHES)
+            ns[b - WARM_BATCHES] = (double)(end - begin) / TERN__CHURN_BATCH;
+    }
+    keep_samples(crew, 1, ns, ROUND_BATCHES);
+    return TERN_OK;
+}
+
+static tern_status do_phase(churn_crew *crew, int lane) {
+    tern__churn *churn = &crew->churns[crew->at * crew->lanes + lane];
+    switch (crew->phase) {
+    case PHASE_OPEN: {
+        tern_status status = tern__churn_open(crew->plan, &crew->side[crew->at], churn);
+        return status == TERN_OK ? tern__churn_check(churn) : status;
+    }
+    case PHASE_RUN:
+        return run_round(crew, lane);
+    case PHASE_HAND_OVER:
+        return lane == 0 ? create_for_other(crew) : release_for_other(crew);
+    case PHASE_CLOSE:
+        return tern__churn_close(churn);
+    }
+    return TERN_OK;
+}
+
+/* Every lane waits in its piece until all have one, so each lane gets exactly one: the thread that
+ * opened a set is the one that works on it. */
+static void work(void *argument, int64_t begin, int64_t end, int lane) {
+    (void)begin, (void)end;
+    churn_crew *c = argument;
+    atomic_fetch_add(&c->arrived, 1);
+    while (atomic_load_explicit(&c->arrived, memory_order_relaxed) < c->lanes)
+        ;
+    tern_status status = do_phase(c, lane);
+    if (status != TERN_OK)
+        note_failure(c, status);
+}
+
+static tern_status call(churn_crew *crew, churn_phase phase, int side) {
+    crew->phase = phase;
+    crew->at = side;
+    atomic_store(&crew->arrived, 0);
+    atomic_store(&crew->status, TERN_OK);
+    if (crew->ring != NULL) {
+        atomic_store(&crew->ring->made, 0);
+        atomic_store(&crew->ring->released, 0);
+    }
+    tern__team_run(crew->team, crew->lanes, 1, work, crew);
+    tern_status status = atomic_load(&crew->status);
+    return status != TERN_OK ? tern__fail(status, "%s", crew->text) : TERN_OK;
+}
+
+/* -- the crew ----------------------------------------------------------------------------------*/
+
+static void add_sides(churn_crew *crew, const tern__memory_bench *bench, bool has_sites) {
+    const char *cpu = bench->options.cpu;
+    crew->side[SIDE_COUNTS] = (tern__churn_side){"tern", NULL, TERN_TRACK_COUNTS, cpu};
+    crew->side[SIDE_SITES] = (tern__churn_side){"tern sites", NULL, TERN_TRACK_SITES, cpu};
+    crew->is_here[SIDE_COUNTS] = true;
+    crew->is_here[SIDE_SITES] = has_sites;
+    for (int i = 0; i < TERN__PEERS; i++) {
+        const tern__peer *peer = &bench->peers[i];
+        crew->side[SIDE_PEERS + i] = (tern__churn_side){.name = peer->name, .peer = peer};
+        crew->is_here[SIDE_PEERS + i] = peer->allocate != NULL;
+    }
+}
+
+static tern_status crew_deinit(churn_crew *crew) {
+    tern_status status = TERN_OK;
+    for (int i = 0; i < SIDES && crew->team != NULL; i++) {
+        tern_status closed = crew->is_here[i] ? call(crew, PHASE_CLOSE, i) : TERN_OK;
+        status = closed != TERN_OK ? closed : status;
+    }
+    tern__team_destroy(crew->team);
+    tern__churn_plan_destroy(crew->plan);
+    tern__os()->free(crew->churns);
+    tern__os()->free(crew->samples);
+    tern__os()->free(crew->stamps);
+    tern__os()->free(crew->ring);
+    tern__lock_deinit(&crew->lock);
+    return status;
+}
+
+static tern_status crew_init(churn_crew *crew, const tern__memory_bench *bench, int lanes,
+                             bool has_sites) {
+    tern_status status = TERN_OK;
+    tern__lock_init(&crew->lock);
+    crew->lanes = lanes;
+    crew->capacity = (int64_t)bench->options.samples * ROUND_BATCHES;
+    add_sides(crew, bench, has_sites);
+    TERN__TRY(tern__churn_plan_create(PLAN_SEED, TERN__CHURN_LIVE, PLAN_BATCHES, &crew->plan));
+    size_t sets = (size_t)SIDES * (size_t)lanes;
+    crew->churns = tern__os()->alloc(sets * sizeof *crew->churns);
+    crew->samples = tern__os()->alloc(sets * (size_t)crew->capacity * sizeof *crew->samples);
+    crew->stamps = tern__os()->alloc((size_t)lanes * (WARM_BATCHES + ROUND_BATCHES + 1) *
+                                     sizeof *crew->stamps);
+    crew->ring = tern__os()->alloc(sizeof *crew->ring);
+    if (crew->churns == NULL || crew->samples == NULL || crew->stamps == NULL || crew->ring == NULL)
+        TERN__TRY(tern__fail(TERN_E_MEMORY, "bench: no memory for %zu live sets", sets));
+    TERN__TRY(tern__team_create(lanes, &crew->team));
+done:
+    return status;
+}
+
+/* Opens and checks all sides, then lets them take turns. */
+static tern_status measure(churn_crew *crew, churn_phase phase, int rounds) {
+    tern_status status = TERN_OK;
+    for (int i = 0; i < SIDES; i++)
+        if (crew->is_here[i])
+            TERN__TRY(call(crew, PHASE_OPEN, i));
+    for (int round = 0; round < rounds; round++)
+        for (int turn = 0; turn < SIDES; turn++) {
+            int i = (turn + round) % SIDES;
+            if (!crew->is_here[i])
+                continue;
+            TERN__TRY(call(crew, phase, i));
+            crew->counts[i] += ROUND_BATCHES;
+        }
+done:
+    return status;
+}
+
+/* -- rows --------------------------------------------------------------------------------------*/
+
+/* The samples of all lanes of a side, or of its last lane only, put together in place. */
+static void side_samples(churn_crew *crew, int side, bool is_last_lane, tern_bench_row *row) {
+    int64_t n = crew->counts[side], total = 0;
+    double *all = crew->samples + (int64_t)side * crew->lanes * crew->capacity;
+    for (int lane = is_last_lane ? crew->lanes - 1 : 0; lane < crew->lanes; lane++)
+        for (int64_t i = 0; i < n; i++)
+            all[total++] = all[lane * crew->capacity + i];
+    tern__row_samples(row, all, total);
+}
+
+static void show(const tern__memory_bench *bench, churn_crew *crew, int side, bool is_last_lane,
+                 tern_bench_row row) {
+    side_samples(crew, side, is_last_lane, &row);
+    for (int i = 0; i < TERN__PEERS && side == SIDE_COUNTS; i++) {
+        if (!crew->is_here[SIDE_PEERS + i]) {
+            tern__row_peer_missing(&row, &bench->peers[i]);
+            continue;
+        }
+        tern_bench_row other = tern__row("", "", "");
+        side_samples(crew, SIDE_PEERS + i, is_last_lane, &other);
+        tern__row_peer(&row, bench->peers[i].name, other.median, other.p99);
+    }
+    tern__row_show(bench, &row);
+}
+
+static tern_bench_row t3_row(const char *what, double goal, double goal_p99) {
+    tern_bench_row row = tern__row("T3", what, "ns");
+    row.floor = 100;
+    row.goal = goal;
+    row.goal_p99 = goal_p99;
+    return row;
+}
+
+static tern_status show_threads(const tern__memory_bench *bench, int lanes, tern_bench_row *row,
+                                tern_bench_row *sites) {
+    churn_crew crew = {0};
+    tern_status status = crew_init(&crew, bench, lanes, sites != NULL);
+    if (status == TERN_OK)
+        status = measure(&crew, PHASE_RUN, bench->options.samples);
+    if (status != TERN_OK) {
+        tern_status failed = status;
+        status = tern__row_failed(bench, row, failed);
+        if (status == TERN_OK && sites != NULL)
+            status = tern__row_failed(bench, sites, failed);
+    } else {
+        show(bench, &crew, SIDE_COUNTS, false, *row);
+        if (sites != NULL)
+            show(bench, &crew, SIDE_SITES, false, *sites);
+    }
+    tern_status closed = crew_deinit(&crew);
+    return status != TERN_OK ? status : closed;
+}
+
+static tern_status show_remote(const tern__memory_bench *bench) {
+    tern_bench_row row = t3_row("released by another thread", 60, NAN);
+    churn_crew crew = {0};
+    tern_status status = crew_init(&crew, bench, 2, false);
+    if (status == TERN_OK)
+        status = measure(&crew, PHASE_HAND_OVER, bench->options.samples);
+    if (status != TERN_OK)
+        status = tern__row_failed(bench, &row, status);
+    else
+        show(bench, &crew, SIDE_COUNTS, true, row);
+    tern_status closed = crew_deinit(&crew);
+    return status != TERN_OK ? status : closed;
+}
+
+tern_status tern__memory_speed(const tern__memory_bench *bench) {
+    char what[64];
+    tern_bench_row owner = t3_row("created and released, owner thread", 20, 100);
+    tern_bench_row sites = t3_row("the same, level sites", 60, NAN);
+    tern_status status = show_threads(bench, 1, &owner, &sites);
+    if (status != TERN_OK)
+        return status;
+    snprintf(what, sizeof what, "%d threads, %d contexts", bench->options.threads,
+             bench->options.threads);
+    tern_bench_row threads = t3_row(what, 20, 100);
+    status = show_threads(bench, bench->options.threads, &threads, NULL);
+    return status == TERN_OK ? show_remote(bench) : status;
+}
