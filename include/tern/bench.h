@@ -106,7 +106,7 @@ TERN_API tern_status tern_bench_model(tern_context *context, tern_model *model,
 /* -- targets: figures that are judged ----------------------------------------------------------*/
 
 typedef enum tern_bench_verdict {
-    TERN_BENCH_PASS = 0,         /* the floor is met; without a floor, the goal */
+    TERN_BENCH_PASS = 0,         /* the floor is met, or there is none; see is_goal_met too */
     TERN_BENCH_FAIL = 1,         /* it is not */
     TERN_BENCH_NOT_MEASURED = 2, /* `detail` says why */
     TERN_BENCH_NO_TARGET = 3,    /* shown for comparison: there is neither floor nor goal */

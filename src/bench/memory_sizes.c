@@ -64,14 +64,24 @@ static tern_status sizes_run(void *state, int side, int64_t calls) {
 
 /* -- checks ------------------------------------------------------------------------------------*/
 
-static void *take(const sizes_state *s, int side, tern_tensor **tensor) {
+static tern_status take(const sizes_state *s, int side, tern_tensor **tensor, uint64_t **block) {
     *tensor = NULL;
-    if (s->peer[side] != NULL)
-        return s->peer[side]->allocate(s->bytes);
+    *block = NULL;
+    if (s->peer[side] != NULL) {
+        *block = s->peer[side]->allocate(s->bytes);
+        return *block != NULL ? TERN_OK : tern__fail(TERN_E_MEMORY, "bench: no memory left");
+    }
     tern_shape shape = TERN_SHAPE(s->edge, s->edge);
-    if (tern_tensor_empty(s->context, TERN_F32, shape, tensor) != TERN_OK)
-        return NULL;
-    return tern_tensor_bytes(*tensor) == s->bytes ? tern_tensor_data(*tensor) : NULL;
+    tern_status status = tern_tensor_empty(s->context, TERN_F32, shape, tensor);
+    if (status == TERN_OK && tern_tensor_bytes(*tensor) != s->bytes)
+        status = tern__fail(TERN_E_INTERNAL, "bench: a tensor has another size");
+    if (status == TERN_OK)
+        *block = tern_tensor_data(*tensor);
+    return status;
+}
+
+static uint64_t mark(uint64_t block, size_t words, size_t word) {
+    return UINT64_C(0x9E3779B97F4A7C15) * (block * words + word + 1);
 }
 
 /* Blocks that live at the same time hold what was written into each. */
@@ -79,25 +89,27 @@ static tern_status check_side(const sizes_state *s, int side) {
     uint64_t *block[BLOCKS];
     tern_tensor *tensor[BLOCKS];
     size_t words = s->bytes / sizeof(uint64_t);
+    tern_status status = TERN_OK;
     bool is_right = true;
-    for (uint64_t i = 0; i < BLOCKS; i++) {
-        block[i] = take(s, side, &tensor[i]);
-        is_right = is_right && block[i] != NULL;
-        for (size_t w = 0; w < words && block[i] != NULL; w++)
-            block[i][w] = UINT64_C(0x9E3779B97F4A7C15) * (i * words + w + 1);
+    int count = 0;
+    while (count < BLOCKS && status == TERN_OK) {
+        status = take(s, side, &tensor[count], &block[count]);
+        for (size_t w = 0; w < words && status == TERN_OK; w++)
+            block[count][w] = mark((uint64_t)count, words, w);
+        count++;
     }
-    for (uint64_t i = 0; i < BLOCKS; i++) {
-        for (size_t w = 0; w < words && block[i] != NULL; w++)
-            is_right =
-                is_right && block[i][w] == UINT64_C(0x9E3779B97F4A7C15) * (i * words + w + 1);
+    for (int i = 0; i < count; i++) {
+        for (size_t w = 0; w < words && status == TERN_OK; w++)
+            is_right = is_right && block[i][w] == mark((uint64_t)i, words, w);
         if (s->peer[side] == NULL)
             tern_tensor_release(tensor[i]);
         else
             s->peer[side]->release(block[i]);
     }
-    return is_right ? TERN_OK
-                    : tern__fail(TERN_E_INTERNAL, "bench: blocks of %zu bytes are not kept apart",
-                                 s->bytes);
+    if (status == TERN_OK && !is_right)
+        status =
+            tern__fail(TERN_E_INTERNAL, "bench: blocks of %zu bytes are not kept apart", s->bytes);
+    return status;
 }
 
 static tern_status sizes_check(void *state) {

@@ -11,7 +11,7 @@ _Static_assert(sizeof(tern__bin) == 64, "a bin is a cache line");
 /* A refill brings at most so many bytes, so that a rarely used class binds little. */
 #define REFILL_BYTES ((size_t)64 << 10)
 /* Up to so many bytes a bin holds from the start. */
-#define START_BYTES ((size_t)32 << 10)
+#define START_BYTES ((size_t)4 << 10)
 
 static uint32_t first_capacity(int size_class) {
     size_t fits = START_BYTES / tern__class_room(size_class);

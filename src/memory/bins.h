@@ -5,8 +5,9 @@
  * counts may read the atomic fields at any time, so the owner writes them with plain stores
  * (relaxed), never with a read-modify-write instruction.
  *
- * A bin starts with room for a few blocks and grows while refills show that what is released now
- * is wanted again. What all bins together may hold is bounded (tern__bins_bound).
+ * A bin starts with room for a few blocks, for none when they are large, and grows while refills
+ * show that what is released now is wanted again. What all bins together may hold beyond that first
+ * room is bounded by a share of the pool's peak (tern__bins_bound).
  */
 #ifndef TERN__BINS_H
 #define TERN__BINS_H

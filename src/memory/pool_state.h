@@ -125,10 +125,12 @@ static inline size_t tern__whole_pages(size_t bytes) {
     return (bytes + TERN__PAGE - 1) & ~(TERN__PAGE - 1);
 }
 
-/* What all bins of the owner together may bind. */
+/* What all bins of the owner together may bind: an eighth of the peak, beyond what a small program
+ * has. */
 static inline size_t tern__bins_bound(tern__pool *pool) {
-    int64_t share = tern__pool_live(pool) / 16;
-    return share > (int64_t)16 << 20 ? (size_t)share : (size_t)16 << 20;
+    const int64_t small = (int64_t)8 << 20, least = (int64_t)512 << 10;
+    int64_t share = (TERN__GET(pool->peak) - small) / 8;
+    return (size_t)(share > least ? share : least);
 }
 
 /* Marks what of a block's room may be used, from now on or no longer. */

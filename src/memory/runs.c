@@ -12,6 +12,11 @@ enum { FEW = 8 };
 
 #define HUGE_BYTES ((size_t)2 << 20)
 
+/* Dirty pages that may lie idle beside the most live bytes so far: a share of them, and a little.
+ */
+#define SPARE_BYTES ((size_t)64 << 10)
+enum { SPARE_SHARE = 32 };
+
 /* -- bins --------------------------------------------------------------------------------------*/
 
 /* The smallest bin all whose runs have at least `pages`. */
@@ -363,9 +368,19 @@ static void ask_huge(tern__runs *runs, void *run, size_t bytes) {
     source->huge(source->user, run, bytes);
 }
 
+/* Before memory behind `bytes` of clean pages is committed: gives dirty runs back, oldest first, as
+ * far as the commitment would exceed what the most live bytes so far allow. */
+static void pay(tern__runs *runs, size_t bytes) {
+    size_t live = runs->live_bytes + bytes;
+    runs->peak_bytes = live > runs->peak_bytes ? live : runs->peak_bytes;
+    size_t allowed = runs->peak_bytes + runs->peak_bytes / SPARE_SHARE + SPARE_BYTES;
+    if (live + runs->dirty_bytes > allowed)
+        (void)tern__runs_purge(runs, live + runs->dirty_bytes - allowed);
+}
+
 /* A run for which no dirty one was found. */
 static void *take_clean(tern__runs *runs, size_t pages, bool *is_reused) {
-    (void)tern__runs_purge(runs, pages * TERN__PAGE);
+    pay(runs, pages * TERN__PAGE);
     uint32_t id = find_run(runs, TERN__PAGE_CLEAN, pages, FEW);
     if (id == TERN__NO_PAGE)
         id = map_clean_run(runs, pages);
@@ -401,7 +416,7 @@ static void *take_single(tern__runs *runs, size_t bytes, bool *is_reused) {
         *is_reused = true;
         return use_run(runs, id, tern__span_at(runs, id).pages);
     }
-    (void)tern__runs_purge(runs, bytes);
+    pay(runs, bytes);
     tern__arena *arena = tern__arena_create(&runs->arenas, bytes, true);
     if (arena == NULL) {
         (void)tern__runs_trim(runs);

@@ -6,13 +6,14 @@
  * from the pages themselves. Not thread safe: the pool's lock guards it.
  *
  * Policy. A run is taken from the dirty bin of its own size, when one of its first few runs is long
- * enough, else from the smallest dirty bin whose runs all are, else from clean pages. Clean pages
- * are paid for: before memory behind them is committed, as many bytes of dirty runs are given back,
- * oldest first, so commitment grows only by what the dirty runs fall short of. A new arena is
- * mapped when the clean pages have no run that fits after that. Dirty runs that lay idle for
- * TERN__DECAY_NS are given back by tern__runs_decay. An arena that is wholly free is unmapped by
- * trim; one made for a single large run stays dirty for the next run of its size, or up to 12.5 %
- * smaller, until it is the oldest that purge or decay gives back: it is unmapped then. When the
+ * enough, else from the smallest dirty bin whose runs all are, else from clean pages. Before memory
+ * behind clean pages is committed, dirty runs are given back, oldest first, as far as runs in use
+ * and dirty ones together would exceed the peak by more than 1/32 and 64 KiB. The peak is the most
+ * bytes of runs in use when clean pages were taken, the new ones included; it never falls. A new
+ * arena is mapped when the clean pages have no run that fits after that. Dirty runs that lay idle
+ * for TERN__DECAY_NS are given back by tern__runs_decay. An arena that is wholly free is unmapped
+ * by trim; one made for a single large run stays dirty for the next run of its size, or up to 12.5
+ * % smaller, until it is the oldest that purge or decay gives back: it is unmapped then. When the
  * source refuses memory, everything free is given back before a take fails.
  *
  * Sources that cannot drop: free pages stay dirty, only arenas that are wholly dirty can be given

@@ -34,6 +34,7 @@ struct tern__runs {
     uint32_t oldest, youngest;
     uint64_t now;
     size_t live_bytes, dirty_bytes;
+    size_t peak_bytes; /* the most live bytes when clean pages were taken */
 };
 
 /* Some pages of an arena in a row. */

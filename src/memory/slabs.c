@@ -10,14 +10,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SLAB_MIN ((size_t)16 << 10)
+/* A slab has two pages at least (the second holds a number, see slabs.h) and four blocks, unless it
+ * is as large as this. */
+#define SLAB_LARGE ((size_t)16 << 10)
 
 void tern__slabs_init(tern__slabs *slabs, tern__runs *runs) {
     memset(slabs, 0, sizeof *slabs);
     slabs->runs = runs;
     for (int c = 0; c < TERN__SLAB_CLASSES; c++) {
-        size_t room = tern__class_room(c), bytes = SLAB_MIN;
-        while (bytes < room || bytes % room > bytes / 64)
+        size_t room = tern__class_room(c), bytes = 2 * TERN__PAGE;
+        while (bytes < room || bytes % room > bytes / 32 ||
+               (bytes < 4 * room && bytes < SLAB_LARGE))
             bytes += TERN__PAGE;
         slabs->partial[c] = TERN__NO_PAGE;
         slabs->pages[c] = (uint16_t)(bytes / TERN__PAGE);

@@ -5,9 +5,8 @@
  * list of its class; one whose last block comes back is given back as a run. Not thread safe: the
  * pool's lock guards it.
  *
- * The pages of a slab: the fewest that waste at most 1/64 of the run at its end, at least 16 KiB so
- * that a slab of the smaller classes holds several blocks (at most 64 per page, and the word of a
- * page covers them).
+ * The pages of a slab: the fewest, two at least, that waste at most 1/32 of the run at its end and
+ * hold four blocks, or 16 KiB (at most 64 blocks a page, and the word of a page covers them).
  *
  * Of the page infos of a slab the first is as runs.h says; `next` of the second holds the number of
  * blocks that were ever taken from the slab (blocks are taken lowest first, so it is those below).

@@ -14,6 +14,7 @@
 #include "base/checked.h"
 #include "base/os.h"
 #include "base/status.h"
+#include "memory/pool_fast.h"
 #include "tensor/dtype.h"
 
 #define SELDOM __attribute__((cold, noinline))
@@ -144,40 +145,54 @@ static inline tern_status hand_out(tern_tensor *tensor, tern_tensor **out) {
     return TERN_OK;
 }
 
+/* What the owner's bins do not give at once: header and data, or one block with both. */
+static __attribute__((noinline)) tern_status take_blocks(tern_context *context, tern_dtype dtype,
+                                                         const tern_shape *shape, size_t bytes,
+                                                         const char *op, void *blocks[2]) {
+    const tern__note note = {op, tern_dtype_name(dtype), shape->rank, shape->dims};
+    const tern__note *told = context->is_plain ? NULL : &note;
+    tern_status status = check_open(context, op);
+    if (status != TERN_OK)
+        return status;
+    if (bytes < context->inline_below)
+        return tern__pool_alloc(context->pool, tern__inline_offset(shape->rank) + bytes,
+                                TERN__BLOCK_DATA | TERN__BLOCK_TENSOR, told, &blocks[0]);
+    size_t header = tern__header_bytes(shape->rank);
+    status = tern__pool_alloc(context->pool, header, TERN__BLOCK_HEADER | TERN__BLOCK_TENSOR, told,
+                              &blocks[0]);
+    if (status != TERN_OK)
+        return status;
+    status = tern__pool_alloc(context->pool, bytes, TERN__BLOCK_DATA, told, &blocks[1]);
+    if (status != TERN_OK)
+        tern__pool_free(context->pool, blocks[0], header, TERN__BLOCK_HEADER | TERN__BLOCK_TENSOR);
+    return status;
+}
+
 /* A tensor that owns fresh bytes. */
 static inline tern_status create(tern_context *context, tern_dtype dtype, const tern_shape *shape,
                                  size_t bytes, const char *op, tern_tensor **out) {
-    int rank = shape->rank;
-    bool is_inline = bytes < context->inline_below;
+    int rank = shape->rank, size_class = 0;
+    bool is_inline = bytes < context->inline_below, is_served = false;
     size_t offset = tern__inline_offset(rank);
-    tern__note note;
-    const tern__note *told = NULL;
-    tern_status status;
-    if (TERN__UNLIKELY(!context->is_plain)) {
-        note = (tern__note){op, tern_dtype_name(dtype), rank, shape->dims};
-        told = &note;
-        status = check_open(context, op);
+    void *blocks[2];
+    if (is_inline) {
+        size_class = tern__class_aligned(offset + bytes, 64);
+        is_served = tern__pool_take_one(context->pool, size_class, offset + bytes, &blocks[0]);
+    } else if (bytes <= TERN__CLASS_MAX) {
+        size_class = tern__class_aligned(bytes, 64);
+        is_served = tern__pool_take_two(context->pool, tern__header_class(rank), size_class,
+                                        tern__header_bytes(rank), bytes, blocks);
+    }
+    if (TERN__UNLIKELY(!is_served)) {
+        tern_status status = take_blocks(context, dtype, shape, bytes, op, blocks);
         if (status != TERN_OK)
             return status;
     }
-    void *block = NULL, *data = NULL;
-    status = tern__pool_alloc(
-        context->pool, is_inline ? offset + bytes : tern__header_bytes(rank),
-        (is_inline ? TERN__BLOCK_DATA : TERN__BLOCK_HEADER) | TERN__BLOCK_TENSOR, told, &block);
-    if (TERN__UNLIKELY(status != TERN_OK))
-        return status;
-    if (!is_inline) {
-        status = tern__pool_alloc(context->pool, bytes, TERN__BLOCK_DATA, told, &data);
-        if (TERN__UNLIKELY(status != TERN_OK)) {
-            tern__pool_free(context->pool, block, tern__header_bytes(rank),
-                            TERN__BLOCK_HEADER | TERN__BLOCK_TENSOR);
-            return status;
-        }
-    }
     tern_tensor *tensor =
-        put_header(block, context, dtype, rank, is_inline ? TERN__TENSOR_INLINE : 0);
-    tensor->data = is_inline ? (char *)block + offset : data;
+        put_header(blocks[0], context, dtype, rank, is_inline ? TERN__TENSOR_INLINE : 0);
+    tensor->data = is_inline ? (char *)blocks[0] + offset : blocks[1];
     tensor->bytes = bytes;
+    tensor->size_class = (uint8_t)size_class;
     put_shape(tensor, shape);
     return hand_out(tensor, out);
 }
@@ -334,9 +349,10 @@ tern_tensor *tern_tensor_retain(tern_tensor *tensor) {
     return tensor;
 }
 
-/* Gives the blocks of an owner back. `flag`: TERN__BLOCK_TENSOR while it still counts as one. The
- * last block goes last: with it the context may go. */
-static inline void free_owner(tern__pool *pool, tern_tensor *owner, unsigned flag) {
+/* What the owner's bins do not take at once. The last block goes last: with it the context may
+ * go. */
+static __attribute__((noinline)) void give_blocks(tern__pool *pool, tern_tensor *owner,
+                                                  unsigned flag) {
     size_t header = tern__header_bytes(owner->rank);
     if (owner->flags & TERN__TENSOR_INLINE) {
         tern__pool_free(pool, owner, tern__inline_offset(owner->rank) + owner->bytes,
@@ -352,6 +368,22 @@ static inline void free_owner(tern__pool *pool, tern_tensor *owner, unsigned fla
         tern__pool_free(pool, owner->data, owner->bytes, TERN__BLOCK_DATA);
     }
     tern__pool_free(pool, owner, header, TERN__BLOCK_HEADER | flag);
+}
+
+/* Gives the blocks of an owner back. `flag`: TERN__BLOCK_TENSOR while it still counts as one. */
+static inline void free_owner(tern__pool *pool, tern_tensor *owner, unsigned flag) {
+    int64_t tensors = flag != 0;
+    int rank = owner->rank, size_class = owner->size_class;
+    bool is_done = false;
+    if (owner->flags == TERN__TENSOR_INLINE)
+        is_done = tern__pool_give_one(pool, size_class, tern__inline_offset(rank) + owner->bytes,
+                                      tensors, owner);
+    else if (owner->flags == 0 && owner->bytes <= TERN__CLASS_MAX)
+        is_done = tern__pool_give_two(pool, tern__header_class(rank), size_class,
+                                      tern__header_bytes(rank) + owner->bytes, tensors,
+                                      (void *const[2]){owner, owner->data});
+    if (TERN__UNLIKELY(!is_done))
+        give_blocks(pool, owner, flag);
 }
 
 /* True when the caller's was the last holder. */

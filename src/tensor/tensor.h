@@ -56,7 +56,8 @@ struct tern_tensor {
     uint8_t dtype;
     uint8_t rank;
     uint8_t flags;
-    int64_t dims[]; /* rank dimensions, then rank strides in elements */
+    uint8_t size_class; /* of the block with the data, when the bins may have it */
+    int64_t dims[];     /* rank dimensions, then rank strides in elements */
 };
 
 _Static_assert(offsetof(tern_tensor, dims) == 40, "104 bytes at rank 4");
@@ -70,6 +71,11 @@ typedef struct tern__tensor_callback {
 
 static inline size_t tern__header_bytes(int rank) {
     return sizeof(tern_tensor) + 2 * (size_t)rank * sizeof(int64_t);
+}
+
+/* The size class of a header block. */
+static inline int tern__header_class(int rank) {
+    return rank > 1 ? rank - 1 : 0;
 }
 
 /* Of the data in a block that holds header and data. */

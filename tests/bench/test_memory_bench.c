@@ -436,7 +436,7 @@ static void test_judge(void **state) {
         {101, 110, 100, NAN, NAN, false, TERN_BENCH_FAIL, false},
         {100, 110, 100, NAN, NAN, false, TERN_BENCH_PASS, false},
         {5, NAN, NAN, 6, NAN, false, TERN_BENCH_PASS, true},
-        {7, NAN, NAN, 6, NAN, false, TERN_BENCH_FAIL, false},
+        {7, NAN, NAN, 6, NAN, false, TERN_BENCH_PASS, false},
         {7, NAN, NAN, NAN, NAN, false, TERN_BENCH_NO_TARGET, false},
         {99, NAN, 100, 100, NAN, true, TERN_BENCH_FAIL, false},
         {100, NAN, 100, 100, NAN, true, TERN_BENCH_PASS, true},
@@ -702,17 +702,14 @@ static void test_parts_without_memory(void **state) {
     test_ok(space);
     test_ok(safety);
     assert_int_equal(t.count, 8 + 4 + 1 + 2 + 4 + 2 + 2);
-    for (int i = 0; i < t.count; i++) {
+    for (int i = 0; i < t.count - 1; i++) {
         const tern_bench_row *row = &t.rows[i];
-        if (strcmp(row->id, "T5e") == 0)
-            continue;
         if (row->verdict != TERN_BENCH_NOT_MEASURED || strstr(row->detail, "memory") == NULL)
             fail_msg("%s %s: %s", row->id, row->what, row->detail);
     }
-    /* Refusing everything is right when the system gives nothing; under a limit it is not. */
-    assert_int_equal(t.rows[t.count - 2].verdict, TERN_BENCH_PASS);
-    assert_non_null(strstr(t.rows[t.count - 2].detail, " 0 served"));
+    /* Below its limit a pool refuses nothing, whatever the reason. */
     assert_int_equal(t.rows[t.count - 1].verdict, TERN_BENCH_FAIL);
+    assert_true(t.rows[t.count - 1].median < 50);
 }
 
 /* A system that refuses large ranges to the pool and then has them after all. */
@@ -864,6 +861,7 @@ static void test_command(void **state) {
     r = child_run("bench", "memory", "--quick", "-r", "1", "-t", "1", "--json");
     child_expect(&r, r.status == 0 && strncmp(r.out, "[\n{\"target\": \"T3\", ", 19) == 0);
     child_expect(&r, strcmp(r.out + r.out_bytes - 5, "]}\n]\n") == 0);
+    child_expect(&r, strstr(r.out + 1, "[\n") == NULL && strstr(r.out, "}\n{") == NULL);
     child_expect(&r, strstr(r.out, "nan") == NULL && strstr(r.out, "\"median\": null") != NULL);
     child_free(&r);
 }

@@ -11,6 +11,7 @@
 
 #include "base/os.h"
 #include "memory/pool.h"
+#include "memory/pool_state.h"
 
 enum { HEADER = TERN__BLOCK_HEADER, DATA = TERN__BLOCK_DATA, TENSOR = TERN__BLOCK_TENSOR };
 
@@ -105,6 +106,25 @@ static inline void *new_block(tern__pool *pool, size_t bytes, unsigned kind) {
     assert_non_null(block);
     assert_int_equal((uintptr_t)block % ((kind & DATA) != 0 ? 64 : 16), 0);
     return block;
+}
+
+/* Makes the peak as high as need be for the bins to bind `bytes`, and hardly more; nothing of it
+ * stays. */
+static inline void raise_bins_bound(tern__pool *pool, size_t bytes) {
+    for (size_t most = 0; tern__bins_bound(pool) < bytes;) {
+        most += MIB;
+        tern__pool_free(pool, new_block(pool, most, DATA), most, DATA);
+        tern__pool_trim(pool);
+    }
+    assert_true(tern__bins_bound(pool) < bytes + MIB / 2);
+}
+
+/* What the bins of a pool that was not used yet may hold. */
+static inline size_t first_bytes(tern__pool *pool) {
+    size_t bytes = 0;
+    for (int c = 0; c < TERN__CLASSES; c++)
+        bytes += pool->bins.bins[c].capacity * tern__class_room(c);
+    return bytes;
 }
 
 static inline tern_memory_figures verified(tern__pool *pool) {

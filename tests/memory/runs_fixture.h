@@ -11,6 +11,23 @@
 #define MIB      ((size_t)1 << 20)
 #define ARENA    PAGES(TERN__ARENA_PAGES)
 
+/* As runs.h says. */
+enum { SPARE_SHARE = 32, SPARE_BYTES = 64 << 10 };
+
+/* What runs in use and dirty ones together may be once clean pages were taken, unless those in use
+ * alone are more. `peak`: the most bytes of runs in use when clean pages were taken. */
+static inline size_t allowed_bytes(size_t peak) {
+    return peak + peak / SPARE_SHARE + SPARE_BYTES;
+}
+
+/* How much of the dirty runs is given back for that, `live` being what is in use then. */
+static inline size_t price(size_t live, size_t dirty, size_t peak) {
+    size_t allowed = allowed_bytes(peak);
+    size_t excess = live + dirty > allowed ? live + dirty - allowed : 0;
+    excess = (excess + TERN__PAGE - 1) / TERN__PAGE * TERN__PAGE;
+    return excess < dirty ? excess : dirty;
+}
+
 /* The audit must agree; returns the figures. */
 static inline tern__runs_figures check(const tern__runs *runs) {
     char text[200] = "";

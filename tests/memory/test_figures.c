@@ -322,6 +322,14 @@ static uint64_t reused_of(size_t bytes) {
     return f.classes[class_of(&(block){.bytes = bytes, .kind = TERN__BLOCK_DATA}, &room)].reused;
 }
 
+/* A peak that lets the bins hold what the test releases. */
+static void raise_peak(size_t bytes) {
+    void *large;
+    test_ok(tern__pool_alloc(s.pool, bytes, TERN__BLOCK_DATA, NULL, &large));
+    tern__pool_free(s.pool, large, bytes, TERN__BLOCK_DATA);
+    tern__pool_trim(s.pool);
+}
+
 /* What is new is not called reused, and what was there before is. */
 static void reuse(void **state) {
     (void)state;
@@ -330,6 +338,7 @@ static void reuse(void **state) {
         enum { COUNT = 12 };
         void *blocks[COUNT];
         shadow_begin(TERN_TRACK_COUNTS, 0, 51);
+        raise_peak(256 * MIB);
         for (int round = 0; round < 4; round++) {
             for (int k = 0; k < COUNT; k++)
                 test_ok(tern__pool_alloc(s.pool, sizes[i], TERN__BLOCK_DATA, NULL, &blocks[k]));
@@ -352,6 +361,7 @@ static void steady_state(void **state) {
     static tern_memory_figures before, after;
     enum { LIVE = 200, STEPS = 50 };
     shadow_begin(TERN_TRACK_COUNTS, 0, 61);
+    raise_peak(512 * MIB);
     for (int step = 0; step < STEPS; step++) {
         test_random sizes = {.seed = 7};
         void *blocks[LIVE];
@@ -369,7 +379,7 @@ static void steady_state(void **state) {
     SAME(after.locks, before.locks);
     SAME(after.system_calls, before.system_calls);
     SAME(after.system_calls, ground.source_calls + ground.book_calls);
-    SAME(after.allocations, (uint64_t)(STEPS * LIVE));
+    SAME(after.allocations, (uint64_t)(STEPS * LIVE + 1));
     tern__pool_destroy(s.pool);
     ground_end();
 }

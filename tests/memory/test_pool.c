@@ -225,23 +225,31 @@ static void run_step(tern__pool *pool, size_t count) {
         tern__pool_free(pool, blocks[i], 40 + i * i, i % 2 == 0 ? DATA : HEADER | TENSOR);
 }
 
+/* As long as the bins may hold its blocks: those of a small step always, of a large one when it is
+ * a part of what was alive. */
 static void a_repeated_step_is_free(void **state) {
     (void)state;
-    tern__pool *pool = plain_pool();
-    for (int step = 0; step < 3; step++)
-        run_step(pool, 300);
-    long long calls = os.calls;
-    tern_memory_figures before = verified(pool);
-    assert_in_range(before.locks, 1, 1000);
-    for (int step = 0; step < 50; step++)
-        run_step(pool, 300);
-    tern_memory_figures after = verified(pool);
-    assert_int_equal(after.locks, before.locks);
-    assert_int_equal(after.system_calls, before.system_calls);
-    assert_int_equal(os.calls, calls);
-    assert_int_equal(after.allocations, 53 * 300);
-    assert_int_equal(after.stats.peak_bytes, before.stats.peak_bytes);
-    tern__pool_destroy(pool);
+    for (int is_large = 0; is_large < 2; is_large++) {
+        tern__pool *pool = plain_pool();
+        size_t count = is_large ? 300 : 80;
+        if (is_large)
+            raise_bins_bound(pool, 32 * MIB);
+        tern_memory_figures first = verified(pool);
+        for (int step = 0; step < 3; step++)
+            run_step(pool, count);
+        long long calls = os.calls;
+        tern_memory_figures before = verified(pool);
+        assert_in_range(before.locks - first.locks, 1, 1000);
+        for (int step = 0; step < 50; step++)
+            run_step(pool, count);
+        tern_memory_figures after = verified(pool);
+        assert_int_equal(after.locks, before.locks);
+        assert_int_equal(after.system_calls, before.system_calls);
+        assert_int_equal(os.calls, calls);
+        assert_int_equal(after.allocations - first.allocations, 53 * count);
+        assert_int_equal(after.stats.peak_bytes, before.stats.peak_bytes);
+        tern__pool_destroy(pool);
+    }
 }
 
 /* Growing beyond the peak of before costs no lock either, while bins have blocks. */
@@ -298,11 +306,12 @@ static void reuse_is_counted(void **state) {
     }
 }
 
-/* A bin never holds more than 512 blocks or 8 MiB, all bins not more than 16 MiB. */
+/* A bin never holds more than 512 blocks or 8 MiB, all bins not more than their bound. */
 static void bins_are_bounded(void **state) {
     (void)state;
     static void *blocks[4000];
     tern__pool *pool = plain_pool();
+    raise_bins_bound(pool, 64 * MIB);
     const size_t sizes[] = {64, 4096, 65536, 1 << 20};
     for (size_t k = 0; k < 4; k++) {
         size_t count = k == 3 ? 60 : 4000 >> k;
@@ -326,7 +335,7 @@ static void bins_are_bounded(void **state) {
 
     /* All bins of runs, whose free blocks are in bins only. */
     pool = plain_pool();
-    size_t bytes = 0;
+    size_t bytes = 0, first = first_bytes(pool);
     for (int c = TERN__SLAB_CLASSES; c < TERN__CLASSES; c++) {
         for (int i = 0; i < 20; i++)
             blocks[i] = new_block(pool, tern__class_room(c), DATA);
@@ -336,7 +345,8 @@ static void bins_are_bounded(void **state) {
     tern_memory_figures figures = verified(pool);
     for (int c = TERN__SLAB_CLASSES; c < TERN__CLASSES; c++)
         bytes += (size_t)figures.classes[c].free_blocks * tern__class_room(c);
-    assert_in_range(bytes, 8 * MIB, 16 * MIB + 32 * KIB);
+    assert_in_range(bytes, tern__bins_bound(pool) / 2, tern__bins_bound(pool) + first);
+    assert_true(tern__bins_bound(pool) < figures.stats.peak_bytes / 4);
     tern__pool_destroy(pool);
 }
 
@@ -346,6 +356,8 @@ static void bins_grow_when_wanted(void **state) {
     static void *blocks[400];
     for (int is_old = 0; is_old < 2; is_old++) {
         tern__pool *pool = plain_pool();
+        uint64_t half = (pool->bins.bins[tern__class_of(512)].capacity + 1) / 2;
+        raise_bins_bound(pool, 4 * MIB);
         for (int i = 0; i < 400; i++)
             blocks[i] = new_block(pool, 512, DATA);
         if (is_old) {
@@ -356,7 +368,10 @@ static void bins_grow_when_wanted(void **state) {
         for (int i = 0; i < 400; i++)
             tern__pool_free(pool, blocks[i], 512, DATA);
         locks = verified(pool).locks - locks;
-        assert_in_range(locks, is_old ? 90 : 0, is_old ? 110 : 0);
+        if (is_old)
+            assert_in_range(locks, 360 / half, 440 / half);
+        else
+            assert_int_equal(locks, 0);
         tern__pool_destroy(pool);
     }
 }
@@ -615,6 +630,7 @@ static void ticks_give_back_what_lies_idle(void **state) {
     enum { COUNT = 8, BYTES = 1 << 20 };
     void *blocks[COUNT];
     tern__pool *pool = plain_pool();
+    raise_bins_bound(pool, COUNT * (size_t)BYTES);
     for (int i = 0; i < COUNT; i++)
         blocks[i] = new_block(pool, BYTES, DATA);
     for (int i = 0; i < COUNT; i++)
@@ -687,6 +703,7 @@ static void idle_bins_make_room_for_others(void **state) {
     (void)state;
     tern__pool *pool = plain_pool();
     void *ones[8], *twos[4];
+    raise_bins_bound(pool, 16 * MIB);
     fill_bin(pool, 1 * MIB, 8);
     fill_bin(pool, 2 * MIB, 4); /* 16 MiB: no bin can grow now */
     for (int i = 0; i < 8; i++)
@@ -705,24 +722,31 @@ static void idle_bins_make_room_for_others(void **state) {
     tern__pool_destroy(pool);
 }
 
-/* Much alive allows much in bins, a sixteenth; once it is gone the bins follow. */
-static void bins_follow_what_is_alive(void **state) {
+/* The bound follows the peak; what lies in bins goes when it is not needed, whatever the bound. */
+static void bins_follow_the_peak(void **state) {
     (void)state;
     const size_t sizes[] = {1 * MIB, 1280 * KIB, 1536 * KIB, 2 * MIB, 4 * MIB};
     const int counts[] = {8, 6, 5, 4, 2};
-    tern__pool *pool = plain_pool();
-    void *large = new_block(pool, 640 * MIB, DATA);
-    size_t bytes = 0;
-    for (int k = 0; k < 5; k++) {
-        fill_bin(pool, sizes[k], counts[k]);
-        bytes += (size_t)free_blocks(pool, sizes[k]) * sizes[k];
+    for (size_t bound = 4 * MIB; bound <= 64 * MIB; bound *= 4) {
+        tern__pool *pool = plain_pool();
+        size_t bytes = 0, first = first_bytes(pool);
+        raise_bins_bound(pool, bound);
+        bound = tern__bins_bound(pool);
+        for (int k = 0; k < 5; k++)
+            fill_bin(pool, sizes[k], counts[k]);
+        for (int k = 0; k < 5; k++)
+            bytes += (size_t)free_blocks(pool, sizes[k]) * sizes[k];
+        if (bound > 40 * MIB)
+            assert_int_equal(bytes, 39 * MIB);
+        else
+            assert_in_range(bytes, bound / 4 * 3, bound + first);
+        assert_int_equal(tern__bins_bound(pool), bound);
+        pass_seconds(pool, 2);
+        for (int k = 0; k < 5; k++)
+            assert_int_equal(free_blocks(pool, sizes[k]), 0);
+        tern__pool_destroy(pool);
+        bound = bound / MIB * MIB;
     }
-    assert_in_range(bytes, 32 * MIB, 40 * MIB);
-    tern__pool_free(pool, large, 640 * MIB, DATA);
-    pass_seconds(pool, 1);
-    for (int k = 0; k < 5; k++)
-        assert_int_equal(free_blocks(pool, sizes[k]), 0);
-    tern__pool_destroy(pool);
 }
 
 static void ticks_of_shared_bins_come_in_seconds(void **state) {
@@ -942,7 +966,7 @@ int main(void) {
         POOL_TEST(ticks_give_back_what_lies_idle),
         POOL_TEST(a_bin_that_was_empty_is_needed),
         POOL_TEST(idle_bins_make_room_for_others),
-        POOL_TEST(bins_follow_what_is_alive),
+        POOL_TEST(bins_follow_the_peak),
         POOL_TEST(ticks_of_shared_bins_come_in_seconds),
         POOL_TEST(a_run_may_be_longer_than_needed),
         POOL_TEST(trim_gives_everything_back),

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "memory/pool.h"
+#include "memory/pool_state.h"
 #include "memory/remote.h"
 
 enum { MAX_THREADS = 8 };
@@ -270,6 +271,10 @@ static void test_refill_takes_the_remote_stack(void **state) {
     assert_true(COUNT < TERN__REMOTE_MAX);
     batch work = {.pool = pool, .bytes = 640};
     batch_part part = {&work, COUNT};
+    void *large = NULL; /* a peak that lets the bin hold all of it */
+    test_ok(tern__pool_alloc(pool, (size_t)64 << 20, TERN__BLOCK_DATA, NULL, &large));
+    tern__pool_free(pool, large, (size_t)64 << 20, TERN__BLOCK_DATA);
+    assert_true(tern__bins_bound(pool) > 2 * MORE * 640);
     uint64_t before = locks_of(pool), cost = locks_of(pool) - before;
     for (int round = 0; round < 2; round++) {
         alloc_batch(&work);

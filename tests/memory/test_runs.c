@@ -17,8 +17,8 @@ typedef struct shadow {
     shadow_run live[SHADOW_RUNS];
     int count;
     uint64_t tags, now;
-    size_t visited_bytes;
-    int visited;
+    size_t visited_bytes, peak; /* the most live bytes when clean pages were taken */
+    int visited, paid, unpaid;
     bool has_drop, has_singles;
 } shadow;
 
@@ -59,7 +59,7 @@ static size_t draw_bytes(shadow *s) {
 }
 
 /* The policy, seen from outside. `run` was taken with `bytes`. */
-static void check_policy(const shadow *s, const char *run, size_t bytes, bool is_reused,
+static void check_policy(shadow *s, const char *run, size_t bytes, bool is_reused,
                          tern__runs_figures before, tern__runs_figures after) {
     const fake_mapping *mapping = fake_mapping_of(run);
     bool is_single = bytes > ARENA;
@@ -74,9 +74,14 @@ static void check_policy(const shadow *s, const char *run, size_t bytes, bool is
         assert_int_equal(after.mapped_bytes, before.mapped_bytes);
         return;
     }
+    s->peak = after.live_bytes > s->peak ? after.live_bytes : s->peak;
     if (s->has_drop) { /* single arenas go as a whole */
-        size_t rest = before.dirty_bytes > room ? before.dirty_bytes - room : 0;
-        assert_true(s->has_singles ? after.dirty_bytes <= rest : after.dirty_bytes == rest);
+        size_t paid = price(after.live_bytes, before.dirty_bytes, s->peak);
+        size_t rest = before.dirty_bytes - paid;
+        s->paid += paid != 0;
+        s->unpaid += paid == 0 && rest != 0;
+        assert_true(s->has_singles && paid != 0 ? after.dirty_bytes <= rest
+                                                : after.dirty_bytes == rest);
     }
     if (!s->has_singles) /* in bins of their own size runs may be too short */
         assert_true(before.largest_dirty < rounded + rounded / 8 + TERN__PAGE);
@@ -171,6 +176,8 @@ static void random_use(const tern__source *source, uint64_t seed, size_t limit, 
         else if (s.count < SHADOW_RUNS)
             step_take(&s);
         tern__runs_figures figures = check(s.runs);
+        if (s.has_drop && limit == 0)
+            assert_true(figures.live_bytes + figures.dirty_bytes <= allowed_bytes(s.peak));
         if (s.has_drop || limit == 0)
             assert_int_equal(fake_committed_bytes(), figures.live_bytes + figures.dirty_bytes);
         if (step % 50 == 0) {
@@ -181,6 +188,8 @@ static void random_use(const tern__source *source, uint64_t seed, size_t limit, 
             assert_int_equal(s.visited_bytes, figures.live_bytes);
         }
     }
+    if (s.has_drop && limit == 0) /* both happened */
+        assert_true(s.paid > 0 && s.unpaid > 0);
     while (s.count > 0)
         step_give(&s);
     assert_int_equal(check(s.runs).live_bytes, 0);
@@ -280,10 +289,14 @@ static void any_size(void **state) {
             assert_non_null(run);
             run[0] = 1;
             run[bytes > 0 ? bytes - 1 : 0] = 2;
-            tern__arena *arena;
-            size_t page;
-            assert_true(tern__runs_find(runs, (char *)run + bytes / 2, &arena, &page));
-            assert_true(tern__run_bytes(arena, arena->is_single ? 0 : page) >= (k < 13 ? 0 : 1));
+            tern__arena *arena, *middle;
+            size_t page, other, room;
+            assert_true(tern__runs_find(runs, (char *)run, &arena, &page));
+            assert_true(tern__runs_find(runs, (char *)run + bytes / 2, &middle, &other));
+            assert_ptr_equal(middle, arena);
+            room = tern__run_bytes(arena, page);
+            assert_true(room >= bytes && room - bytes <= TERN__PAGE + bytes / 7);
+            assert_true(arena->is_single || room - bytes <= TERN__PAGE);
             tern__runs_give(runs, (char *)run, bytes);
             check(runs);
         }

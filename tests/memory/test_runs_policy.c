@@ -32,26 +32,97 @@ static void clean_pages_are_paid_for_oldest_first(void **state) {
     (void)state;
     tern__runs *runs = create(&fake_dropping);
     char *run[4];
-    take_apart(runs, run, (const int[]){3, 9, 5, 4}, 4);
-    tern__runs_give(runs, run[2], PAGES(5));
-    tern__runs_give(runs, run[0], PAGES(3));
-    tern__runs_give(runs, run[1], PAGES(9));
+    take_apart(runs, run, (const int[]){300, 900, 500, 400}, 4);
+    size_t peak = check(runs).live_bytes;
+    tern__runs_give(runs, run[2], PAGES(500));
+    tern__runs_give(runs, run[0], PAGES(300));
+    tern__runs_give(runs, run[1], PAGES(900));
     tern__runs_figures before = check(runs);
-    assert_int_equal(before.largest_dirty, PAGES(9));
-    (void)take(runs, PAGES(10), false); /* none is that long: 5 + 3 + 2 of 9 are given back */
+    assert_int_equal(before.largest_dirty, PAGES(900));
+    (void)take(runs, PAGES(1000), false); /* none is that long */
     tern__runs_figures after = check(runs);
+    size_t paid = price(after.live_bytes, before.dirty_bytes, peak), part = paid - PAGES(800);
+    assert_in_range(part, PAGES(1), PAGES(899));
     assert_int_equal(fake.drop_count, 3);
-    expect_drop(0, run[2], PAGES(5));
-    expect_drop(1, run[0], PAGES(3));
-    expect_drop(2, run[1] + PAGES(7), PAGES(2));
-    assert_int_equal(after.live_bytes + after.dirty_bytes, before.live_bytes + before.dirty_bytes);
-    assert_int_equal(after.dirty_bytes, PAGES(7));
+    expect_drop(0, run[2], PAGES(500));
+    expect_drop(1, run[0], PAGES(300));
+    expect_drop(2, run[1] + PAGES(900) - part, part);
+    assert_int_equal(after.dirty_bytes, before.dirty_bytes - paid);
+    assert_in_range(after.live_bytes + after.dirty_bytes, allowed_bytes(peak) - 4095,
+                    allowed_bytes(peak));
 
-    assert_ptr_equal(take(runs, PAGES(7), true), run[1]);
-    (void)take(runs, PAGES(5), false); /* nothing left to pay with: commitment grows */
+    assert_ptr_equal(take(runs, PAGES(900) - part, true), run[1]);
+    (void)take(runs, PAGES(500), false); /* nothing left to pay with: commitment grows */
     assert_int_equal(fake.drop_count, 3);
-    assert_int_equal(check(runs).live_bytes, after.live_bytes + PAGES(12));
+    assert_int_equal(check(runs).live_bytes, after.live_bytes + PAGES(1400) - part);
     assert_int_equal(fake.maps, 1);
+    tern__runs_destroy(runs);
+}
+
+/* Fifty runs of 40 pages, apart and dirty, 3 200 pages in use before. Returns the oldest. */
+static char *make_dirty(tern__runs *runs) {
+    char *run[50];
+    int pages[50];
+    for (int i = 0; i < 50; i++)
+        pages[i] = 40;
+    take_apart(runs, run, pages, 50);
+    (void)take(runs, PAGES(3200 - 2050), false);
+    assert_int_equal(check(runs).live_bytes, PAGES(3200));
+    for (int i = 49; i >= 0; i--)
+        tern__runs_give(runs, run[i], PAGES(40));
+    return run[49];
+}
+
+static void what_the_peak_allows_is_not_paid_for(void **state) {
+    (void)state;
+    tern__runs *runs = create(&fake_dropping);
+    char *oldest = make_dirty(runs);
+    size_t spare = allowed_bytes(PAGES(3200)) - PAGES(3200);
+    assert_true(spare > PAGES(40) && spare % TERN__PAGE == 0);
+    (void)take(runs, spare, false);
+    assert_int_equal(fake.drop_count, 0);
+    (void)take(runs, PAGES(41), false); /* from now on each page costs one */
+    assert_int_equal(fake.drop_count, 2);
+    expect_drop(0, oldest, PAGES(40));
+    assert_int_equal(fake.dropped_bytes, PAGES(41));
+    tern__runs_figures figures = check(runs);
+    assert_int_equal(figures.live_bytes + figures.dirty_bytes, allowed_bytes(PAGES(3200)));
+    (void)take(runs, PAGES(5000), false); /* a new peak, itself and its share */
+    figures = check(runs);
+    assert_true(figures.live_bytes > PAGES(3200));
+    assert_in_range(figures.live_bytes + figures.dirty_bytes,
+                    allowed_bytes(figures.live_bytes) - 4095, allowed_bytes(figures.live_bytes));
+    tern__runs_destroy(runs);
+}
+
+/* A peak counts for good, also when everything was given back since. */
+static void the_peak_is_remembered(void **state) {
+    (void)state;
+    tern__runs *runs = create(&fake_dropping);
+    char *high = take(runs, PAGES(9000), false);
+    tern__runs_give(runs, high, PAGES(9000));
+    assert_int_equal(tern__runs_trim(runs), PAGES(9000));
+    (void)make_dirty(runs);
+    (void)take(runs, PAGES(5000), false);
+    assert_int_equal(fake.drop_count, 0);
+    size_t allowed = allowed_bytes(PAGES(9000));
+    assert_int_not_equal(allowed % TERN__PAGE, 0);
+    (void)take(runs, allowed + TERN__PAGE - PAGES(8200) - allowed % TERN__PAGE, false);
+    assert_int_equal(fake.dropped_bytes, TERN__PAGE); /* for a part of a page */
+    tern__runs_destroy(runs);
+}
+
+/* Single arenas are paid for, and pay, like other pages. */
+static void single_arenas_cost_the_same(void **state) {
+    (void)state;
+    tern__runs *runs = create(&fake_dropping);
+    (void)make_dirty(runs);
+    (void)take(runs, ARENA + PAGES(1), false);
+    tern__runs_figures figures = check(runs);
+    size_t paid = price(figures.live_bytes, PAGES(2000), figures.live_bytes);
+    assert_in_range(paid, PAGES(1), PAGES(1999));
+    assert_int_equal(fake.dropped_bytes, paid);
+    assert_int_equal(figures.dirty_bytes, PAGES(2000) - paid);
     tern__runs_destroy(runs);
 }
 
@@ -91,13 +162,22 @@ static void old_arenas_come_before_new_ones(void **state) {
     tern__runs *runs = create(&fake_dropping);
     char *half = take(runs, ARENA / 2, false);
     tern__runs_give(runs, half, ARENA / 2);
-    assert_ptr_equal(take(runs, ARENA, false), half);
+    size_t most = ARENA / 32 * 29;
+    char *run = take(runs, most, false);
+    tern__runs_figures figures = check(runs);
+    assert_int_equal(figures.dirty_bytes, ARENA / 2 - price(most, ARENA / 2, most));
+    assert_in_range(figures.dirty_bytes, PAGES(1), ARENA - most);
+    assert_ptr_equal(run, half + figures.dirty_bytes);
     assert_int_equal(fake.maps, 1);
-    assert_int_equal(check(runs).dirty_bytes, 0);
-    tern__runs_give(runs, half, ARENA);
-    assert_ptr_equal(take(runs, ARENA - 4095, true), half);
+    tern__runs_destroy(runs);
+
+    runs = create(&fake_dropping);
+    run = take(runs, ARENA, false);
+    tern__runs_give(runs, run, ARENA);
+    assert_ptr_equal(take(runs, ARENA - 4095, true), run);
+    assert_int_equal(fake.maps, 2); /* one for each */
     (void)take(runs, 1, false);
-    assert_int_equal(fake.maps, 2);
+    assert_int_equal(fake.maps, 3);
     tern__runs_destroy(runs);
 }
 
@@ -257,7 +337,9 @@ static void single_arenas_are_kept_for_their_like(void **state) {
     assert_ptr_equal(take(runs, room - PAGES(500), true), less); /* whichever came last */
     tern__runs_give(runs, less, room);
     (void)take(runs, 1, false);
-    assert_int_equal(check(runs).dirty_bytes, room); /* the older one paid */
+    assert_int_equal(check(runs).dirty_bytes, 2 * room + PAGES(700)); /* below the peak */
+    (void)take(runs, ARENA, false);
+    assert_int_equal(check(runs).dirty_bytes, room); /* the older one paid, as a whole */
     assert_int_equal(tern__runs_purge(runs, 1), room);
     assert_int_equal(fake.drop_count, 0);
     check(runs);
@@ -334,7 +416,7 @@ static void everything_free_is_given_back_first(void **state) {
     tern__runs_give(runs, run[1], PAGES(4000));
     tern__runs_give(runs, run[2], PAGES(2000));
     tern__runs_give(runs, last, 1);
-    /* The clean rest has 16 384 - 10 003; 8 000 of the dirty pages pay, the rest joins it. */
+    /* The clean rest has 16 384 - 10 003; what pays is not beside it, but all of it is. */
     assert_ptr_equal(take(runs, PAGES(8000), false), run[2]);
     check(runs);
     tern__runs_destroy(runs);
@@ -385,6 +467,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(runs_begin_low_and_side_by_side),
         RUNS_TEST(clean_pages_are_paid_for_oldest_first),
+        RUNS_TEST(what_the_peak_allows_is_not_paid_for),
+        RUNS_TEST(the_peak_is_remembered),
+        RUNS_TEST(single_arenas_cost_the_same),
         RUNS_TEST(a_part_is_dropped_beside_clean_pages),
         RUNS_TEST(old_arenas_come_before_new_ones),
         RUNS_TEST(a_run_of_its_own_length_is_found),

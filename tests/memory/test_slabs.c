@@ -65,6 +65,12 @@ static size_t live_bytes(const books *b) {
     return tern__runs_figures_get(b->runs).live_bytes;
 }
 
+/* Bytes for a slab of blocks of `room`: it wastes at most 1/32, and is no smaller than need be. */
+static bool is_fit(size_t bytes, size_t room) {
+    return bytes >= 2 * TERN__PAGE && bytes >= room && bytes % room * 32 <= bytes &&
+           (bytes / room >= 4 || bytes >= 16 << 10);
+}
+
 static void slabs_waste_little(void **state) {
     (void)state;
     books b;
@@ -72,8 +78,9 @@ static void slabs_waste_little(void **state) {
     for (int c = 0; c < TERN__SLAB_CLASSES; c++) {
         size_t room = tern__class_room(c), bytes = b.slabs.pages[c] * TERN__PAGE;
         assert_int_equal(b.slabs.blocks[c], bytes / room);
-        assert_true((bytes - b.slabs.blocks[c] * room) * 64 <= bytes);
-        assert_true(bytes >= 16 << 10 && b.slabs.pages[c] <= 64);
+        assert_true(is_fit(bytes, room) && b.slabs.pages[c] <= 64);
+        for (size_t less = 2 * TERN__PAGE; less < bytes; less += TERN__PAGE)
+            assert_false(is_fit(less, room)); /* the fewest pages */
         assert_true(b.slabs.blocks[c] <= 64 * b.slabs.pages[c]);
     }
     tern__runs_destroy(b.runs);
