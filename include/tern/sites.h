@@ -4,7 +4,7 @@
  * macros: every call that makes or releases something tells the library its file and line first, so
  * that leak and misuse reports (see <tern/memory.h>) can name it. The cost is a store of three
  * words a call. Without them (define TERN_NO_SITES before the first header of Tern) reports name
- * the operation and the shape only.
+ * the operation, the shape, and the place that the thread told last, if any.
  *
  * Of calls inside the arguments of another one the last names both.
  *

@@ -99,7 +99,8 @@ TERN_API tern_status tern_context_create(const tern_options *options, tern_conte
  * are gone too, tensors can be read and released, and what would make another one is refused with
  * TERN_E_ARGUMENT. What is alive counts as a leak: it goes to
  * on_memory_event, by site from level SITES on; without one, at level COUNTS, a message says how
- * much it is. NULL is fine. */
+ * much it is. The callbacks may be called until models and sessions are gone too. Call it on the
+ * thread that owns the context, or after tern_context_adopt. NULL is fine. */
 TERN_API void tern_context_destroy(tern_context *context);
 
 TERN_API int tern_context_threads(const tern_context *context);
@@ -150,7 +151,8 @@ TERN_API tern_status tern_tensor_rand(tern_context *context, tern_dtype dtype, t
                                       uint64_t seed, tern_tensor **out);
 
 /* Every reference is released once. One release too many (or a retain after the last) is reported
- * as DOUBLE_RELEASE, if the tensor's memory was not used again yet, and nothing else happens. */
+ * as DOUBLE_RELEASE, if the tensor's memory was not used again yet nor given back to the system (as
+ * it is with the last tensor of a destroyed context), and nothing else happens. */
 TERN_API tern_tensor *tern_tensor_retain(tern_tensor *tensor); /* returns it; NULL is fine */
 TERN_API void tern_tensor_release(tern_tensor *tensor);        /* NULL is fine */
 

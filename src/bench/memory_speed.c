@@ -19,7 +19,11 @@
 
 enum { SIDES = 2 + TERN__PEERS, SIDE_COUNTS = 0, SIDE_SITES = 1, SIDE_PEERS = 2 };
 /* Every member of the live set is met about three times before a round counts. */
-enum { WARM_BATCHES = 512, ROUND_BATCHES = 512, PLAN_BATCHES = 2048, RING = 4 };
+enum { WARM_BATCHES = 512, ROUND_BATCHES = 512, PLAN_BATCHES = 2048 };
+enum { QUICK_WARM_BATCHES = 64, QUICK_ROUND_BATCHES = 128 };
+/* So long that neither thread spins for much of a time slice when the other one has lost its
+ * processor. */
+enum { RING = 32 };
 static const uint64_t PLAN_SEED = 11;
 
 /* Batches between the thread that creates and the one that releases. */
@@ -34,6 +38,7 @@ typedef enum churn_phase { PHASE_OPEN, PHASE_RUN, PHASE_HAND_OVER, PHASE_CLOSE }
 typedef struct churn_crew {
     tern__team *team;
     int lanes;
+    int warm, counted; /* batches of a round */
     tern__churn_plan *plan;
     tern__churn_side side[SIDES];
     bool is_here[SIDES];
@@ -41,7 +46,7 @@ typedef struct churn_crew {
     double *samples;     /* (sides, lanes, capacity) ns */
     int64_t counts[SIDES];
     int64_t capacity; /* samples of a lane */
-    uint64_t *stamps; /* (lanes, WARM + ROUND + 1) */
+    uint64_t *stamps; /* (lanes, warm + counted + 1) */
     ring *ring;
 
     /* Of the call under way. */
@@ -65,7 +70,7 @@ static void note_failure(churn_crew *crew, tern_status status) {
 /* -- what a lane does --------------------------------------------------------------------------*/
 
 static uint64_t *stamps_of(const churn_crew *crew, int lane) {
-    return crew->stamps + (size_t)lane * (WARM_BATCHES + ROUND_BATCHES + 1);
+    return crew->stamps + (size_t)lane * (size_t)(crew->warm + crew->counted + 1);
 }
 
 static void keep_samples(churn_crew *crew, int lane, const double *ns, int64_t count) {
@@ -79,14 +84,14 @@ static void keep_samples(churn_crew *crew, int lane, const double *ns, int64_t c
 static tern_status run_round(churn_crew *crew, int lane) {
     tern__churn *churn = &crew->churns[crew->at * crew->lanes + lane];
     uint64_t *stamps = stamps_of(crew, lane);
-    tern_status status = tern__churn_run(churn, WARM_BATCHES + ROUND_BATCHES, stamps);
-    double ns[ROUND_BATCHES];
-    for (int i = 0; i < ROUND_BATCHES && status == TERN_OK; i++) {
-        uint64_t ticks = stamps[WARM_BATCHES + i + 1] - stamps[WARM_BATCHES + i];
+    tern_status status = tern__churn_run(churn, crew->warm + crew->counted, stamps);
+    double ns[ROUND_BATCHES]; /* the first `counted` are used */
+    for (int i = 0; i < crew->counted && status == TERN_OK; i++) {
+        uint64_t ticks = stamps[crew->warm + i + 1] - stamps[crew->warm + i];
         ns[i] = (double)ticks / TERN__CHURN_BATCH;
     }
     if (status == TERN_OK)
-        keep_samples(crew, lane, ns, ROUND_BATCHES);
+        keep_samples(crew, lane, ns, crew->counted);
     return status;
 }
 
@@ -96,7 +101,7 @@ static tern_status create_for_other(churn_crew *crew) {
     tern__churn *churn = &crew->churns[crew->at * crew->lanes];
     ring *r = crew->ring;
     tern_status status = TERN_OK;
-    for (int64_t b = 0; b < WARM_BATCHES + ROUND_BATCHES; b++) {
+    for (int64_t b = 0; b < crew->warm + crew->counted; b++) {
         while (b - atomic_load_explicit(&r->released, memory_order_acquire) >= RING)
             ;
         tern__churn_take(churn, r->taken[b % RING]);
@@ -109,18 +114,18 @@ static tern_status create_for_other(churn_crew *crew) {
 
 static tern_status release_for_other(churn_crew *crew) {
     ring *r = crew->ring;
-    double ns[ROUND_BATCHES];
-    for (int64_t b = 0; b < WARM_BATCHES + ROUND_BATCHES; b++) {
+    double ns[ROUND_BATCHES]; /* the first `counted` are used */
+    for (int64_t b = 0; b < crew->warm + crew->counted; b++) {
         while (atomic_load_explicit(&r->made, memory_order_acquire) <= b)
             ;
         uint64_t begin = tern__os()->clock_ns();
         tern__churn_release(&crew->side[crew->at], r->taken[b % RING]);
         uint64_t end = tern__os()->clock_ns();
         atomic_store_explicit(&r->released, b + 1, memory_order_release);
-        if (b >= WARM_BATCHES)
-            ns[b - WARM_BATCHES] = (double)(end - begin) / TERN__CHURN_BATCH;
+        if (b >= crew->warm)
+            ns[b - crew->warm] = (double)(end - begin) / TERN__CHURN_BATCH;
     }
-    keep_samples(crew, 1, ns, ROUND_BATCHES);
+    keep_samples(crew, 1, ns, crew->counted);
     return TERN_OK;
 }
 
@@ -204,13 +209,15 @@ static tern_status crew_init(churn_crew *crew, const tern__memory_bench *bench, 
     tern_status status = TERN_OK;
     tern__lock_init(&crew->lock);
     crew->lanes = lanes;
-    crew->capacity = (int64_t)bench->options.samples * ROUND_BATCHES;
+    crew->warm = bench->options.is_quick ? QUICK_WARM_BATCHES : WARM_BATCHES;
+    crew->counted = bench->options.is_quick ? QUICK_ROUND_BATCHES : ROUND_BATCHES;
+    crew->capacity = (int64_t)bench->options.samples * crew->counted;
     add_sides(crew, bench, has_sites);
     TERN__TRY(tern__churn_plan_create(PLAN_SEED, TERN__CHURN_LIVE, PLAN_BATCHES, &crew->plan));
     size_t sets = (size_t)SIDES * (size_t)lanes;
     crew->churns = tern__os()->alloc(sets * sizeof *crew->churns);
     crew->samples = tern__os()->alloc(sets * (size_t)crew->capacity * sizeof *crew->samples);
-    crew->stamps = tern__os()->alloc((size_t)lanes * (WARM_BATCHES + ROUND_BATCHES + 1) *
+    crew->stamps = tern__os()->alloc((size_t)lanes * (size_t)(crew->warm + crew->counted + 1) *
                                      sizeof *crew->stamps);
     crew->ring = tern__os()->alloc(sizeof *crew->ring);
     if (crew->churns == NULL || crew->samples == NULL || crew->stamps == NULL || crew->ring == NULL)
@@ -232,7 +239,7 @@ static tern_status measure(churn_crew *crew, churn_phase phase, int rounds) {
             if (!crew->is_here[i])
                 continue;
             TERN__TRY(call(crew, phase, i));
-            crew->counts[i] += ROUND_BATCHES;
+            crew->counts[i] += crew->counted;
         }
 done:
     return status;

@@ -34,6 +34,8 @@ static void settle(_Atomic int64_t *threshold, _Atomic int64_t *peak, int64_t ow
 }
 
 void tern__owner_count_in(tern__pool *pool, size_t bytes, unsigned kind) {
+    if (TERN__GET(pool->owner_live) + (int64_t)bytes > TERN__GET(pool->threshold))
+        tern__owner_drain(pool); /* else what others released would be part of the peak */
     int64_t live = TERN__GET(pool->owner_live) + (int64_t)bytes;
     int64_t tensors = TERN__GET(pool->owner_tensors) + tern__is_tensor(kind);
     TERN__SET(pool->owner_live, live);
@@ -122,12 +124,20 @@ static void other_give(tern__pool *pool, void *block, size_t bytes, unsigned kin
     other_count_out(pool, bytes, kind);
 }
 
+/* Until the owner, who takes no lock meanwhile, has counted what it took from the stack. */
+static void await_count(tern__pool *pool) {
+    while (atomic_load(&pool->is_counting))
+        ;
+}
+
 static tern__outcome other_alloc(tern__pool *pool, size_t bytes, unsigned kind, void **block_out) {
     int c = tern__pool_class(bytes, kind), fresh = 0;
     void *block = NULL;
     tern__pool_lock(pool);
-    if (!tern__pool_fits(pool, bytes))
+    if (!tern__pool_fits(pool, bytes)) {
+        await_count(pool);
         tern__other_drain(pool);
+    }
     bool fits = tern__pool_fits(pool, bytes);
     if (fits && c == TERN__CLASSES) {
         block = tern__large_take(pool, bytes);
@@ -195,14 +205,14 @@ static bool make_room(tern__pool *pool, int size_class) {
     return true;
 }
 
-static void owner_free(tern__pool *pool, void *block, size_t bytes, unsigned kind) {
+/* Takes a block back that is counted out already. */
+static void owner_give(tern__pool *pool, void *block, size_t bytes, unsigned kind) {
     int c = tern__pool_class(bytes, kind);
     if (c == TERN__CLASSES) {
         tern__mark_free(pool, block, tern__whole_pages(bytes));
         tern__pool_lock(pool);
         tern__large_give(pool, block, bytes);
         tern__pool_unlock(pool);
-        tern__owner_count_out(pool, bytes, kind);
         return;
     }
     tern__bin *bin = &pool->bins.bins[c];
@@ -215,17 +225,27 @@ static void owner_free(tern__pool *pool, void *block, size_t bytes, unsigned kin
         tern__pool_unlock(pool);
         TERN__SET(bin->moved, TERN__GET(bin->moved) - 1);
     }
-    tern__owner_count_out(pool, bytes, kind);
 }
 
+static void owner_free(tern__pool *pool, void *block, size_t bytes, unsigned kind) {
+    tern__owner_count_out(pool, bytes, kind);
+    owner_give(pool, block, bytes, kind);
+}
+
+/* What is on the way from the stack to the counters would count twice for a thread at the limit:
+ * so all of it is counted out first, and such a thread waits for that (await_count). */
 void tern__owner_drain(tern__pool *pool) {
-    tern__remote_node *node = tern__remote_take(&pool->remote);
-    while (node != NULL) {
-        tern__remote_node *next = node->next;
-        uint64_t what = node->what;
-        owner_free(pool, node, (size_t)(what >> 2), (unsigned)(what & 3));
+    atomic_store(&pool->is_counting, true);
+    tern__remote_node *first = tern__remote_take(&pool->remote);
+    for (tern__remote_node *node = first; node != NULL; node = node->next)
+        tern__owner_count_out(pool, (size_t)(node->what >> 2), (unsigned)(node->what & 3));
+    atomic_store(&pool->is_counting, false);
+    while (first != NULL) {
+        tern__remote_node *next = first->next;
+        uint64_t what = first->what;
+        owner_give(pool, first, (size_t)(what >> 2), (unsigned)(what & 3));
         TERN__SET(pool->owner_remote, TERN__GET(pool->owner_remote) + 1);
-        node = next;
+        first = next;
     }
 }
 
@@ -242,6 +262,8 @@ static bool owner_refill(tern__pool *pool, int size_class) {
 static tern__outcome owner_alloc(tern__pool *pool, size_t bytes, unsigned kind, void **block_out) {
     if (!tern__pool_fits(pool, bytes)) {
         tern__owner_drain(pool);
+        tern__pool_lock(pool); /* another thread may be counting what it took */
+        tern__pool_unlock(pool);
         if (!tern__pool_fits(pool, bytes))
             return TERN__OVER_LIMIT;
     }
@@ -419,8 +441,11 @@ void tern__pool_tick(tern__pool *pool) {
     tern__side side = tern__pool_side_of(pool);
     uint64_t now = tern__os()->clock_ns();
     const uint64_t second = UINT64_C(1000000000);
-    if (side == TERN__SIDE_OWNER && now - pool->last_tick[0] < second)
-        return;
+    if (side == TERN__SIDE_OWNER) {
+        if (now - pool->last_tick[0] < second)
+            return;
+        tern__owner_drain(pool);
+    }
     tern__pool_lock(pool);
     uint64_t *last = &pool->last_tick[side == TERN__SIDE_OTHER];
     if (now - *last >= second) {

@@ -99,6 +99,10 @@ void tern__pool_report_double(tern__pool *pool, const void *address);
 /* The calling thread owns the pool from now on. No other thread may be using it. */
 void tern__pool_adopt(tern__pool *pool);
 
+/* When the calling thread is the owner: from now on nobody is. For a pool that will be abandoned,
+ * by whichever thread, so that its former owner may still release blocks meanwhile. */
+void tern__pool_disown(tern__pool *pool);
+
 /* Tells that time passes: between steps. At most once in a second of the OS table's clock it gives
  * bins' blocks that were not needed since the last time back to slabs and runs (the owner's call;
  * others leave the bins alone), and pages that lay idle for TERN__DECAY_NS to the source. Slow

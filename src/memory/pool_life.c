@@ -108,6 +108,15 @@ void tern__pool_adopt(tern__pool *pool) {
     set_owner(pool, tern__thread_id());
 }
 
+void tern__pool_disown(tern__pool *pool) {
+    if (TERN__GET(pool->home) != tern__thread_id())
+        return;
+    tern__pool_lock(pool);
+    set_owner(pool, TERN__NO_OWNER);
+    tern__bins_flush(&pool->bins);
+    tern__pool_unlock(pool);
+}
+
 void tern__pool_trace(tern__pool *pool, tern__pool_trace_fn trace, void *user) {
     pool->trace = trace;
     pool->trace_user = user;

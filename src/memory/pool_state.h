@@ -34,6 +34,7 @@ struct tern__pool {
     _Atomic uint64_t owner; /* thread that may take the fast path, or NO_OWNER */
     _Atomic int64_t owner_live, threshold;
     _Atomic int64_t owner_tensors, tensor_threshold;
+    _Atomic bool is_counting; /* the owner has taken the remote stack and not yet counted it out */
     _Atomic uint64_t home; /* thread that owns the pool, whatever its path; NO_OWNER: abandoned */
     tern__track *track;    /* NULL at level COUNTS */
     void *allocation;      /* what to free: this structure lies inside, on a cache line */

@@ -22,6 +22,11 @@ static void give_raw(tern__pool *pool, int c, void *raw, size_t raw_bytes) {
     tern__mark_free(pool, raw, tern__class_room(c));
     if (TERN__GET(bin->count) >= bin->capacity &&
         !tern__bin_grow(&pool->bins, c, tern__bins_bound(pool))) {
+        if (bin->capacity == 0) {
+            tern__stock_give(&pool->slabs, c, &raw, 1);
+            TERN__SET(bin->moved, TERN__GET(bin->moved) - 1);
+            return;
+        }
         uint32_t half = (TERN__GET(bin->count) + 1) / 2;
         tern__bin_flush(&pool->bins, c, half);
         bin->is_wanted = false;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Size classes of the pool: multiples of 16 from 64 to 128 bytes, then eight per doubling up to
- * 4 MiB. Above 128 bytes a block is at most 12.5 % larger than what was asked for. A request that
- * is rounded up to a multiple of 64 first gets a room that is one, so blocks cut from pages are
- * aligned to 64 then. No branch: sizes come in any order, and a branch guessed wrong costs more
- * than the whole way through the pool. */
+ * 4 MiB. Above 128 bytes a room is at most 12.5 % larger than what was asked for, once that is
+ * rounded up to its alignment. A request that is rounded up to a multiple of 64 gets a room that is
+ * one, so blocks cut from pages are aligned to 64 then. No branch: sizes come in any order, and a
+ * branch guessed wrong costs more than the whole way through the pool. */
 #ifndef TERN__SIZE_CLASS_H
 #define TERN__SIZE_CLASS_H
 

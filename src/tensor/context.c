@@ -99,6 +99,7 @@ void tern_context_destroy(tern_context *context) {
     while (context->scopes.marked > 0)
         tern_scope_end(context);
     tell_what_is_alive(context);
+    tern__pool_disown(context->pool);
     tern__context_release(context);
 }
 

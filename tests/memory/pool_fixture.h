@@ -112,11 +112,11 @@ static inline void *new_block(tern__pool *pool, size_t bytes, unsigned kind) {
  * stays. */
 static inline void raise_bins_bound(tern__pool *pool, size_t bytes) {
     for (size_t most = 0; tern__bins_bound(pool) < bytes;) {
-        most += MIB;
+        most += 4 * MIB;
         tern__pool_free(pool, new_block(pool, most, DATA), most, DATA);
         tern__pool_trim(pool);
     }
-    assert_true(tern__bins_bound(pool) < bytes + MIB / 2);
+    assert_true(tern__bins_bound(pool) < bytes + MIB);
 }
 
 /* What the bins of a pool that was not used yet may hold. */
