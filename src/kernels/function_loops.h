@@ -14,7 +14,7 @@ typedef vd v_binary(vd x, vd y);
 
 /* `count` elements, 1 in the lanes that have none. */
 V_INLINE vd v_take_f32(const float *x, int64_t stride, int64_t count) {
-    vf lanes;
+    vf lanes = {0};
     if (count == LANES && stride == 1) {
         memcpy(&lanes, x, sizeof lanes);
         return v_widen(lanes);
@@ -25,7 +25,7 @@ V_INLINE vd v_take_f32(const float *x, int64_t stride, int64_t count) {
 }
 
 V_INLINE vd v_take_f64(const double *x, int64_t stride, int64_t count) {
-    vd lanes;
+    vd lanes = {0};
     if (count == LANES && stride == 1) {
         memcpy(&lanes, x, sizeof lanes);
         return lanes;
