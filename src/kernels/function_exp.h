@@ -59,12 +59,12 @@ V_INLINE vd v_poly(vd x, const double *c, int n) {
 #define V_MAGIC 0x1.8p52
 
 V_INLINE vl v_integer(vd n) {
-    return (vl)(n + V_MAGIC) - (vl)v_all(V_MAGIC);
+    return (vl)((vu)(n + V_MAGIC) - (vu)v_all(V_MAGIC));
 }
 
 /* 2^k for -1022 <= k <= 1023 */
 V_INLINE vd v_power_of_two(vl k) {
-    return (vd)((vl)((vu)(k + 1023) << 52));
+    return (vd)(((vu)k + 1023) << 52);
 }
 
 /* -- exponentials ------------------------------------------------------------------------------*/
@@ -116,10 +116,10 @@ V_INLINE vd v_log_core(vd x, vd *k, vd *f) {
     vl is_tiny = x < 0x1p-1022;
     x = v_select(is_tiny, x * 0x1p54, x);
     /* The exponent counted from sqrt(1/2), made positive for the shift. */
-    vl offset = (vl)x - (vl)v_all(0x1.6a09e667f3bcdp-1) + ((int64_t)2048 << 52);
-    vl exponent = (vl)((vu)offset >> 52) - 2048;
-    *f = (vd)((vl)x - (vl)((vu)exponent << 52)) - 1;
-    *k = (vd)(exponent + (vl)v_all(V_MAGIC)) - V_MAGIC - v_select(is_tiny, v_all(54), v_all(0));
+    vu offset = (vu)x - (vu)v_all(0x1.6a09e667f3bcdp-1) + ((uint64_t)2048 << 52);
+    vl exponent = (vl)(offset >> 52) - 2048;
+    *f = (vd)((vu)x - ((vu)exponent << 52)) - 1;
+    *k = (vd)((vu)exponent + (vu)v_all(V_MAGIC)) - V_MAGIC - v_select(is_tiny, v_all(54), v_all(0));
     vd half = 0.5 * *f * *f, s = *f / (2 + *f), z = s * s;
     return half - s * v_fma(z, v_poly(z, g, 7), half);
 }

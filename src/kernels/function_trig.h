@@ -94,7 +94,7 @@ V_INLINE vd v_cos_core(vd r) {
 /* sin(x + turns pi/2) */
 V_INLINE vd v_sine(vd x, int64_t turns) {
     vd n, r = v_reduce(x, &n);
-    vl quarter = v_integer(n) + turns;
+    vl quarter = (vl)((vu)v_integer(n) + (uint64_t)turns);
     vd y = v_select(-(quarter & 1), v_cos_core(r), v_sin_core(r));
     return (vd)((vl)y ^ (vl)((vu)(quarter & 2) << 62));
 }
