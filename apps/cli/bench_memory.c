@@ -84,11 +84,11 @@ static void print_peers(const tern_bench_row *row) {
 static void print_row(const tern_bench_row *row) {
     char measured[128], p99[32], bound[96], goal[96], verdict[48];
     bool has_goal = !isnan(row->goal) || !isnan(row->goal_p99);
-    bool is_judged = row->verdict == TERN_BENCH_PASS || row->verdict == TERN_BENCH_FAIL;
+    bool is_measured = row->verdict != TERN_BENCH_NOT_MEASURED;
     snprintf(verdict, sizeof verdict, "%s%s", tern_bench_verdict_name(row->verdict),
-             !is_judged || !has_goal ? ""
-             : row->is_goal_met      ? ", goal met"
-                                     : ", goal missed");
+             !is_measured || !has_goal ? ""
+             : row->is_goal_met        ? ", goal met"
+                                       : ", goal missed");
     printf("%-4s %-45s %-25s %7s %8s %-12s %s\n", row->id, row->what,
            measured_text(row, measured, sizeof measured), number_text(row->p99, p99, sizeof p99),
            bound_text(row, row->floor, NAN, bound, sizeof bound),

@@ -106,10 +106,10 @@ TERN_API tern_status tern_bench_model(tern_context *context, tern_model *model,
 /* -- targets: figures that are judged ----------------------------------------------------------*/
 
 typedef enum tern_bench_verdict {
-    TERN_BENCH_PASS = 0,         /* the floor is met, or there is none; see is_goal_met too */
+    TERN_BENCH_PASS = 0,         /* the floor is met */
     TERN_BENCH_FAIL = 1,         /* it is not */
     TERN_BENCH_NOT_MEASURED = 2, /* `detail` says why */
-    TERN_BENCH_NO_TARGET = 3,    /* shown for comparison: there is neither floor nor goal */
+    TERN_BENCH_NO_TARGET = 3,    /* there is no floor: see is_goal_met, where there is a goal */
 } tern_bench_verdict;
 
 /* "PASS", "FAIL", "NOT MEASURED", "-"; "?" for an unknown value. Static storage. */

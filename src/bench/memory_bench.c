@@ -79,9 +79,7 @@ void tern__row_judge(tern_bench_row *row) {
     row->is_goal_met = has_goal && meets(row->median, row->goal, row->is_least) &&
                        meets(row->p99, row->goal_p99, row->is_least);
     bool is_met = meets(row->median, row->floor, row->is_least);
-    row->verdict = !has_floor && !has_goal ? TERN_BENCH_NO_TARGET
-                   : is_met                ? TERN_BENCH_PASS
-                                           : TERN_BENCH_FAIL;
+    row->verdict = !has_floor ? TERN_BENCH_NO_TARGET : is_met ? TERN_BENCH_PASS : TERN_BENCH_FAIL;
 }
 
 void tern__row_show(const tern__memory_bench *bench, tern_bench_row *row) {

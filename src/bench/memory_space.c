@@ -124,6 +124,7 @@ static void show_ranks(const tern__memory_bench *bench, const double *bytes, int
                                    "%srank %d: %.1f", rank > first ? ", " : "", rank, bytes[rank]);
     }
     tern__row_count(&row, worst);
+    row.floor = 0.05 * TENSOR_BYTES;
     tern__row_show(bench, &row);
 }
 
@@ -131,9 +132,8 @@ static tern_status show_bookkeeping(const tern__memory_bench *bench) {
     double bytes[TERN_MAX_RANK + 1];
     tern_bench_row low = tern__row("T5b", "bookkeeping of a 4 KiB tensor, rank 0 to 4", "B");
     tern_bench_row high = tern__row("T5b", "bookkeeping of a 4 KiB tensor, rank 5 to 8", "B");
-    low.floor = 0.05 * TENSOR_BYTES;
     low.goal = 128;
-    high.goal = 256; /* above that floor, so the floor cannot be meant for these ranks */
+    high.goal = 256;
     tern_status status = TERN_OK;
     tern_tensor **tensors = tern__os()->alloc(COUNTED * sizeof *tensors);
     if (tensors == NULL)

@@ -162,14 +162,7 @@ static void shrink_bin(tern__bins *bins, int size_class) {
     bin->was_empty = bin->is_wanted = false;
 }
 
-void tern__bins_shrink(tern__bins *bins, size_t bound) {
-    bool is_over = bins->grown_bytes > bound;
-    for (int c = 0; c < TERN__CLASSES; c++) {
-        tern__bin *bin = &bins->bins[c];
-        if (is_over) {
-            tern__bin_flush(bins, c, TERN__GET(bin->count));
-            set_capacity(bins, c, first_capacity(c));
-        }
+void tern__bins_shrink(tern__bins *bins) {
+    for (int c = 0; c < TERN__CLASSES; c++)
         shrink_bin(bins, c);
-    }
 }

@@ -101,7 +101,7 @@ bool tern__bin_refill(tern__bins *bins, int size_class);
 /* Gives the `count` blocks back that lay longest in the bin. */
 void tern__bin_flush(tern__bins *bins, int size_class, uint32_t count);
 void tern__bins_flush(tern__bins *bins); /* all */
-/* Gives back what was not needed since the last call; more than `bound` bytes: everything. */
-void tern__bins_shrink(tern__bins *bins, size_t bound);
+/* Gives back what was not needed since the last call. */
+void tern__bins_shrink(tern__bins *bins);
 
 #endif

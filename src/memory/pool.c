@@ -7,7 +7,9 @@
 
 #include "base/os.h"
 #include "base/status.h"
-#include "memory/pool_fast.h"
+#include "memory/pool_state.h"
+
+#define NOINLINE __attribute__((noinline))
 
 /* How often the owner's slow path looks at the clock. */
 #define SLOW_CALLS_PER_TICK 1024
@@ -363,8 +365,8 @@ static tern_status refuse(tern__pool *pool, tern__outcome outcome, size_t bytes)
                       bytes, in_use, pool->max_bytes);
 }
 
-tern_status tern__pool_alloc_slow(tern__pool *pool, size_t bytes, unsigned kind,
-                                  const tern__note *note, void **block) {
+NOINLINE static tern_status alloc_slow(tern__pool *pool, size_t bytes, unsigned kind,
+                                       const tern__note *note, void **block) {
     *block = NULL;
     if (bytes > PTRDIFF_MAX / 2)
         return tern__fail(TERN_E_MEMORY, "memory: a block of %zu bytes cannot exist", bytes);
@@ -398,10 +400,25 @@ tern_status tern__pool_alloc_slow(tern__pool *pool, size_t bytes, unsigned kind,
 
 tern_status tern__pool_alloc(tern__pool *pool, size_t bytes, unsigned kind, const tern__note *note,
                              void **block) {
-    return tern__pool_alloc_inline(pool, bytes, kind, note, block);
+    if (TERN__GET(pool->owner) == tern__thread_number && bytes <= TERN__CLASS_MAX) {
+        int c = tern__pool_class(bytes, kind);
+        tern__bin *bin = &pool->bins.bins[c];
+        uint32_t count = TERN__GET(bin->count);
+        int64_t live = TERN__GET(pool->owner_live) + (int64_t)bytes;
+        int64_t tensors = TERN__GET(pool->owner_tensors) + tern__is_tensor(kind);
+        if (count != 0 && live <= TERN__GET(pool->threshold) &&
+            tensors <= TERN__GET(pool->tensor_threshold)) {
+            TERN__SET(pool->owner_live, live);
+            TERN__SET(pool->owner_tensors, tensors);
+            *block = tern__bin_pop(bin, count);
+            tern__mark_used(pool, *block, bytes, tern__class_room(c));
+            return TERN_OK;
+        }
+    }
+    return alloc_slow(pool, bytes, kind, note, block);
 }
 
-void tern__pool_free_slow(tern__pool *pool, void *block, size_t bytes, unsigned kind) {
+NOINLINE static void free_slow(tern__pool *pool, void *block, size_t bytes, unsigned kind) {
     if (pool->trace != NULL)
         pool->trace(pool->trace_user, block, bytes, kind, true);
     switch (tern__pool_side_of(pool)) {
@@ -418,7 +435,21 @@ void tern__pool_free_slow(tern__pool *pool, void *block, size_t bytes, unsigned 
 }
 
 void tern__pool_free(tern__pool *pool, void *block, size_t bytes, unsigned kind) {
-    tern__pool_free_inline(pool, block, bytes, kind);
+    if (block == NULL)
+        return;
+    if (TERN__GET(pool->owner) == tern__thread_number && bytes <= TERN__CLASS_MAX) {
+        int c = tern__pool_class(bytes, kind);
+        tern__bin *bin = &pool->bins.bins[c];
+        uint32_t count = TERN__GET(bin->count);
+        if (count < bin->capacity) {
+            tern__mark_free(pool, block, tern__class_room(c));
+            tern__bin_push(bin, count, block);
+            TERN__SET(pool->owner_live, TERN__GET(pool->owner_live) - (int64_t)bytes);
+            TERN__SET(pool->owner_tensors, TERN__GET(pool->owner_tensors) - tern__is_tensor(kind));
+            return;
+        }
+    }
+    free_slow(pool, block, bytes, kind);
 }
 
 void tern__pool_tensor_gone(tern__pool *pool) {
@@ -452,7 +483,7 @@ void tern__pool_tick(tern__pool *pool) {
         *last = now;
         tern__runs_set_time(pool->runs, now);
         if (side != TERN__SIDE_OTHER)
-            tern__bins_shrink(&pool->bins, tern__bins_bound(pool));
+            tern__bins_shrink(&pool->bins);
         tern__runs_decay(pool->runs);
     }
     tern__pool_unlock(pool);
