@@ -215,7 +215,12 @@ TERN_API tern_status tern_where(tern_tensor *condition, tern_tensor *a, tern_ten
                                 tern_tensor **out);
 TERN_API tern_status tern_where_into(tern_tensor *condition, tern_tensor *a, tern_tensor *b,
                                      tern_tensor *out);
-/* |a - b| <= absolute + relative * |b| everywhere, infinities equal; shapes broadcast. */
+/* BOOL: |a - b| <= absolute + relative * |b|, infinities equal, and NaN with `equal_nan`. */
+TERN_API tern_status tern_isclose(tern_tensor *a, tern_tensor *b, double relative, double absolute,
+                                  bool equal_nan, tern_tensor **out);
+TERN_API tern_status tern_isclose_into(tern_tensor *a, tern_tensor *b, double relative,
+                                       double absolute, bool equal_nan, tern_tensor *out);
+/* That everywhere; the shapes broadcast. */
 TERN_API tern_status tern_allclose(tern_tensor *a, tern_tensor *b, double relative, double absolute,
                                    bool equal_nan, bool *result);
 /* Same shape and equal elements; no NaN equals any. */
@@ -589,7 +594,7 @@ TERN_API tern_status tern_unique(tern_tensor *x, tern_tensor **values, tern_tens
 
 /* -- what there is, and what was done ----------------------------------------------------------*/
 
-/* Each call is counted in exactly one class. */
+/* Each call is counted in exactly one class; calls that create tensors are not counted. */
 typedef enum tern_op_class {
     TERN_CLASS_VIEW = 0,     /* the result shares storage */
     TERN_CLASS_IN_PLACE = 1, /* written into an operand's storage */
@@ -613,6 +618,8 @@ typedef struct tern_op_info {
 
 TERN_API int tern_op_count(void);
 TERN_API const tern_op_info *tern_op_at(int index); /* NULL outside */
+/* The data type of the result, as a rule in words. NULL outside. */
+TERN_API const char *tern_op_result(int index);
 
 typedef struct tern_op_stats {
     int64_t calls[TERN_CLASSES];
@@ -627,7 +634,7 @@ typedef struct tern_stats {
     double zero_copy_byte_rate; /* 1 - copied bytes / bytes, without class MOVE */
 } tern_stats;
 
-/* Since the context was made or tern_stats_reset. */
+/* Since the context was made or tern_stats_reset, a call of the thread that owns the context. */
 TERN_API void tern_stats_get(const tern_context *context, tern_stats *stats);
 TERN_API void tern_stats_op(const tern_context *context, int op, tern_op_stats *stats);
 TERN_API void tern_stats_reset(tern_context *context);

@@ -188,69 +188,6 @@ TERN_API tern_status tern_tensor_select(tern_tensor *tensor, int axis, int64_t i
 TERN_API tern_status tern_tensor_broadcast(tern_tensor *tensor, tern_shape shape,
                                            tern_tensor **out);
 
-/* -- operations --------------------------------------------------------------------------------
- * The order of every operation's arithmetic is stated in docs/numerics.md; results have the same
- * bits on every thread count, kernel variant and platform. Unless said otherwise: F32 in, F32 out,
- * operands may be strided views (not so tables and the heads of keys and values: they must be
- * contiguous), the result is fresh and contiguous. */
-
-/* A view of x when it is contiguous, else a copy (F32, F16, BF16). */
-TERN_API tern_status tern_contiguous(tern_tensor *x, tern_tensor **out);
-/* Element by element into F32, F16 or BF16; also decodes rows of Q8_0, I2_S, TQ1_0 and TQ2_0. */
-TERN_API tern_status tern_cast(tern_tensor *x, tern_dtype dtype, tern_tensor **out);
-/* Writes x into `destination`, a tensor of the same shape; F32, F16, BF16 on either side.
- * TERN_E_ARGUMENT when the destination is borrowed or broadcast, or overlaps x. */
-TERN_API tern_status tern_copy(tern_tensor *x, tern_tensor *destination);
-
-TERN_API tern_status tern_add(tern_tensor *a, tern_tensor *b, tern_tensor **out); /* broadcasts */
-TERN_API tern_status tern_mul(tern_tensor *a, tern_tensor *b, tern_tensor **out); /* broadcasts */
-TERN_API tern_status tern_scale(tern_tensor *x, float factor, tern_tensor **out);
-TERN_API tern_status tern_relu2(tern_tensor *x, tern_tensor **out); /* max(x, 0) squared */
-TERN_API tern_status tern_silu(tern_tensor *x, tern_tensor **out);  /* x / (1 + exp(-x)) */
-
-/* x (..., D) times weight (D) over sqrt(mean(x^2) + epsilon) of each row (Zhang and Sennrich 2019,
- * equation 4). */
-TERN_API tern_status tern_rms_norm(tern_tensor *x, tern_tensor *weight, float epsilon,
-                                   tern_tensor **out);
-
-/* Over the last axis. With `causal`, x is (..., T, S): row t of T has length S - T + t + 1; what
- * lies beyond does not exist and its result is 0. */
-TERN_API tern_status tern_softmax(tern_tensor *x, bool causal, tern_tensor **out);
-
-/* Rotary embedding, NEOX halves (Su et al. 2021, equation 34; pairs i and i + K/2):
- * x (T, H, K), row t at position `position + t` of `table` (P, 2, K/2) from tern_rope_table. */
-TERN_API tern_status tern_rope(tern_tensor *x, tern_tensor *table, int64_t position,
-                               tern_tensor **out);
-/* cos and sin of p * theta^(-2i/K), p < positions: F32 (positions, 2, K/2). */
-TERN_API tern_status tern_rope_table(tern_context *context, int64_t positions, int64_t head_size,
-                                     double theta, tern_tensor **out);
-
-/* Rows of `table` (V, D) (F32, F16, BF16, Q8_0) as F32 (T, D). ids: (T) I32.
- * TERN_E_ARGUMENT for an id outside 0..V-1. */
-TERN_API tern_status tern_embedding(tern_tensor *table, tern_tensor *ids, tern_tensor **out);
-
-/* a (M, K) F32 times b (K, N) F32, F16 or BF16: (M, N) F32. Transposed operands are read in
- * place. Per element: k in order, one fma a step. */
-TERN_API tern_status tern_matmul(tern_tensor *a, tern_tensor *b, tern_tensor **out);
-
-/* x (..., K) times the transpose of weight (N, K): (..., N). A TERNARY weight is multiplied as
- * BitNet b1.58 does (W1.58A8): each row of x quantised to int8 by its largest magnitude, exact
- * integer products, scaled back. F32, F16, BF16 and Q8_0 weights: as tern_matmul. */
-TERN_API tern_status tern_linear(tern_tensor *x, tern_tensor *weight, tern_tensor **out);
-
-/* Packs an I2_S, TQ1_0 or TQ2_0 matrix (N, K) for the kernels of the context's device.
- * TERN_E_FORMAT for a code that is no trit or a scale that is not finite. */
-TERN_API tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out);
-/* A packed matrix (N, K) of random trits (all three equally likely) and one scale, as
- * tern_tensor_pack would make it; row r of the matrix depends on seed and r only. */
-TERN_API tern_status tern_tensor_pack_random(tern_context *context, int64_t rows, int64_t columns,
-                                             float scale, uint64_t seed, tern_tensor **out);
-
-/* Grouped-query attention over a cache, causal: q (T, H, K) F32; keys and values (H_kv, S, K) F16
- * or F32; query t sees positions 0..S-T+t. Result (T, H * K). scores = q.k * scale. */
-TERN_API tern_status tern_attention(tern_tensor *q, tern_tensor *keys, tern_tensor *values,
-                                    float scale, tern_tensor **out);
-
 #ifdef __cplusplus
 }
 #endif

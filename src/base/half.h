@@ -59,4 +59,13 @@ static inline uint16_t tern__bf16_from_f32(float f) {
     return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
+/* Rounded to odd: a narrower type rounded from this is rounded from x once. */
+static inline float tern__odd_f32_from_f64(double x) {
+    float f = (float)x;
+    if ((double)f == x || x != x)
+        return f;
+    double magnitude = x < 0 ? -x : x, rounded = f < 0 ? -(double)f : (double)f;
+    return tern__f32_from_bits((tern__f32_bits(f) - (rounded > magnitude)) | 1u);
+}
+
 #endif

@@ -2,6 +2,8 @@
  * Benchmarks of matrix products through the public ops: the machine's best kernels against the
  * scalar ones, which must give the same bits. One matrix is used again and again, so it stays in
  * the caches that hold it. */
+#include <tern/ops.h>
+
 #include <math.h>
 #include <string.h>
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/memory_calls.h"
 
+#include <tern/ops.h>
+
 #include <string.h>
 
 #include "base/philox.h"
@@ -117,7 +119,7 @@ static tern_status make_linear(const inputs *in, tern_tensor **out) {
     return tern_linear(in->made[AT_NORMAL], in->made[AT_PACKED], out);
 }
 static tern_status make_softmax(const inputs *in, tern_tensor **out) {
-    return tern_softmax(in->made[AT_NORMAL], false, out);
+    return tern_softmax(in->made[AT_NORMAL], -1, out);
 }
 static tern_status make_attention(const inputs *in, tern_tensor **out) {
     tern_tensor *keys = in->made[AT_KEYS];

@@ -8,38 +8,24 @@
 
 #include "tensor/tensor.h"
 
-/* X(symbol, name): every operation a device may have. */
-#define TERN__OP_MAP(X)                                                                            \
-    X(COPY, "copy")                                                                                \
-    X(ADD, "add")                                                                                  \
-    X(MUL, "mul")                                                                                  \
-    X(SCALE, "scale")                                                                              \
-    X(RELU2, "relu2")                                                                              \
-    X(SILU, "silu")                                                                                \
-    X(RMS_NORM, "rms_norm")                                                                        \
-    X(SOFTMAX, "softmax")                                                                          \
-    X(ROPE, "rope")                                                                                \
-    X(EMBEDDING, "embedding")                                                                      \
-    X(MATMUL, "matmul")                                                                            \
-    X(LINEAR, "linear")                                                                            \
-    X(TERNARY_LINEAR, "ternary_linear")                                                            \
-    X(ATTENTION, "attention")
+enum { TERN__OPERANDS = 4 };
 
-typedef enum tern__op {
-#define TERN__OP_ENUM(symbol, name) TERN__OP_##symbol,
-    TERN__OP_MAP(TERN__OP_ENUM)
-#undef TERN__OP_ENUM
-        TERN__OP_COUNT
-} tern__op;
-
-/* Operands are checked: shapes and dtypes are those the public header promises. */
+/* Operands are checked: shapes and dtypes are those the public header promises, the result has the
+ * right ones and elements. What a row may write to says tern__op_rows[op].writes. */
 typedef struct tern__op_call {
-    tern_context *context; /* whose device computes and whose pool holds the result */
-    tern_tensor *in[3];
+    tern__op op;
+    tern_context *context; /* whose device computes and whose pool holds the result; NULL: that of
+                              the first operand */
+    tern_tensor *in[TERN__OPERANDS]; /* behind the last: NULL */
     tern_tensor *out;
-    float number;     /* SCALE factor, RMS_NORM epsilon, ATTENTION scale */
-    int64_t position; /* ROPE */
-    bool is_causal;   /* SOFTMAX */
+    tern_dtype type; /* what the operands are promoted to, where the operation promotes */
+    double number, other_number; /* factor, epsilon, bounds, ... */
+    int64_t position;            /* ROPE; seed of DROPOUT */
+    int axis;                    /* >= 0 */
+    unsigned axes;               /* set of axes that are reduced */
+    int choice;                  /* an enum or a truth value of the operation */
+    const void *detail;          /* what else the operation needs, in a struct of its own */
+    int64_t staged_bytes;        /* of operands that were copied first: makes the call a copy */
 } tern__op_call;
 
 typedef struct tern__device tern__device;

@@ -96,11 +96,20 @@ static inline int64_t shifted_right(int64_t a, int64_t b) {
     return a >> (b >= 0 && b < 64 ? b : 63);
 }
 
+/* A number of the call in the type that is computed in; integers are cut off and kept in range. */
+static inline int64_t whole(double p) {
+    return p != p ? 0 : p >= 0x1p63 ? INT64_MAX : p < -0x1p63 ? INT64_MIN : (int64_t)p;
+}
+
+#define NUMBER_float(p)   ((float)(p))
+#define NUMBER_double(p)  (p)
+#define NUMBER_int64_t(p) whole(p)
+
 /* -- loops -------------------------------------------------------------------------------------*/
 
 #define DEFINE_MAP1(type, result, function, expression)                                            \
     static void function(const tern__map_args *args) {                                             \
-        const type p = (type)args->p, q = (type)args->q, *x = args->in[0];                         \
+        const type p = NUMBER_##type(args->p), q = NUMBER_##type(args->q), *x = args->in[0];       \
         const int64_t n = args->n, stride = args->stride[0];                                       \
         result *out = args->out;                                                                   \
         (void)p, (void)q;                                                                          \
@@ -118,9 +127,11 @@ static inline int64_t shifted_right(int64_t a, int64_t b) {
 
 #define DEFINE_MAP2(type, result, function, expression)                                            \
     static void function(const tern__map_args *args) {                                             \
+        const type p = NUMBER_##type(args->p), q = NUMBER_##type(args->q);                         \
         const type *x = args->in[0], *y = args->in[1];                                             \
         const int64_t n = args->n, s = args->stride[0], t = args->stride[1];                       \
         result *out = args->out;                                                                   \
+        (void)p, (void)q;                                                                          \
         if (s == 1 && t == 1)                                                                      \
             for (int64_t i = 0; i < n; i++) {                                                      \
                 const type a = x[i], b = y[i];                                                     \
@@ -173,6 +184,7 @@ TERN__MAP_FLOAT3(F32_MAP3)
 TERN__MAP_COMPARE1(F32_BYTE1)
 TERN__MAP_COMPARE2(F32_BYTE2)
 TERN__MAP_FLOAT_TEST1(F32_BYTE1)
+TERN__MAP_FLOAT_TEST2(F32_BYTE2)
 
 #define F64_MAP1(symbol, name, expression)  DEFINE_MAP1(double, double, name##_f64, expression)
 #define F64_MAP2(symbol, name, expression)  DEFINE_MAP2(double, double, name##_f64, expression)
@@ -185,13 +197,16 @@ TERN__MAP_FLOAT3(F64_MAP3)
 TERN__MAP_COMPARE1(F64_BYTE1)
 TERN__MAP_COMPARE2(F64_BYTE2)
 TERN__MAP_FLOAT_TEST1(F64_BYTE1)
+TERN__MAP_FLOAT_TEST2(F64_BYTE2)
 
 #define I64_MAP1(symbol, name, expression)  DEFINE_MAP1(int64_t, int64_t, name##_i64, expression)
 #define I64_MAP2(symbol, name, expression)  DEFINE_MAP2(int64_t, int64_t, name##_i64, expression)
+#define I64_MAP3(symbol, name, expression)  DEFINE_MAP3(int64_t, int64_t, name##_i64, expression)
 #define I64_BYTE1(symbol, name, expression) DEFINE_MAP1(int64_t, uint8_t, name##_i64, expression)
 #define I64_BYTE2(symbol, name, expression) DEFINE_MAP2(int64_t, uint8_t, name##_i64, expression)
 TERN__MAP_INTEGER1(I64_MAP1)
 TERN__MAP_INTEGER2(I64_MAP2)
+TERN__MAP_INTEGER3(I64_MAP3)
 TERN__MAP_COMPARE1(I64_BYTE1)
 TERN__MAP_COMPARE2(I64_BYTE2)
 
@@ -218,10 +233,12 @@ DEFINE_WHERE(uint64_t)
     TERN__MAP_FLOAT1(ROW)                                                                          \
     TERN__MAP_FLOAT2(ROW)                                                                          \
     TERN__MAP_FLOAT3(ROW)                                                                          \
-    TERN__MAP_COMPARE1(ROW) TERN__MAP_COMPARE2(ROW) TERN__MAP_FLOAT_TEST1(ROW)
+    TERN__MAP_COMPARE1(ROW)                                                                        \
+    TERN__MAP_COMPARE2(ROW) TERN__MAP_FLOAT_TEST1(ROW) TERN__MAP_FLOAT_TEST2(ROW)
 #define INTEGER_ROWS(ROW)                                                                          \
     TERN__MAP_INTEGER1(ROW)                                                                        \
-    TERN__MAP_INTEGER2(ROW) TERN__MAP_COMPARE1(ROW) TERN__MAP_COMPARE2(ROW)
+    TERN__MAP_INTEGER2(ROW)                                                                        \
+    TERN__MAP_INTEGER3(ROW) TERN__MAP_COMPARE1(ROW) TERN__MAP_COMPARE2(ROW)
 
 /* The functions of a variant's struct, behind its facts. */
 #define MAP_FUNCTIONS                                                                              \

@@ -25,15 +25,22 @@
     X(TRUNC, trunc, trunc(a))                                                                      \
     X(ROUND, round, rint(a))                                                                       \
     X(RELU, relu, a < 0 ? 0 : a)                                                                   \
+    X(RELU2, relu2, a < 0 ? 0 : a * a)                                                             \
     X(LEAKY_RELU, leaky_relu, a < 0 ? a * p : a)                                                   \
     X(SCALE, scale, a *p)                                                                          \
-    X(SHIFT, shift, a + p)                                                                         \
+    X(AFFINE, affine, fma(a, p, q))                                                                \
     X(CLIP, clip, a<p ? p : a> q ? q : a)
 
 #define TERN__MAP_FLOAT2(X)                                                                        \
     X(ADD, add, a + b)                                                                             \
     X(SUB, sub, a - b)                                                                             \
     X(MUL, mul, a *b)                                                                              \
+    X(ADD_SCALED, add_scaled, fma(b, p, a))                                                        \
+    X(RELU_BACKWARD, relu_backward, b > 0 ? a : b != b ? b : 0)                                    \
+    X(RELU2_BACKWARD, relu2_backward, b > 0 ? a * (b + b) : b != b ? b : 0)                        \
+    X(LEAKY_RELU_BACKWARD, leaky_relu_backward, b > 0 ? a : b != b ? b : a * p)                    \
+    X(SIGMOID_BACKWARD, sigmoid_backward, a *(b * (1 - b)))                                        \
+    X(TANH_BACKWARD, tanh_backward, a *fma(-b, b, 1))                                              \
     X(DIV, div, a / b)                                                                             \
     X(FLOOR_DIV, floor_div, floor_quotient(a, b))                                                  \
     X(MOD, mod, floor_remainder(a, b))                                                             \
@@ -49,13 +56,19 @@
     X(SIGN, sign, (a > 0) - (a < 0))                                                               \
     X(SQUARE, square, wrap((uint64_t)a *(uint64_t)a))                                              \
     X(RELU, relu, a < 0 ? 0 : a)                                                                   \
-    X(SCALE, scale, wrap((uint64_t)a *(uint64_t)(int64_t)p))                                       \
-    X(SHIFT, shift, wrap((uint64_t)a + (uint64_t)(int64_t)p))                                      \
-    X(CLIP, clip, a<(int64_t)p ? (int64_t)p : a>(int64_t) q ? (int64_t)q : a)                      \
+    X(RELU2, relu2, a < 0 ? 0 : wrap((uint64_t)a * (uint64_t)a))                                   \
+    X(ROUND, round, a)                                                                             \
+    X(FLOOR, floor, a)                                                                             \
+    X(CEIL, ceil, a)                                                                               \
+    X(TRUNC, trunc, a)                                                                             \
+    X(SCALE, scale, wrap((uint64_t)a *(uint64_t)p))                                                \
+    X(AFFINE, affine, wrap((uint64_t)a *(uint64_t)p + (uint64_t)q))                                \
+    X(CLIP, clip, a<p ? p : a> q ? q : a)                                                          \
     X(BIT_NOT, bit_not, ~a)
 
 #define TERN__MAP_INTEGER2(X)                                                                      \
     X(ADD, add, wrap((uint64_t)a + (uint64_t)b))                                                   \
+    X(ADD_SCALED, add_scaled, wrap((uint64_t)a + (uint64_t)b * (uint64_t)p))                       \
     X(SUB, sub, wrap((uint64_t)a - (uint64_t)b))                                                   \
     X(MUL, mul, wrap((uint64_t)a *(uint64_t)b))                                                    \
     X(FLOOR_DIV, floor_div, integer_quotient(a, b))                                                \
@@ -69,6 +82,8 @@
     X(SHIFT_LEFT, shift_left, shifted_left(a, b))                                                  \
     X(SHIFT_RIGHT, shift_right, shifted_right(a, b))
 
+#define TERN__MAP_INTEGER3(X) X(FMA, fma, wrap((uint64_t)a *(uint64_t)b + (uint64_t)c))
+
 /* Any type to 0 or 1. */
 #define TERN__MAP_COMPARE2(X)                                                                      \
     X(EQUAL, equal, a == b)                                                                        \
@@ -80,6 +95,13 @@
     X(LOGICAL_AND, logical_and, (a != 0) & (b != 0))                                               \
     X(LOGICAL_OR, logical_or, (a != 0) | (b != 0))                                                 \
     X(LOGICAL_XOR, logical_xor, (a != 0) ^ (b != 0))
+
+/* p and q are the relative and the absolute tolerance. */
+#define TERN__MAP_FLOAT_TEST2(X)                                                                   \
+    X(ISCLOSE, isclose, (a == b) | ((fabs(a - b) <= q + p * fabs(b)) & (fabs(b) < INFINITY)))      \
+    X(ISCLOSE_NAN, isclose_nan,                                                                    \
+      (a == b) | ((fabs(a - b) <= q + p * fabs(b)) & (fabs(b) < INFINITY)) |                       \
+          ((a != a) & (b != b)))
 
 #define TERN__MAP_COMPARE1(X) X(LOGICAL_NOT, logical_not, a == 0)
 

@@ -12,6 +12,8 @@
  */
 #include "model/decoder.h"
 
+#include <tern/ops.h>
+
 #include "base/status.h"
 
 /* x (T, D) by weight, as heads (T, count, K). */
@@ -25,18 +27,45 @@ static tern_status project_heads(tern_tensor *x, tern_tensor *weight, int64_t he
     return tern_tensor_reshape(flat, (tern_shape){3, {tokens, -1, head_size}}, out);
 }
 
-/* Puts rows (T, H_kv, K) at `position` of one layer of a cache (L, H_kv, S, K) and gives the
- * layer's positions 0..position+T as (H_kv, position + T, K). */
-static tern_status remember(tern_tensor *cache, int64_t layer, int64_t position, tern_tensor *rows,
-                            tern_tensor **seen) {
-    int64_t end = position + tern_tensor_dim(rows, 0);
-    tern_tensor *all = NULL, *fresh = NULL, *turned = NULL;
+/* Positions [begin, end) of one layer of a cache (L, S, H_kv, K): (end - begin, H_kv, K). */
+static tern_status cache_part(tern_tensor *cache, int64_t layer, int64_t begin, int64_t end,
+                              tern_tensor **out) {
+    tern_tensor *all = NULL;
+    *out = NULL;
+    tern_status status = tern_tensor_select(cache, 0, layer, &all);
+    return status == TERN_OK ? tern_tensor_slice(all, 0, begin, end, 1, out) : status;
+}
+
+/* What there is of one layer up to `end`, by heads: (H_kv, end, K). */
+static tern_status cache_seen(tern_tensor *cache, int64_t layer, int64_t end, tern_tensor **out) {
+    tern_tensor *rows = NULL;
+    *out = NULL;
+    tern_status status = cache_part(cache, layer, 0, end, &rows);
+    return status == TERN_OK ? tern_tensor_transpose(rows, 0, 1, out) : status;
+}
+
+/* The keys and values of h (T, D) go to `position` of the layer; an F32 cache takes them where they
+ * are made. */
+static tern_status remember(const tern_model *model, const tern__cache *cache, int64_t index,
+                            int64_t position, tern_tensor *h) {
+    const tern__layer *w = &model->layers[index];
+    int64_t tokens = tern_tensor_dim(h, 0), end = position + tokens;
+    bool is_single = tern_tensor_dtype(cache->keys) == TERN_F32;
+    tern_tensor *k, *v, *keys, *values, *flat;
     tern_status status;
-    TERN__TRY(tern_tensor_select(cache, 0, layer, &all));
-    TERN__TRY(tern_tensor_slice(all, 1, position, end, 1, &fresh));
-    TERN__TRY(tern_tensor_transpose(rows, 0, 1, &turned));
-    TERN__TRY(tern_copy(turned, fresh));
-    TERN__TRY(tern_tensor_slice(all, 1, 0, end, 1, seen));
+    TERN__TRY(cache_part(cache->keys, index, position, end, &keys));
+    TERN__TRY(cache_part(cache->values, index, position, end, &values));
+    TERN__TRY(project_heads(h, w->attn_k, model->info.head_size, &k));
+    if (is_single) {
+        TERN__TRY(tern_rope_into(k, cache->rope_table, position, keys));
+        TERN__TRY(tern_tensor_reshape(values, (tern_shape){2, {tokens, -1}}, &flat));
+        TERN__TRY(tern_linear_into(h, w->attn_v, flat));
+    } else {
+        TERN__TRY(tern_rope(k, cache->rope_table, position, &k));
+        TERN__TRY(tern_copy(k, keys));
+        TERN__TRY(project_heads(h, w->attn_v, model->info.head_size, &v));
+        TERN__TRY(tern_copy(v, values));
+    }
 done:
     return status;
 }
@@ -44,17 +73,15 @@ done:
 static tern_status attention(const tern_model *model, const tern__cache *cache, int64_t index,
                              int64_t position, tern_tensor *x, tern_tensor **out) {
     const tern__layer *w = &model->layers[index];
-    int64_t head_size = model->info.head_size;
-    tern_tensor *h, *q, *k, *v, *keys, *values, *mixed, *normed, *projected;
+    int64_t end = position + tern_tensor_dim(x, 0);
+    tern_tensor *h, *q, *keys, *values, *mixed, *normed, *projected;
     tern_status status;
     TERN__TRY(tern_rms_norm(x, w->attn_norm, model->norm_epsilon, &h));
-    TERN__TRY(project_heads(h, w->attn_q, head_size, &q));
-    TERN__TRY(project_heads(h, w->attn_k, head_size, &k));
-    TERN__TRY(project_heads(h, w->attn_v, head_size, &v));
+    TERN__TRY(project_heads(h, w->attn_q, model->info.head_size, &q));
     TERN__TRY(tern_rope(q, cache->rope_table, position, &q));
-    TERN__TRY(tern_rope(k, cache->rope_table, position, &k));
-    TERN__TRY(remember(cache->keys, index, position, k, &keys));
-    TERN__TRY(remember(cache->values, index, position, v, &values));
+    TERN__TRY(remember(model, cache, index, position, h));
+    TERN__TRY(cache_seen(cache->keys, index, end, &keys));
+    TERN__TRY(cache_seen(cache->values, index, end, &values));
     TERN__TRY(tern_attention(q, keys, values, model->attention_scale, &mixed));
     TERN__TRY(tern_rms_norm(mixed, w->attn_sub_norm, model->norm_epsilon, &normed));
     TERN__TRY(tern_linear(normed, w->attn_output, &projected));

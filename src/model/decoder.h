@@ -5,7 +5,7 @@
 
 #include "model/model.h"
 
-/* Where a session's keys and values are kept: (L, H_kv, S, K) each, F32 or F16. */
+/* Where a session's keys and values are kept: (L, S, H_kv, K) each, F32 or F16. */
 typedef struct tern__cache {
     tern_tensor *keys, *values;
     tern_tensor *rope_table; /* (S, 2, K/2) */

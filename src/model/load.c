@@ -2,6 +2,8 @@
  * Loading a model from a GGUF file: read the hyper-parameters, check every tensor's name, type and
  * shape, pack the ternary matrices and drop the file's pages behind them. The embedding stays in
  * the mapping. */
+#include <tern/ops.h>
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

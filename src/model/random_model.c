@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Models of well-known shapes with random weights, for measuring speed without a download. */
+#include <tern/ops.h>
+
 #include <stdio.h>
 #include <string.h>
 

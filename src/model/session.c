@@ -31,7 +31,7 @@ struct tern_session {
 
 static tern_status create_cache(tern_session *s, tern_dtype type) {
     const tern_model_info *m = &s->model->info;
-    tern_shape shape = {4, {m->layers, m->kv_heads, s->capacity, m->head_size}};
+    tern_shape shape = {4, {m->layers, s->capacity, m->kv_heads, m->head_size}};
     tern_status status;
     TERN__TRY(tern__tensor_empty(s->context, type, &shape, "cache", &s->cache.keys));
     tern_tensor_keep(s->cache.keys);

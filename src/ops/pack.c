@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Where the trits of packed weights come from: the storage types of model files, or random ones. */
+#include <tern/ops.h>
+
 #include <math.h>
 #include <string.h>
 

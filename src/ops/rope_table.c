@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ops/rope_table.h"
 
+#include <tern/ops.h>
+
 #include "base/realmath.h"
 #include "base/status.h"
 #include "tensor/tensor.h"

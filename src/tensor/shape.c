@@ -15,22 +15,22 @@ char *tern__shape_text(int rank, const int64_t *dims, char text[TERN__SHAPE_TEXT
     return text;
 }
 
-tern_status tern__shape_broadcast(const char *op, const tern_tensor *a, const tern_tensor *b,
-                                  tern_shape *out) {
-    int rank = a->rank > b->rank ? a->rank : b->rank;
-    tern_shape shape = {.rank = rank};
+tern_status tern__shape_join(const char *op, const tern_shape *shape, const tern_tensor *t,
+                             tern_shape *out) {
+    int rank = shape->rank > t->rank ? shape->rank : t->rank;
+    tern_shape joined = {.rank = rank};
     for (int back = 1; back <= rank; back++) {
-        int64_t da = back <= a->rank ? tern__dim_back(a, back) : 1;
-        int64_t db = back <= b->rank ? tern__dim_back(b, back) : 1;
+        int64_t da = back <= shape->rank ? shape->dims[shape->rank - back] : 1;
+        int64_t db = back <= t->rank ? tern__dim_back(t, back) : 1;
         if (da != db && da != 1 && db != 1) {
             char text_a[TERN__SHAPE_TEXT], text_b[TERN__SHAPE_TEXT];
             return tern__fail(TERN_E_SHAPE, "%s: shapes %s and %s do not broadcast", op,
-                              tern__shape_text(a->rank, a->dims, text_a),
-                              tern__shape_text(b->rank, b->dims, text_b));
+                              tern__shape_text(shape->rank, shape->dims, text_a),
+                              tern__shape_text(t->rank, t->dims, text_b));
         }
-        shape.dims[rank - back] = da == 1 ? db : da;
+        joined.dims[rank - back] = da == 1 ? db : da;
     }
-    *out = shape;
+    *out = joined;
     return TERN_OK;
 }
 

@@ -9,7 +9,14 @@
 #include <tern/tensor.h>
 
 #include "memory/pool.h"
+#include "tensor/op_table.h"
 #include "tensor/scope.h"
+
+/* Calls and bytes by class; [0] counts those of the pool's owner, [1] those of other threads. */
+typedef struct tern__op_counts {
+    atomic_llong calls[TERN_CLASSES][2];
+    atomic_llong bytes[TERN_CLASSES][2];
+} tern__op_counts;
 
 /* What tensors of one context share. `references` counts the handle, the models and the sessions;
  * when it is 0 the pool is abandoned, and whoever gives its last block back frees the context. */
@@ -25,6 +32,8 @@ struct tern_context {
     void (*device_close)(struct tern__device *device);
     tern_context *next, *previous; /* all contexts, newest first */
     char description[384];
+    atomic_llong packed_bytes[2];
+    tern__op_counts counts[TERN__OP_COUNT];
 };
 
 enum {
@@ -151,9 +160,10 @@ tern_status tern__tensor_view(tern_tensor *tensor, const tern__view_layout *layo
 #define TERN__SHAPE_TEXT 192
 char *tern__shape_text(int rank, const int64_t *dims, char text[TERN__SHAPE_TEXT]);
 
-/* NumPy broadcasting of two shapes; TERN_E_SHAPE names `op` and both shapes. */
-tern_status tern__shape_broadcast(const char *op, const tern_tensor *a, const tern_tensor *b,
-                                  tern_shape *out);
+/* NumPy broadcasting of a shape with that of a tensor; TERN_E_SHAPE names `op` and both shapes.
+ * `out` may be `shape`. */
+tern_status tern__shape_join(const char *op, const tern_shape *shape, const tern_tensor *t,
+                             tern_shape *out);
 
 /* Strides (in elements) with which `t` is read as if it had `shape`, broadcast. The shapes fit. */
 void tern__broadcast_strides(const tern_tensor *t, const tern_shape *shape,

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-#include <tern/tensor.h>
+#include <tern/ops.h>
 
 #include "base/cpu.h"
 #include "base/half.h"
@@ -99,7 +99,7 @@ static void softmaxes(void **state) {
     (void)state;
     tern_tensor *x = normal(TERN_SHAPE(2, 3, 7), 7), *y = NULL;
     for (int causal = 0; causal <= 1; causal++) {
-        test_ok(tern_softmax(x, causal, &y));
+        test_ok(causal ? tern_softmax_causal(x, &y) : tern_softmax(x, -1, &y));
         for (int i = 0; i < 2; i++)
             for (int t = 0; t < 3; t++) {
                 int length = causal ? 7 - 3 + t + 1 : 7;
@@ -111,19 +111,19 @@ static void softmaxes(void **state) {
             }
     }
     tern_tensor *tall = normal(TERN_SHAPE(4, 3), 7);
-    test_status(tern_softmax(tall, true, &y), TERN_E_SHAPE);
+    test_status(tern_softmax_causal(tall, &y), TERN_E_SHAPE);
 }
 
 /* A causal row must be what a row cut to its length gives, bit for bit. */
 static void causal_rows_are_short(void **state) {
     (void)state;
     tern_tensor *x = normal(TERN_SHAPE(90, 100), 8), *y = NULL;
-    test_ok(tern_softmax(x, true, &y));
+    test_ok(tern_softmax_causal(x, &y));
     for (int t = 0; t < 90; t++) {
         tern_tensor *row = NULL, *cut = NULL, *alone = NULL;
         test_ok(tern_tensor_select(x, 0, t, &row));
         test_ok(tern_tensor_slice(row, 0, 0, 11 + t, 1, &cut));
-        test_ok(tern_softmax(cut, false, &alone));
+        test_ok(tern_softmax(cut, -1, &alone));
         test_same_floats((float *)tern_tensor_data(y) + t * 100, tern_tensor_data(alone), 11 + t,
                          "causal softmax");
     }
@@ -496,7 +496,7 @@ static void types_are_refused(void **state) {
         test_status(tern_silu(t, &y), TERN_E_DTYPE);
         test_status(tern_rms_norm(t, row, 0, &y), TERN_E_DTYPE);
         test_status(tern_rms_norm(f, t, 0, &y), TERN_E_DTYPE);
-        test_status(tern_softmax(t, false, &y), TERN_E_DTYPE);
+        test_status(tern_softmax(t, -1, &y), TERN_E_DTYPE);
         test_status(tern_rope(t, f, 0, &y), TERN_E_DTYPE);
         test_status(tern_rope(f, t, 0, &y), TERN_E_DTYPE);
         test_status(tern_matmul(t, f, &y), TERN_E_DTYPE);
@@ -575,7 +575,7 @@ static void chain_of_ops(const char *level, int threads, float *result) {
     test_ok(tern_cast(turned, TERN_F16, &keys));
     test_ok(tern_attention(y, keys, keys, 0.125f, &y));
     test_ok(tern_matmul(y, normal(TERN_SHAPE(256, 100), 33), &y));
-    test_ok(tern_softmax(y, false, &y));
+    test_ok(tern_softmax(y, -1, &y));
     memcpy(result, tern_tensor_data(y), 3300 * sizeof(float));
     tern_scope_end(context);
     tern_context_destroy(context);

@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-#include <tern/tensor.h>
+#include <tern/ops.h>
 
 #include "memory_file.h"
 #include "tensor/tensor.h"

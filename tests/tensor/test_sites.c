@@ -149,7 +149,7 @@ static void plant_rms_norm(garden *g) {
 
 static void plant_softmax(garden *g) {
     tern_tensor *x = normal(g, TERN_SHAPE(2, 3));
-    PLANT(tern_softmax(x, false, &g->tensor));
+    PLANT(tern_softmax(x, -1, &g->tensor));
 }
 
 static void plant_rope(garden *g) {

@@ -35,7 +35,7 @@ static void attend(const attention_job *job, int64_t t, int64_t kv_head, float *
     tern__attention_args args = {.is_f16 = keys->dtype == TERN_F16,
                                  .length = keys->dims[1] - q->dims[0] + t + 1,
                                  .head_size = head_size,
-                                 .scale = job->call->number};
+                                 .scale = (float)job->call->number};
     for (int64_t g = 0; g < group; g += GROUP_MAX) {
         int64_t at = (t * heads + kv_head * group + g) * head_size;
         args.group = (int)tern__min_i64(GROUP_MAX, group - g);
@@ -62,12 +62,14 @@ static void do_attention(void *argument, int64_t begin, int64_t end, int lane) {
         attend(job, index % queries, index / queries, scores);
 }
 
-/* Positions that there is scratch for: those of the whole cache that keys are a part of, whatever
- * part of it is seen, so that every step of a session asks the pool for the same block. It takes 32
- * bytes a position and thread, the cache itself kilobytes. */
+/* Positions that there is scratch for: a power of two, so that steps of a session ask the pool for
+ * the same block again and again. It takes 32 bytes a position and thread, the cache itself
+ * kilobytes. */
 static int64_t scratch_positions(const tern_tensor *keys) {
-    int64_t row = tern__strides(keys)[1];
-    return tern__max_i64(keys->dims[1], row > 0 ? tern__strides(keys)[0] / row : 0);
+    int64_t positions = 1024;
+    while (positions < keys->dims[1])
+        positions *= 2;
+    return positions;
 }
 
 tern_status tern__cpu_attention(tern__device *device, const tern__op_call *call) {

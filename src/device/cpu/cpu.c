@@ -32,6 +32,9 @@ static int count_threads(const tern__device *device) {
     return tern__team_size(((const tern__cpu_device *)device)->team);
 }
 
+#define COPY_ROW(symbol, ...)        [TERN__OP_##symbol] = tern__cpu_copy,
+#define ELEMENTWISE_ROW(symbol, ...) [TERN__OP_##symbol] = tern__cpu_elementwise,
+
 static const tern__device cpu_device = {
     .name = "cpu",
     .close = close_cpu,
@@ -41,14 +44,13 @@ static const tern__device cpu_device = {
     .check_packed = tern__cpu_check_packed,
     .ops =
         {
-            [TERN__OP_COPY] = tern__cpu_copy,
-            [TERN__OP_ADD] = tern__cpu_add,
-            [TERN__OP_MUL] = tern__cpu_mul,
-            [TERN__OP_SCALE] = tern__cpu_scale,
-            [TERN__OP_RELU2] = tern__cpu_relu2,
-            [TERN__OP_SILU] = tern__cpu_silu,
+            TERN__OP_COPIES(COPY_ROW) TERN__OP_ARITHMETIC(ELEMENTWISE_ROW)
+                TERN__OP_LOGIC(ELEMENTWISE_ROW)
+                    TERN__OP_ACTIVATIONS(ELEMENTWISE_ROW)[TERN__OP_OUTER] = tern__cpu_elementwise,
+            [TERN__OP_MASKED_FILL] = tern__cpu_elementwise,
             [TERN__OP_RMS_NORM] = tern__cpu_rms_norm,
             [TERN__OP_SOFTMAX] = tern__cpu_softmax,
+            [TERN__OP_SOFTMAX_CAUSAL] = tern__cpu_softmax,
             [TERN__OP_ROPE] = tern__cpu_rope,
             [TERN__OP_EMBEDDING] = tern__cpu_embedding,
             [TERN__OP_MATMUL] = tern__cpu_matmul,
@@ -60,6 +62,9 @@ static const tern__device cpu_device = {
 
 static void pick_kernels(tern__cpu_device *cpu) {
     cpu->elementwise = TERN__PICK(tern__elementwise_family, cpu->features);
+    cpu->map = TERN__PICK(tern__map_family, cpu->features);
+    cpu->functions = TERN__PICK(tern__functions_family, cpu->features);
+    cpu->plain = TERN__PICK(tern__plain_family, cpu->features);
     cpu->rows = TERN__PICK(tern__rows_family, cpu->features);
     cpu->convert = TERN__PICK(tern__convert_family, cpu->features);
     cpu->gemm = TERN__PICK(tern__gemm_family, cpu->features);

@@ -8,7 +8,10 @@
 #include "kernels/attention.h"
 #include "kernels/convert.h"
 #include "kernels/elementwise.h"
+#include "kernels/functions.h"
 #include "kernels/gemm.h"
+#include "kernels/map.h"
+#include "kernels/plain.h"
 #include "kernels/rows.h"
 #include "kernels/ternary.h"
 
@@ -19,6 +22,9 @@ typedef struct tern__cpu_device {
     uint8_t *scratch;  /* TERN__LANE_SCRATCH bytes per thread of the team */
     size_t scratch_bytes;
     const tern__elementwise_kernel *elementwise;
+    const tern__map_kernel *map;
+    const tern__functions_kernel *functions;
+    const tern__plain_kernel *plain;
     const tern__rows_kernel *rows;
     const tern__convert_kernel *convert;
     const tern__gemm_kernel *gemm;
@@ -41,12 +47,8 @@ static inline tern__cpu_device *tern__cpu_of(tern__device *device) {
 #define TERN__CPU_GRAIN 16384
 
 /* Op rows, one file per kind. */
+tern_status tern__cpu_elementwise(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_copy(tern__device *device, const tern__op_call *call);
-tern_status tern__cpu_add(tern__device *device, const tern__op_call *call);
-tern_status tern__cpu_mul(tern__device *device, const tern__op_call *call);
-tern_status tern__cpu_scale(tern__device *device, const tern__op_call *call);
-tern_status tern__cpu_relu2(tern__device *device, const tern__op_call *call);
-tern_status tern__cpu_silu(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_rms_norm(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_softmax(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_rope(tern__device *device, const tern__op_call *call);

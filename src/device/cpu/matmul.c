@@ -135,12 +135,12 @@ tern_status tern__cpu_linear(tern__device *device, const tern__op_call *call) {
     const tern_tensor *x = call->in[0], *weight = call->in[1];
     return multiply(&(product){
         .cpu = tern__cpu_of(device),
-        .m = x->dims[0],
+        .m = tern_tensor_count(call->out) / weight->dims[0],
         .n = weight->dims[0],
-        .k = x->dims[1],
-        .a = x->data,
-        .a_stride = tern__strides(x)[0],
-        .a_k_stride = tern__strides(x)[1],
+        .k = weight->dims[1],
+        .a = x->data, /* contiguous rows */
+        .a_stride = weight->dims[1],
+        .a_k_stride = 1,
         .b_type = (tern_dtype)weight->dtype,
         .b = weight->data,
         .b_k_stride = tern__strides(weight)[1],

@@ -24,8 +24,8 @@ static void do_rms_norm(void *argument, int64_t begin, int64_t end, int lane) {
     const float *x = job->call->in[0]->data, *weight = job->call->in[1]->data;
     float *out = job->call->out->data;
     for (int64_t row = begin; row < end; row++)
-        job->cpu->rows->rms_norm(x + row * job->n, weight, job->call->number, out + row * job->n,
-                                 job->n);
+        job->cpu->rows->rms_norm(x + row * job->n, weight, (float)job->call->number,
+                                 out + row * job->n, job->n);
 }
 
 tern_status tern__cpu_rms_norm(tern__device *device, const tern__op_call *call) {
@@ -39,7 +39,7 @@ static void do_softmax(void *argument, int64_t begin, int64_t end, int lane) {
     float *out = job->call->out->data;
     for (int64_t row = begin; row < end; row++) {
         int64_t length = job->n;
-        if (job->call->is_causal) {
+        if (job->call->op == TERN__OP_SOFTMAX_CAUSAL) {
             int64_t rows = tern__dim_back(job->call->out, 2);
             length = job->n - rows + row % rows + 1;
         }
@@ -58,7 +58,7 @@ static void do_rope(void *argument, int64_t begin, int64_t end, int lane) {
     const rows_job *job = argument;
     const float *x = job->call->in[0]->data, *table = job->call->in[1]->data;
     float *out = job->call->out->data;
-    int64_t heads = job->call->out->dims[1], half = job->n / 2;
+    int64_t heads = tern__dim_back(job->call->out, 2), half = job->n / 2;
     for (int64_t row = begin; row < end; row++) {
         const float *cosine = table + (job->call->position + row / heads) * job->n;
         job->cpu->elementwise->rope(x + row * job->n, cosine, cosine + half, out + row * job->n,
@@ -78,7 +78,8 @@ static void do_embedding(void *argument, int64_t begin, int64_t end, int lane) {
     int64_t row_bytes = job->n / info->block_elements * info->block_bytes;
     float *out = job->call->out->data;
     for (int64_t row = begin; row < end; row++) {
-        int64_t id = ((const int32_t *)ids->data)[row * tern__strides(ids)[0]];
+        int64_t id = ids->dtype == TERN_I32 ? ((const int32_t *)ids->data)[row]
+                                            : ((const int64_t *)ids->data)[row];
         tern__cpu_widen(job->cpu, (tern_dtype)table->dtype,
                         (const uint8_t *)table->data + id * row_bytes, 1, out + row * job->n,
                         job->n);

@@ -259,7 +259,8 @@ static void do_block_panels(void *argument, int64_t begin, int64_t end, int lane
     }
     for (int64_t n = 0; n < job->n; n++) {
         float *y = job->out + n * w->rows + first;
-        job->cpu->elementwise->scale(y, 1, job->act.factor[n], y, count);
+        for (int64_t i = 0; i < count; i++)
+            y[i] *= job->act.factor[n];
     }
 }
 
@@ -298,7 +299,7 @@ tern_status tern__cpu_ternary_linear(tern__device *device, const tern__op_call *
     ternary_job job = {.cpu = cpu,
                        .weight = w,
                        .x = call->in[0]->data,
-                       .n = call->in[0]->dims[0],
+                       .n = tern_tensor_count(call->out) / w->rows,
                        .out = call->out->data};
     job.act.q_stride = tern__round_up_i64(w->k, CACHE_LINE);
     tern__pool *pool = call->context->pool;

@@ -77,7 +77,9 @@ static void do_rows(void *argument, int64_t begin, int64_t end, int lane) {
 void tern__walk_call(tern__device *device, const tern__op_call *call, int operands,
                      tern__walk_fn run) {
     tern__walk_job j = {.cpu = tern__cpu_of(device), .call = call, .run = run};
-    const tern_tensor *tensors[TERN__WALK_OPERANDS] = {call->out, call->in[0], call->in[1]};
+    const tern_tensor *tensors[TERN__WALK_OPERANDS] = {call->out};
+    for (int o = 1; o < operands; o++)
+        tensors[o] = call->in[o - 1];
     open_walk(&j.walk, operands, tensors);
     int64_t rows = 1, n = j.walk.dims[j.walk.rank - 1];
     for (int i = 0; i + 1 < j.walk.rank; i++)

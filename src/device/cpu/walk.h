@@ -5,7 +5,7 @@
 
 #include "device/cpu/cpu.h"
 
-enum { TERN__WALK_OPERANDS = 3 }; /* the result first */
+enum { TERN__WALK_OPERANDS = 1 + TERN__OPERANDS }; /* the result first */
 
 /* Adjacent axes are merged where every operand allows it. The last axis is the run that a kernel
  * gets; the others are counted by a row number. */

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+#include "ops/call.h"
+
+/* -- checks ------------------------------------------------------------------------------------*/
+
+tern_status tern__check_dtype(tern__op op, const char *operand, const tern_tensor *t,
+                              uint64_t allowed) {
+    if (allowed >> t->dtype & 1)
+        return TERN_OK;
+    return tern__fail(TERN_E_DTYPE, "%s: %s is %s", tern__op_name(op), operand,
+                      tern_dtype_name((tern_dtype)t->dtype));
+}
+
+tern_status tern__shapes_differ(tern__op op, const tern_tensor *a, const tern_tensor *b) {
+    char text_a[TERN__SHAPE_TEXT], text_b[TERN__SHAPE_TEXT];
+    return tern__fail(TERN_E_SHAPE, "%s: shapes %s and %s do not fit", tern__op_name(op),
+                      tern__shape_text(a->rank, a->dims, text_a),
+                      tern__shape_text(b->rank, b->dims, text_b));
+}
+
+tern_status tern__check_axis(tern__op op, int rank, int *axis) {
+    int given = *axis;
+    *axis += given < 0 ? rank : 0;
+    if (*axis < 0 || *axis >= rank)
+        return tern__fail(TERN_E_ARGUMENT, "%s: axis %d of a tensor of rank %d", tern__op_name(op),
+                          given, rank);
+    return TERN_OK;
+}
+
+bool tern__same_shape(const tern_tensor *a, const tern_tensor *b) {
+    bool is_same = a->rank == b->rank;
+    for (int i = 0; is_same && i < a->rank; i++)
+        is_same = a->dims[i] == b->dims[i];
+    return is_same;
+}
+
+static tern_dtype result_type(tern__result_rule rule, const tern__op_call *call) {
+    tern_dtype type = call->type;
+    bool is_float = tern__dtype(type)->is_float;
+    switch (rule) {
+    case TERN__RESULT_FLOAT:
+        return tern__float_for(type);
+    case TERN__RESULT_DIVIDE:
+    case TERN__RESULT_MEAN:
+        return is_float ? type : TERN_F64;
+    case TERN__RESULT_SUM:
+        return is_float ? type : TERN_I64;
+    case TERN__RESULT_PRODUCT:
+        return is_float ? type : TERN_I32;
+    case TERN__RESULT_BOOL:
+        return TERN_BOOL;
+    case TERN__RESULT_I64:
+        return TERN_I64;
+    case TERN__RESULT_F32:
+        return TERN_F32;
+    case TERN__RESULT_FIRST:
+        return (tern_dtype)call->in[0]->dtype;
+    default:
+        return type;
+    }
+}
+
+tern_status tern__promote_operands(tern__op_call *call, tern_dtype *result) {
+    const tern__op_row *row = &tern__op_rows[call->op];
+    for (int i = 0; i < TERN__OPERANDS && call->in[i] != NULL; i++) {
+        tern_dtype dtype = (tern_dtype)call->in[i]->dtype;
+        if (!tern__dtype_is_plain(dtype))
+            return tern__fail(TERN_E_DTYPE, "%s: operand %d is %s", row->info.name, i,
+                              tern_dtype_name(dtype));
+        call->type = i == 0 ? dtype : tern__promote(call->type, dtype);
+    }
+    /* A float function computes integers in the float type that holds them. */
+    if (row->result == TERN__RESULT_FLOAT)
+        call->type = tern__float_for(call->type);
+    else if (row->result == TERN__RESULT_DIVIDE)
+        call->type = result_type(row->result, call);
+    if (!(row->info.dtypes >> call->type & 1))
+        return tern__fail(TERN_E_DTYPE, "%s: not for %s", row->info.name,
+                          tern_dtype_name(call->type));
+    *result = result_type(row->result, call);
+    return TERN_OK;
+}
+
+/* -- overlap -----------------------------------------------------------------------------------*/
+
+typedef struct span {
+    const uint8_t *begin, *end;
+} span;
+
+/* The bytes that a plain tensor with elements reaches; all of a tensor of blocks. */
+static span reach(const tern_tensor *t) {
+    if (!tern__dtype_is_plain((tern_dtype)t->dtype)) {
+        const uint8_t *data = t->data;
+        return (span){data, data + tern_tensor_bytes(t)};
+    }
+    int64_t size = tern__dtype((tern_dtype)t->dtype)->block_bytes, low = 0, high = 0;
+    for (int i = 0; i < t->rank; i++) {
+        int64_t last = (t->dims[i] - 1) * tern__strides(t)[i];
+        low += last < 0 ? last : 0;
+        high += last > 0 ? last : 0;
+    }
+    const uint8_t *data = t->data;
+    return (span){data + low * size, data + (high + 1) * size};
+}
+
+static bool overlaps(const tern_tensor *a, const tern_tensor *b) {
+    if (tern_tensor_count(a) == 0 || tern_tensor_count(b) == 0)
+        return false;
+    span x = reach(a), y = reach(b);
+    return x.begin < y.end && y.begin < x.end;
+}
+
+/* Element by element the same memory. */
+static bool is_same_view(const tern_tensor *a, const tern_tensor *b) {
+    bool is_same = a->data == b->data && a->dtype == b->dtype && tern__same_shape(a, b);
+    for (int i = 0; is_same && i < a->rank; i++)
+        is_same = a->dims[i] <= 1 || tern__strides(a)[i] == tern__strides(b)[i];
+    return is_same;
+}
+
+/* Two elements of a tensor share memory, or it is not easy to see that they do not: its axes, the
+ * longest step first, must step over all that the others reach. */
+static bool has_shared_elements(const tern_tensor *t) {
+    int64_t steps[TERN_MAX_RANK], reaches[TERN_MAX_RANK], within = 0;
+    int count = 0;
+    for (int i = 0; i < t->rank; i++) {
+        if (t->dims[i] <= 1)
+            continue;
+        int64_t step = tern__strides(t)[i] < 0 ? -tern__strides(t)[i] : tern__strides(t)[i];
+        int at = count++;
+        for (; at > 0 && steps[at - 1] > step; at--) {
+            steps[at] = steps[at - 1];
+            reaches[at] = reaches[at - 1];
+        }
+        steps[at] = step;
+        reaches[at] = step * (t->dims[i] - 1);
+    }
+    for (int i = 0; i < count; i++) {
+        if (steps[i] <= within)
+            return true;
+        within += reaches[i];
+    }
+    return false;
+}
+
+static tern_status check_destination(const tern__op_call *call, const tern_tensor *to,
+                                     tern_dtype dtype, const tern_shape *shape) {
+    const char *name = tern__op_name(call->op);
+    if (to->dtype != dtype)
+        return tern__fail(TERN_E_DTYPE, "%s: the destination is %s, the result %s", name,
+                          tern_dtype_name((tern_dtype)to->dtype), tern_dtype_name(dtype));
+    bool fits = to->rank == shape->rank;
+    for (int i = 0; fits && i < shape->rank; i++)
+        fits = to->dims[i] == shape->dims[i];
+    if (!fits) {
+        char have[TERN__SHAPE_TEXT], want[TERN__SHAPE_TEXT];
+        return tern__fail(TERN_E_SHAPE, "%s: the destination is %s, the result %s", name,
+                          tern__shape_text(to->rank, to->dims, have),
+                          tern__shape_text(shape->rank, shape->dims, want));
+    }
+    if (tern__tensor_is_borrowed(to))
+        return tern__fail(TERN_E_ARGUMENT, "%s: the destination is borrowed memory", name);
+    if (tern_tensor_count(to) > 0 && has_shared_elements(to))
+        return tern__fail(TERN_E_ARGUMENT, "%s: elements of the destination share memory", name);
+    return TERN_OK;
+}
+
+/* -- running -----------------------------------------------------------------------------------*/
+
+int64_t tern__count_bytes(const tern_tensor *t) {
+    return (int64_t)tern_tensor_bytes(t);
+}
+
+tern_status tern__call_row(const tern__op_call *call) {
+    tern__device *device = call->context->device;
+    if (device->ops[call->op] == NULL)
+        return tern__fail(TERN_E_UNSUPPORTED, "%s: device %s does not have it",
+                          tern__op_name(call->op), device->name);
+    return device->ops[call->op](device, call);
+}
+
+tern_status tern__transfer(tern_tensor *x, tern_tensor *to) {
+    if (tern_tensor_count(to) == 0)
+        return TERN_OK;
+    return tern__call_row(
+        &(tern__op_call){.op = TERN__OP_COPY, .context = to->context, .in = {x}, .out = to});
+}
+
+/* How a call reaches its destination. */
+typedef struct route {
+    bool is_in_place, needs_detour;
+} route;
+
+static route find_route(const tern__op_call *call, const tern_tensor *to) {
+    tern__writes writes = tern__op_rows[call->op].writes;
+    route found = {.needs_detour = writes == TERN__WRITES_FRESH && !tern_tensor_is_contiguous(to)};
+    for (int i = 0; i < TERN__OPERANDS && call->in[i] != NULL; i++) {
+        if (!overlaps(call->in[i], to))
+            continue;
+        if (writes == TERN__WRITES_ANYWHERE && is_same_view(call->in[i], to))
+            found.is_in_place = true;
+        else
+            found.needs_detour = true;
+    }
+    return found;
+}
+
+/* Of class COPY: the bytes that were moved; else all that was read and written. */
+static void count_call(const tern__op_call *call, route taken) {
+    tern_op_class op_class = tern__op_rows[call->op].info.op_class;
+    int64_t bytes = call->staged_bytes;
+    if (op_class != TERN_CLASS_MOVE && (taken.needs_detour || bytes > 0))
+        op_class = TERN_CLASS_COPY;
+    else if (op_class == TERN_CLASS_COMPUTE && taken.is_in_place)
+        op_class = TERN_CLASS_IN_PLACE;
+    if (op_class != TERN_CLASS_COPY)
+        for (int i = 0; i < TERN__OPERANDS && call->in[i] != NULL; i++)
+            bytes += tern__count_bytes(call->in[i]);
+    if (op_class != TERN_CLASS_COPY || taken.needs_detour || bytes == 0)
+        bytes += tern__count_bytes(call->out);
+    tern__count(call->context, call->op, op_class, bytes);
+}
+
+static tern_status make_and_run(tern__op_call *call, tern_dtype dtype, const tern_shape *shape) {
+    tern_status status =
+        tern__tensor_empty(call->context, dtype, shape, tern__op_name(call->op), &call->out);
+    if (status == TERN_OK && tern_tensor_count(call->out) > 0)
+        status = tern__call_row(call);
+    if (status != TERN_OK) {
+        tern_tensor_release(call->out);
+        call->out = NULL;
+    }
+    return status;
+}
+
+static tern_status call_into(tern__op_call *call, tern_dtype dtype, const tern_shape *shape,
+                             tern_tensor *to) {
+    tern_status status = check_destination(call, to, dtype, shape);
+    if (status != TERN_OK)
+        return status;
+    route way = find_route(call, to);
+    if (!way.needs_detour) {
+        call->out = to;
+        if (tern_tensor_count(to) > 0)
+            status = tern__call_row(call);
+        if (status == TERN_OK)
+            count_call(call, way);
+        return status;
+    }
+    status = make_and_run(call, dtype, shape);
+    if (status != TERN_OK)
+        return status;
+    status = tern__transfer(call->out, to);
+    count_call(call, way);
+    tern_tensor_release(call->out);
+    return status;
+}
+
+tern_status tern__call(tern__op_call *call, tern_dtype dtype, const tern_shape *shape,
+                       tern__target target) {
+    if (call->context == NULL)
+        call->context = call->in[0]->context;
+    if (target.into != NULL)
+        return call_into(call, dtype, shape, target.into);
+    tern_status status = make_and_run(call, dtype, shape);
+    if (status != TERN_OK)
+        return status;
+    count_call(call, (route){0});
+    *target.fresh = call->out;
+    return TERN_OK;
+}
+
+/* -- contiguous operands -----------------------------------------------------------------------*/
+
+tern_status tern__as_contiguous(tern_tensor *x, tern__op_call *call, tern_tensor **out) {
+    *out = x;
+    if (tern_tensor_is_contiguous(x))
+        return TERN_OK;
+    tern_shape shape = tern_tensor_shape(x);
+    tern__op_call copy = {.op = TERN__OP_COPY, .context = x->context, .in = {x}};
+    *out = NULL;
+    tern_status status = make_and_run(&copy, (tern_dtype)x->dtype, &shape);
+    if (status == TERN_OK)
+        call->staged_bytes += tern__count_bytes(copy.out);
+    *out = copy.out;
+    return status;
+}
+
+void tern__drop(const tern_tensor *x, tern_tensor *contiguous) {
+    if (contiguous != x)
+        tern_tensor_release(contiguous);
+}

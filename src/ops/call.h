@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ * What all operations share: checks of operands, the way from a call to its result, counting. */
+#ifndef TERN__CALL_H
+#define TERN__CALL_H
+
+#include "base/status.h"
+#include "device/device.h"
+#include "tensor/dtype.h"
+
+/* Where a result goes: a fresh tensor for *fresh, or `into`, which the caller has. */
+typedef struct tern__target {
+    tern_tensor **fresh;
+    tern_tensor *into;
+} tern__target;
+
+#define TERN__FRESH(out) (*(out) = NULL, (tern__target){.fresh = (out)})
+#define TERN__INTO(out)  ((tern__target){.into = (out)})
+
+/* Both public forms of an operation whose static function takes a target last. */
+#define TERN__FORMS1(name, function, type, x)                                                      \
+    tern_status tern_##name(type x, tern_tensor **out) {                                           \
+        return function(x, TERN__FRESH(out));                                                      \
+    }                                                                                              \
+    tern_status tern_##name##_into(type x, tern_tensor *out) {                                     \
+        return function(x, TERN__INTO(out));                                                       \
+    }
+
+/* Makes the result (or checks the destination), runs the device's row unless there is no element,
+ * counts the call, hands the result out. `call` has everything but the result. A destination that
+ * the row cannot write to, or that overlaps an operand in another way than element by element, is
+ * reached through a temporary tensor and the call counted as a copy. */
+tern_status tern__call(tern__op_call *call, tern_dtype dtype, const tern_shape *shape,
+                       tern__target target);
+
+/* Runs the device's row as it is, without a result of its own and without counting. */
+tern_status tern__call_row(const tern__op_call *call);
+
+/* TERN_E_DTYPE unless the type of `t` is in the set. `operand`: "x", "the weight". */
+tern_status tern__check_dtype(tern__op op, const char *operand, const tern_tensor *t,
+                              uint64_t allowed);
+
+/* TERN_E_SHAPE: "op: shapes (2, 3) and (4,) do not fit". */
+tern_status tern__shapes_differ(tern__op op, const tern_tensor *a, const tern_tensor *b);
+
+/* Turns a negative axis into one from the front; TERN_E_ARGUMENT outside. */
+tern_status tern__check_axis(tern__op op, int rank, int *axis);
+
+/* A contiguous tensor with the elements of x: x itself, or a copy, whose bytes are added to
+ * call->staged_bytes. Release it with tern__drop. Nothing is written for x itself, no count of
+ * references either: it may be a weight that many threads use. */
+tern_status tern__as_contiguous(tern_tensor *x, tern__op_call *call, tern_tensor **out);
+void tern__drop(const tern_tensor *x, tern_tensor *contiguous);
+
+/* The type the operands of call (those that are not NULL) are promoted to, into call->type;
+ * TERN_E_DTYPE when the table does not list it. Then the type of the result by the table's rule
+ * (not GIVEN or PACKED). */
+tern_status tern__promote_operands(tern__op_call *call, tern_dtype *result);
+
+/* Both shapes are the same. */
+bool tern__same_shape(const tern_tensor *a, const tern_tensor *b);
+
+/* Copies x, broadcast and cast, into `to` (any strides, distinct elements); not counted. */
+tern_status tern__transfer(tern_tensor *x, tern_tensor *to);
+
+/* Bytes of the elements, as they are counted. */
+int64_t tern__count_bytes(const tern_tensor *t);
+
+#endif
