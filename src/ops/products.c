@@ -35,23 +35,100 @@ tern_status tern_linear_into(tern_tensor *x, tern_tensor *weight, tern_tensor *o
 
 /* -- matmul ------------------------------------------------------------------------------------*/
 
-static tern_status matmul(tern_tensor *a, tern_tensor *b, tern__target target) {
-    tern__op_call call = {.op = TERN__OP_MATMUL, .in = {a, b}};
-    tern_status status = tern__check_dtype(call.op, "a", a, TERN__SINGLE);
+/* The leading axes of an operand, those of matrices in a batch. */
+static tern_shape batch_of(const tern_tensor *t) {
+    tern_shape shape = tern_tensor_shape(t);
+    shape.rank = shape.rank > 2 ? shape.rank - 2 : 0;
+    return shape;
+}
+
+/* Broadcasts the leading axes; then M and N unless the operand is a vector. */
+static tern_status product_shape(const tern__op_call *call, tern_shape *shape) {
+    const tern_tensor *a = call->in[0], *b = call->in[1];
+    if (a->rank < 1 || b->rank < 1 ||
+        tern__dim_back(a, 1) != (b->rank > 1 ? tern__dim_back(b, 2) : b->dims[0]))
+        return tern__shapes_differ(call->op, a, b);
+    tern_shape x = batch_of(a), y = batch_of(b);
+    *shape = (tern_shape){.rank = x.rank > y.rank ? x.rank : y.rank};
+    for (int back = 1; back <= shape->rank; back++) {
+        int64_t from_a = back <= x.rank ? x.dims[x.rank - back] : 1;
+        int64_t from_b = back <= y.rank ? y.dims[y.rank - back] : 1;
+        if (from_a != from_b && from_a != 1 && from_b != 1)
+            return tern__shapes_differ(call->op, a, b);
+        shape->dims[shape->rank - back] = from_a == 1 ? from_b : from_a;
+    }
+    if (a->rank > 1)
+        shape->dims[shape->rank++] = tern__dim_back(a, 2);
+    if (b->rank > 1)
+        shape->dims[shape->rank++] = tern__dim_back(b, 1);
+    return TERN_OK;
+}
+
+static tern_status matmul(tern__op op, tern_tensor *a, tern_tensor *b, tern_precision precision,
+                          tern__target target) {
+    tern__op_call call = {.op = op, .in = {a, b}, .choice = (int)precision};
+    tern_dtype dtype;
+    tern_shape shape;
+    tern_status status = tern__promote_operands(&call, &dtype);
+    if (status == TERN_OK && call.type == TERN_I8 && a->dtype != b->dtype)
+        status = tern__check_dtype(op, "an operand", a->dtype == TERN_I8 ? b : a,
+                                   TERN__BIT(TERN_I8)); /* BOOL with I8 */
     if (status == TERN_OK)
-        status = tern__check_dtype(call.op, "b", b, TERN__SINGLE | TERN__HALVES);
-    if (status != TERN_OK)
-        return status;
-    if (a->rank != 2 || b->rank != 2 || a->dims[1] != b->dims[0])
-        return tern__shapes_differ(call.op, a, b);
-    tern_shape shape = {2, {a->dims[0], b->dims[1]}};
-    return tern__call(&call, TERN_F32, &shape, target);
+        status = product_shape(&call, &shape);
+    return status == TERN_OK ? tern__call(&call, dtype, &shape, target) : status;
 }
 
 tern_status tern_matmul(tern_tensor *a, tern_tensor *b, tern_tensor **out) {
-    return matmul(a, b, TERN__FRESH(out));
+    return matmul(TERN__OP_MATMUL, a, b, TERN_PRECISION_DEFAULT, TERN__FRESH(out));
 }
 
 tern_status tern_matmul_into(tern_tensor *a, tern_tensor *b, tern_tensor *out) {
-    return matmul(a, b, TERN__INTO(out));
+    return matmul(TERN__OP_MATMUL, a, b, TERN_PRECISION_DEFAULT, TERN__INTO(out));
+}
+
+static tern_status matmul_with(tern_tensor *a, tern_tensor *b, tern_precision precision,
+                               tern__target target) {
+    if (precision == TERN_PRECISION_DEFAULT)
+        return matmul(TERN__OP_MATMUL, a, b, precision, target);
+    if (precision != TERN_PRECISION_BF16)
+        return tern__fail(TERN_E_ARGUMENT, "matmul_with: no precision %d", (int)precision);
+    return matmul(TERN__OP_MATMUL_WITH, a, b, precision, target);
+}
+
+tern_status tern_matmul_with(tern_tensor *a, tern_tensor *b, tern_precision precision,
+                             tern_tensor **out) {
+    return matmul_with(a, b, precision, TERN__FRESH(out));
+}
+
+tern_status tern_matmul_with_into(tern_tensor *a, tern_tensor *b, tern_precision precision,
+                                  tern_tensor *out) {
+    return matmul_with(a, b, precision, TERN__INTO(out));
+}
+
+/* a (M) as (M, 1), broadcast with b (N). */
+static tern_status outer(tern_tensor *a, tern_tensor *b, tern__target target) {
+    if (a->rank != 1 || b->rank != 1)
+        return tern__shapes_differ(TERN__OP_OUTER, a, b);
+    int64_t dims[2] = {a->dims[0], 1}, strides[2] = {tern__strides(a)[0], 1};
+    tern_shape shape = {2, {a->dims[0], b->dims[0]}};
+    tern__op_call call = {.op = TERN__OP_OUTER, .in = {a, b}};
+    tern_dtype dtype;
+    tern_tensor *column = NULL;
+    tern_status status;
+    TERN__TRY(tern__promote_operands(&call, &dtype));
+    TERN__TRY(
+        tern__tensor_view(a, &(tern__view_layout){2, dims, strides, a->data}, "outer", &column));
+    call.in[0] = column;
+    TERN__TRY(tern__call(&call, dtype, &shape, target));
+done:
+    tern_tensor_release(column);
+    return status;
+}
+
+tern_status tern_outer(tern_tensor *a, tern_tensor *b, tern_tensor **out) {
+    return outer(a, b, TERN__FRESH(out));
+}
+
+tern_status tern_outer_into(tern_tensor *a, tern_tensor *b, tern_tensor *out) {
+    return outer(a, b, TERN__INTO(out));
 }

@@ -233,8 +233,8 @@ static tern_status make_context(const tern_options *options, tern_tensor **out) 
     X(tern_silu(in[STEPPED], out))                                                                 \
     X(tern_rms_norm(in[CUBE], in[ROW], 0.01f, out))                                                \
     X(tern_rms_norm(in[TURNED], in[STEPPED], 0.01f, out))                                          \
-    X(tern_softmax_causal(in[CUBE], out))                                                           \
-    X(tern_softmax(in[TURNED], -1, out))                                                        \
+    X(tern_softmax_causal(in[CUBE], out))                                                          \
+    X(tern_softmax(in[TURNED], -1, out))                                                           \
     X(tern_rope(in[QUERIES], in[TABLE], 3, out))                                                   \
     X(tern_rope(in[TWISTED], in[TABLE], 0, out))                                                   \
     X(tern_rope_table(c, 9, 6, 500, out))                                                          \

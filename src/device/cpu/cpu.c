@@ -35,6 +35,12 @@ static int count_threads(const tern__device *device) {
 #define COPY_ROW(symbol, ...)        [TERN__OP_##symbol] = tern__cpu_copy,
 #define ELEMENTWISE_ROW(symbol, ...) [TERN__OP_##symbol] = tern__cpu_elementwise,
 
+#define ROWS_OF_GROUPS                                                                             \
+    TERN__OP_COPIES(COPY_ROW)                                                                      \
+    TERN__OP_ARITHMETIC(ELEMENTWISE_ROW)                                                           \
+    TERN__OP_LOGIC(ELEMENTWISE_ROW)                                                                \
+    TERN__OP_ACTIVATIONS(ELEMENTWISE_ROW)
+
 static const tern__device cpu_device = {
     .name = "cpu",
     .close = close_cpu,
@@ -42,11 +48,7 @@ static const tern__device cpu_device = {
     .threads = count_threads,
     .pack = tern__cpu_pack,
     .check_packed = tern__cpu_check_packed,
-    .ops =
-        {
-            TERN__OP_COPIES(COPY_ROW) TERN__OP_ARITHMETIC(ELEMENTWISE_ROW)
-                TERN__OP_LOGIC(ELEMENTWISE_ROW)
-                    TERN__OP_ACTIVATIONS(ELEMENTWISE_ROW)[TERN__OP_OUTER] = tern__cpu_elementwise,
+    .ops = {[TERN__OP_OUTER] = tern__cpu_elementwise,
             [TERN__OP_MASKED_FILL] = tern__cpu_elementwise,
             [TERN__OP_RMS_NORM] = tern__cpu_rms_norm,
             [TERN__OP_SOFTMAX] = tern__cpu_softmax,
@@ -57,7 +59,7 @@ static const tern__device cpu_device = {
             [TERN__OP_LINEAR] = tern__cpu_linear,
             [TERN__OP_TERNARY_LINEAR] = tern__cpu_ternary_linear,
             [TERN__OP_ATTENTION] = tern__cpu_attention,
-        },
+            ROWS_OF_GROUPS},
 };
 
 static void pick_kernels(tern__cpu_device *cpu) {

@@ -204,12 +204,23 @@ static void step_dropout(const tern__step_args *args) {
 #define TEST_STEP(symbol, ...)                                                                     \
     [TERN__OP_##symbol] = {step_float_test, TERN__MAP_##symbol, -1, false},
 
+/* Operations that are one function of a kernel. */
+#define KERNEL_STEPS                                                                               \
+    TERN__MAP_FLOAT1(MAP_STEP)                                                                     \
+    TERN__MAP_FLOAT2(MAP_STEP)                                                                     \
+    TERN__MAP_FLOAT3(MAP_STEP)                                                                     \
+    TERN__MAP_COMPARE1(MAP_STEP)                                                                   \
+    TERN__MAP_COMPARE2(MAP_STEP)                                                                   \
+    TERN__MAP_FLOAT_TEST1(TEST_STEP)                                                               \
+    TERN__UNARY_FUNCTIONS(FUNCTION_STEP)                                                           \
+    MAP_STEP(BIT_AND)                                                                              \
+    MAP_STEP(BIT_OR)                                                                               \
+    MAP_STEP(BIT_XOR)                                                                              \
+    MAP_STEP(SHIFT_LEFT)                                                                           \
+    MAP_STEP(SHIFT_RIGHT)
+
 static const tern__step_row steps[TERN__OP_COUNT] = {
-    TERN__MAP_FLOAT1(MAP_STEP) TERN__MAP_FLOAT2(MAP_STEP) TERN__MAP_FLOAT3(MAP_STEP)
-        TERN__MAP_COMPARE1(MAP_STEP) TERN__MAP_COMPARE2(MAP_STEP) TERN__MAP_FLOAT_TEST1(TEST_STEP)
-            TERN__UNARY_FUNCTIONS(FUNCTION_STEP) MAP_STEP(BIT_AND) MAP_STEP(BIT_OR)
-                MAP_STEP(BIT_XOR) MAP_STEP(SHIFT_LEFT)
-                    MAP_STEP(SHIFT_RIGHT)[TERN__OP_SILU] = {step_silu, 0, -1, false},
+    [TERN__OP_SILU] = {step_silu, 0, -1, false},
     [TERN__OP_OUTER] = {step_map, TERN__MAP_MUL, -1, false},
     [TERN__OP_BIT_NOT] = {step_bit_not, 0, -1, false},
     [TERN__OP_ATAN2] = {step_atan2, 0, -1, false},
@@ -219,7 +230,7 @@ static const tern__step_row steps[TERN__OP_COUNT] = {
     [TERN__OP_MASKED_FILL] = {step_masked_fill, 0, 1, false},
     [TERN__OP_BIAS_ACTIVATION] = {step_bias_activation, 0, -1, true},
     [TERN__OP_DROPOUT] = {step_dropout, 0, -1, true},
-};
+    KERNEL_STEPS};
 
 /* -- runs --------------------------------------------------------------------------------------*/
 
