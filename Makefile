@@ -22,8 +22,9 @@ check-models: ## all states of the models of the release protocol, and the mista
 soak: release ## 1e8 random operations on a pool under a shadow checker: some minutes
 	build/release/tern_soak --operations 100000000
 
-docs: release ## write the man page and the shell completions anew
+docs: release ## write the man page, the page of operations and the shell completions anew
 	build/release/tern help --man >docs/tern.1
+	build/release/tern help --ops >docs/OPS.md
 	build/release/tern completion bash >completions/tern.bash
 	build/release/tern completion zsh >completions/_tern
 	build/release/tern completion fish >completions/tern.fish

@@ -78,12 +78,14 @@ const cli_command cli_completion = {
 /* -- help --------------------------------------------------------------------------------------*/
 
 typedef struct help_values {
-    bool is_man;
+    bool is_man, is_ops;
 } help_values;
 
 static const cli_option help_options[] = {
     {"man", 0, CLI_FLAG, NULL, NULL, NULL, "print the man page, in mdoc",
      offsetof(help_values, is_man)},
+    {"ops", 0, CLI_FLAG, NULL, NULL, NULL, "print the table of operations, in Markdown",
+     offsetof(help_values, is_ops)},
     {0},
 };
 
@@ -98,6 +100,10 @@ static int help_run(int argc, char **argv) {
         return cli_usage_error(&cli_help, "unexpected argument '%s'", rest[1]);
     if (values.is_man) {
         cli_print_man(stdout);
+        return CLI_OK;
+    }
+    if (values.is_ops) {
+        cli_print_operations(stdout);
         return CLI_OK;
     }
     const cli_command *command = count == 1 ? cli_command_find(rest[0]) : NULL;

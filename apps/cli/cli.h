@@ -113,6 +113,9 @@ int cli_fail_library(const char *subject);
 
 void cli_print_help(FILE *out, const cli_command *command); /* NULL: the program's */
 void cli_print_man(FILE *out);
+void cli_print_operations(FILE *out); /* a page in Markdown */
+struct tern_context;
+void cli_print_stats(FILE *out, const struct tern_context *context);
 bool cli_print_completion(FILE *out, const char *shell); /* false: unknown shell */
 
 /* How many bytes of `text` go on a line of at most `width`: up to a space, at least one word. */

@@ -18,7 +18,7 @@ typedef struct run_values {
     const char *prompt, *file, *cpu, *cache, *color, *track, *memory_json;
     int64_t tokens, top_k, repeat_last, seed, threads, context;
     double temperature, top_p, min_p, repeat_penalty;
-    bool no_special, ignore_eos, quiet, memory_report;
+    bool no_special, ignore_eos, quiet, memory_report, stats;
 } run_values;
 
 #define FIELD(field) offsetof(run_values, field)
@@ -60,6 +60,8 @@ static const cli_option run_options[] = {
      "show what the memory is used for in the end, on standard error", FIELD(memory_report)},
     {"memory-json", 0, CLI_FILE, "FILE", NULL, NULL,
      "write the same as JSON into FILE; - is standard output", FIELD(memory_json)},
+    {"stats", 0, CLI_FLAG, NULL, NULL, NULL,
+     "count operations, and the bytes that were copied, on standard error", FIELD(stats)},
     {"track", 0, CLI_CHOICE, "LEVEL", "counts", "counts|sites|full",
      "how closely memory is watched: sites knows who made what is alive, full finds misuse as well",
      FIELD(track)},
@@ -284,8 +286,10 @@ static void write_text(void *file, const char *text, size_t bytes) {
     fwrite(text, 1, bytes, file);
 }
 
-/* Of what is in use at the end of the text: model, session and all. */
-static int report_memory(run_state *s) {
+/* Of what was done, and of what is in use at the end of the text: model, session and all. */
+static int report_use(run_state *s) {
+    if (s->values.stats)
+        cli_print_stats(stderr, s->context);
     tern_memory_check(s->context); /* at level full; warn_of_memory tells */
     if (s->values.memory_report &&
         tern_memory_report(s->context, TERN_REPORT_TEXT, write_text, stderr) != TERN_OK)
@@ -339,7 +343,7 @@ static int tell(run_state *s) {
         fprintf(stderr, "tern: the context of %lld tokens is full (see --ctx)\n", (long long)limit);
     if (!s->values.quiet)
         print_figures(s);
-    status = report_memory(s);
+    status = report_use(s);
     return status == CLI_OK && is_interrupted ? CLI_INTERRUPTED : status;
 }
 

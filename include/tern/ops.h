@@ -614,6 +614,7 @@ typedef struct tern_op_info {
     const char *family;   /* of kernels; "" if none */
     const char *gradient; /* "" if there is none */
     bool has_into;
+    bool is_in_place; /* tern_NAME_into may write over an operand */
 } tern_op_info;
 
 TERN_API int tern_op_count(void);

@@ -24,7 +24,8 @@ const tern__op_row tern__op_rows[TERN__OP_COUNT] = {
                                     .op_class = TERN_CLASS_##kind,                                 \
                                     .family = op_family,                                           \
                                     .gradient = op_gradient,                                       \
-                                    .has_into = TERN__WRITES_##write != TERN__WRITES_NOTHING},     \
+                                    .has_into = TERN__WRITES_##write != TERN__WRITES_NOTHING,      \
+                                    .is_in_place = TERN__WRITES_##write == TERN__WRITES_ANYWHERE}, \
                            .result = TERN__RESULT_##rule,                                          \
                            .writes = TERN__WRITES_##write},
     TERN__OP_MAP(OP_ROW)

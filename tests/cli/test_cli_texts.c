@@ -121,6 +121,7 @@ static void test_committed_copies(void **state) {
         const char *path, *arguments[3];
     } copies[] = {
         {"docs/tern.1", {"help", "--man"}},
+        {"docs/OPS.md", {"help", "--ops"}},
         {"completions/tern.bash", {"completion", "bash"}},
         {"completions/_tern", {"completion", "zsh"}},
         {"completions/tern.fish", {"completion", "fish"}},
