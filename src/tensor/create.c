@@ -98,8 +98,8 @@ tern_status tern_tensor_full_like(tern_tensor *tensor, double value, tern_tensor
 /* -- rows of numbers ---------------------------------------------------------------------------*/
 
 /* Whole numbers start, start + step, ... before `stop`. Differences are those of unsigned numbers:
- * they may be larger than INT64_MAX. */
-static tern_status count_integers(int64_t start, double stop, int64_t step, uint64_t *count) {
+ * they may be larger than INT64_MAX; 2^64 is 0, which the subtraction of 1 makes good. */
+static tern_status count_integers(int64_t start, double stop, int64_t step, int64_t *count) {
     double end = step > 0 ? ceil(stop) : floor(stop);
     *count = 0;
     if (!(end >= -0x1p63 && end <= 0x1p63))
@@ -110,7 +110,10 @@ static tern_status count_integers(int64_t start, double stop, int64_t step, uint
         return TERN_OK;
     uint64_t distance = step > 0 ? last - (uint64_t)start : (uint64_t)start - last;
     uint64_t size = step > 0 ? (uint64_t)step : 0 - (uint64_t)step;
-    *count = (distance - 1) / size + 1;
+    uint64_t last_one = (distance - 1) / size;
+    if (last_one >= INT64_MAX)
+        return tern__fail(TERN_E_SHAPE, "arange: too many elements");
+    *count = (int64_t)last_one + 1;
     return TERN_OK;
 }
 
@@ -136,15 +139,12 @@ static tern_status arange_integers(tern_context *context, tern_dtype dtype, doub
     if (status != TERN_OK)
         return status;
     integer_row row = {(int64_t)start, (int64_t)step};
-    uint64_t count;
+    int64_t count;
     status = count_integers(row.start, stop, row.step, &count);
-    if (status == TERN_OK && count > INT64_MAX)
-        status = tern__fail(TERN_E_SHAPE, "arange: too many elements");
     if (status == TERN_OK && count > 0)
-        status = tern__element_check_i64("arange", dtype, integer_at(&row, (int64_t)count - 1));
+        status = tern__element_check_i64("arange", dtype, integer_at(&row, count - 1));
     if (status == TERN_OK)
-        status =
-            tern__tensor_empty(context, dtype, &(tern_shape){1, {(int64_t)count}}, "arange", out);
+        status = tern__tensor_empty(context, dtype, &(tern_shape){1, {count}}, "arange", out);
     if (status == TERN_OK)
         tern__fill_i64(*out, integer_numbers, &row);
     return status;
