@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Cutting an axis into views. */
+#include <tern/ops.h>
+
 #include "base/checked.h"
 #include "base/status.h"
 #include "tensor/view.h"

@@ -38,9 +38,4 @@ tern_status tern__layout_count(const char *op, const tern__layout *view);
 tern_status tern__layout_close(const char *op, tern_tensor *tensor, const tern__layout *view,
                                tern_tensor **out);
 
-/* The views of <tern/ops.h>. */
-TERN_API tern_status tern_chunk(tern_tensor *x, int count, int axis, tern_tensor **out);
-TERN_API tern_status tern_split(tern_tensor *x, const int64_t *lengths, int count, int axis,
-                                tern_tensor **out);
-
 #endif
