@@ -37,17 +37,6 @@
 extern "C" {
 #endif
 
-/* Axes of a reduction; negative ones count from the last. */
-typedef struct tern_axes {
-    int count; /* -1: all */
-    int axis[TERN_MAX_RANK];
-} tern_axes;
-
-#define TERN_AXES_COUNT(...) ((int)(sizeof((const int[]){__VA_ARGS__}) / sizeof(int)))
-/* TERN_AXES(0, -1): an expression of type tern_axes (C only). */
-#define TERN_AXES(...) ((tern_axes){TERN_AXES_COUNT(__VA_ARGS__), {__VA_ARGS__}})
-#define TERN_ALL_AXES  ((tern_axes){-1, {0}})
-
 /* In place of an axis: of all elements in row-major order. */
 #define TERN_FLAT (-1 - TERN_MAX_RANK)
 
@@ -553,8 +542,9 @@ TERN_API tern_status tern_stack(tern_tensor *const *tensors, int count, int axis
                                 tern_tensor **out);
 TERN_API tern_status tern_stack_into(tern_tensor *const *tensors, int count, int axis,
                                      tern_tensor *out);
-/* Views of equal (the last may be shorter) or given lengths along an axis, into `out` of `count`
- * handles: none of them is made after a failure. */
+/* Views of equal length along an axis (rounded up, so that the last ones may be shorter or empty),
+ * or of given lengths that add up to it, into `out` of `count` handles. After a failure all of them
+ * are NULL. */
 TERN_API tern_status tern_chunk(tern_tensor *x, int count, int axis, tern_tensor **out);
 TERN_API tern_status tern_split(tern_tensor *x, const int64_t *lengths, int count, int axis,
                                 tern_tensor **out);

@@ -22,21 +22,49 @@
 
 #if defined(TERN_SITES_TENSOR) && !defined(tern_tensor_empty)
 /* These make tensors. */
-#define tern_tensor_empty(...) TERN_SITE("tern_tensor_empty", tern_tensor_empty(__VA_ARGS__))
-#define tern_tensor_zeros(...) TERN_SITE("tern_tensor_zeros", tern_tensor_zeros(__VA_ARGS__))
+#define tern_tensor_empty(...)  TERN_SITE("tern_tensor_empty", tern_tensor_empty(__VA_ARGS__))
+#define tern_tensor_zeros(...)  TERN_SITE("tern_tensor_zeros", tern_tensor_zeros(__VA_ARGS__))
+#define tern_tensor_ones(...)   TERN_SITE("tern_tensor_ones", tern_tensor_ones(__VA_ARGS__))
+#define tern_tensor_full(...)   TERN_SITE("tern_tensor_full", tern_tensor_full(__VA_ARGS__))
+#define tern_tensor_arange(...) TERN_SITE("tern_tensor_arange", tern_tensor_arange(__VA_ARGS__))
+#define tern_tensor_linspace(...)                                                                  \
+    TERN_SITE("tern_tensor_linspace", tern_tensor_linspace(__VA_ARGS__))
+#define tern_tensor_eye(...) TERN_SITE("tern_tensor_eye", tern_tensor_eye(__VA_ARGS__))
+#define tern_tensor_empty_like(...)                                                                \
+    TERN_SITE("tern_tensor_empty_like", tern_tensor_empty_like(__VA_ARGS__))
+#define tern_tensor_zeros_like(...)                                                                \
+    TERN_SITE("tern_tensor_zeros_like", tern_tensor_zeros_like(__VA_ARGS__))
+#define tern_tensor_ones_like(...)                                                                 \
+    TERN_SITE("tern_tensor_ones_like", tern_tensor_ones_like(__VA_ARGS__))
+#define tern_tensor_full_like(...)                                                                 \
+    TERN_SITE("tern_tensor_full_like", tern_tensor_full_like(__VA_ARGS__))
 #define tern_tensor_from_data(...)                                                                 \
     TERN_SITE("tern_tensor_from_data", tern_tensor_from_data(__VA_ARGS__))
 #define tern_tensor_borrow(...)  TERN_SITE("tern_tensor_borrow", tern_tensor_borrow(__VA_ARGS__))
 #define tern_tensor_randn(...)   TERN_SITE("tern_tensor_randn", tern_tensor_randn(__VA_ARGS__))
 #define tern_tensor_rand(...)    TERN_SITE("tern_tensor_rand", tern_tensor_rand(__VA_ARGS__))
+#define tern_tensor_randint(...) TERN_SITE("tern_tensor_randint", tern_tensor_randint(__VA_ARGS__))
+#define tern_tensor_bernoulli(...)                                                                 \
+    TERN_SITE("tern_tensor_bernoulli", tern_tensor_bernoulli(__VA_ARGS__))
 #define tern_tensor_reshape(...) TERN_SITE("tern_tensor_reshape", tern_tensor_reshape(__VA_ARGS__))
+#define tern_tensor_flatten(...) TERN_SITE("tern_tensor_flatten", tern_tensor_flatten(__VA_ARGS__))
+#define tern_tensor_squeeze(...) TERN_SITE("tern_tensor_squeeze", tern_tensor_squeeze(__VA_ARGS__))
+#define tern_tensor_unsqueeze(...)                                                                 \
+    TERN_SITE("tern_tensor_unsqueeze", tern_tensor_unsqueeze(__VA_ARGS__))
 #define tern_tensor_permute(...) TERN_SITE("tern_tensor_permute", tern_tensor_permute(__VA_ARGS__))
 #define tern_tensor_transpose(...)                                                                 \
     TERN_SITE("tern_tensor_transpose", tern_tensor_transpose(__VA_ARGS__))
+#define tern_tensor_move_axis(...)                                                                 \
+    TERN_SITE("tern_tensor_move_axis", tern_tensor_move_axis(__VA_ARGS__))
 #define tern_tensor_slice(...)  TERN_SITE("tern_tensor_slice", tern_tensor_slice(__VA_ARGS__))
 #define tern_tensor_select(...) TERN_SITE("tern_tensor_select", tern_tensor_select(__VA_ARGS__))
+#define tern_tensor_flip(...)   TERN_SITE("tern_tensor_flip", tern_tensor_flip(__VA_ARGS__))
+#define tern_tensor_diagonal(...)                                                                  \
+    TERN_SITE("tern_tensor_diagonal", tern_tensor_diagonal(__VA_ARGS__))
+#define tern_tensor_unfold(...) TERN_SITE("tern_tensor_unfold", tern_tensor_unfold(__VA_ARGS__))
 #define tern_tensor_broadcast(...)                                                                 \
     TERN_SITE("tern_tensor_broadcast", tern_tensor_broadcast(__VA_ARGS__))
+#define tern_tensor_view_as(...) TERN_SITE("tern_tensor_view_as", tern_tensor_view_as(__VA_ARGS__))
 /* These release, or look at memory. */
 #define tern_tensor_retain(...)  TERN_SITE("tern_tensor_retain", tern_tensor_retain(__VA_ARGS__))
 #define tern_tensor_release(...) TERN_SITE("tern_tensor_release", tern_tensor_release(__VA_ARGS__))

@@ -135,6 +135,34 @@ TERN_API tern_status tern_tensor_empty(tern_context *context, tern_dtype dtype, 
 TERN_API tern_status tern_tensor_zeros(tern_context *context, tern_dtype dtype, tern_shape shape,
                                        tern_tensor **out);
 
+/* The calls from here on that make up their elements take every plain type (all but Q8_0, the
+ * ternary ones and TERNARY). TERN_E_ARGUMENT for a number that the type cannot hold: integer types
+ * hold whole numbers of their range (BOOL: 0 and 1), float types all that do not overflow. */
+TERN_API tern_status tern_tensor_ones(tern_context *context, tern_dtype dtype, tern_shape shape,
+                                      tern_tensor **out);
+TERN_API tern_status tern_tensor_full(tern_context *context, tern_dtype dtype, tern_shape shape,
+                                      double value, tern_tensor **out);
+
+/* The vector start, start + step, ... before `stop`: ceil((stop - start) / step) elements, at least
+ * none. Integer types are exact, start and step must be whole numbers; of float types element i is
+ * fma(i, step, start) in F64, rounded to the type. */
+TERN_API tern_status tern_tensor_arange(tern_context *context, tern_dtype dtype, double start,
+                                        double stop, double step, tern_tensor **out);
+/* The vector of `count` numbers from start to stop, both included: element i is
+ * start + i * ((stop - start) / (count - 1)) in F64, the last one `stop`; then rounded to the type,
+ * down for integer types. */
+TERN_API tern_status tern_tensor_linspace(tern_context *context, tern_dtype dtype, double start,
+                                          double stop, int64_t count, tern_tensor **out);
+/* Ones at (i, i + diagonal), else zeros. */
+TERN_API tern_status tern_tensor_eye(tern_context *context, tern_dtype dtype, int64_t rows,
+                                     int64_t columns, int64_t diagonal, tern_tensor **out);
+
+/* With the type and shape of another tensor, in its context; contiguous. */
+TERN_API tern_status tern_tensor_empty_like(tern_tensor *tensor, tern_tensor **out);
+TERN_API tern_status tern_tensor_zeros_like(tern_tensor *tensor, tern_tensor **out);
+TERN_API tern_status tern_tensor_ones_like(tern_tensor *tensor, tern_tensor **out);
+TERN_API tern_status tern_tensor_full_like(tern_tensor *tensor, double value, tern_tensor **out);
+
 /* Copies `data`, contiguous, of tern_tensor_bytes(). */
 TERN_API tern_status tern_tensor_from_data(tern_context *context, tern_dtype dtype,
                                            tern_shape shape, const void *data, tern_tensor **out);
@@ -143,12 +171,20 @@ TERN_API tern_status tern_tensor_from_data(tern_context *context, tern_dtype dty
 TERN_API tern_status tern_tensor_borrow(tern_context *context, tern_dtype dtype, tern_shape shape,
                                         const void *data, tern_tensor **out);
 
-/* F32 normal numbers (mean 0, variance 1; Box-Muller on Philox4x32-10) or uniform ones in [0, 1).
- * Element i depends on seed and i only. */
+/* Random numbers (docs/numerics.md): element i depends on the seed and on i only. Normal ones (mean
+ * 0, variance 1) and uniform ones in [0, 1): F32, F16, BF16, F64. */
 TERN_API tern_status tern_tensor_randn(tern_context *context, tern_dtype dtype, tern_shape shape,
                                        uint64_t seed, tern_tensor **out);
 TERN_API tern_status tern_tensor_rand(tern_context *context, tern_dtype dtype, tern_shape shape,
                                       uint64_t seed, tern_tensor **out);
+/* Whole numbers in [low, high), all equally likely to within 2^-64: integer types and BOOL. */
+TERN_API tern_status tern_tensor_randint(tern_context *context, tern_dtype dtype, tern_shape shape,
+                                         int64_t low, int64_t high, uint64_t seed,
+                                         tern_tensor **out);
+/* 1 with this probability (to within 2^-53), else 0. */
+TERN_API tern_status tern_tensor_bernoulli(tern_context *context, tern_dtype dtype,
+                                           tern_shape shape, double probability, uint64_t seed,
+                                           tern_tensor **out);
 
 /* Every reference is released once. One release too many (or a retain after the last) is reported
  * as DOUBLE_RELEASE, if the tensor's memory was not used again yet nor given back to the system (as
@@ -170,23 +206,67 @@ TERN_API bool tern_tensor_is_contiguous(const tern_tensor *tensor);
 /* First element; NULL for dtype TERNARY. Writable only if the storage is not borrowed. */
 TERN_API void *tern_tensor_data(const tern_tensor *tensor);
 
-/* -- views: no byte moves ----------------------------------------------------------------------*/
+/* -- views: no byte moves ----------------------------------------------------------------------
+ * Plain types only, else TERN_E_DTYPE. Axes may be negative: counted from the last. A view reads
+ * and writes the bytes of its tensor and keeps them alive; strides may be 0 (broadcast) and
+ * negative (slice, flip). TERN_E_SHAPE for more than TERN_MAX_RANK axes. */
+
+/* A set of axes. */
+typedef struct tern_axes {
+    int count; /* -1: all */
+    int axis[TERN_MAX_RANK];
+} tern_axes;
+
+#define TERN_AXES_COUNT(...) ((int)(sizeof((const int[]){__VA_ARGS__}) / sizeof(int)))
+/* TERN_AXES(0, -1): an expression of type tern_axes (C only). */
+#define TERN_AXES(...) ((tern_axes){TERN_AXES_COUNT(__VA_ARGS__), {__VA_ARGS__}})
+#define TERN_ALL_AXES  ((tern_axes){-1, {0}})
 
 /* One dimension may be -1: inferred. TERN_E_SHAPE when the strides do not allow a view. */
 TERN_API tern_status tern_tensor_reshape(tern_tensor *tensor, tern_shape shape, tern_tensor **out);
+/* The axes first..last, both included, as one; rank 0 gives a vector of one element. TERN_E_SHAPE
+ * when the strides do not allow a view. */
+TERN_API tern_status tern_tensor_flatten(tern_tensor *tensor, int first, int last,
+                                         tern_tensor **out);
+/* Without these axes of length 1, TERN_E_SHAPE for another length; TERN_ALL_AXES: without any axis
+ * of length 1. */
+TERN_API tern_status tern_tensor_squeeze(tern_tensor *tensor, tern_axes axes, tern_tensor **out);
+/* With an axis of length 1 more, at this place in the result. */
+TERN_API tern_status tern_tensor_unsqueeze(tern_tensor *tensor, int axis, tern_tensor **out);
 TERN_API tern_status tern_tensor_permute(tern_tensor *tensor, const int *axes, tern_tensor **out);
 TERN_API tern_status tern_tensor_transpose(tern_tensor *tensor, int axis0, int axis1,
                                            tern_tensor **out);
-/* Indices [begin, end) of one axis, every step-th (step >= 1); begin and end may be negative,
- * counted from the end; INT64_MAX as `end` means to the end. */
+/* The axis `from` becomes the axis `to` of the result; the others keep their order. */
+TERN_API tern_status tern_tensor_move_axis(tern_tensor *tensor, int from, int to,
+                                           tern_tensor **out);
+/* Indices [begin, end) of one axis, every step-th; begin and end may be negative, counted from the
+ * end; INT64_MAX as `end` means to the end. Backwards with step < 0: begin, begin + step, ... while
+ * greater than `end`, with INT64_MAX as `begin` for the last index and INT64_MIN as `end` for down
+ * to the first: (INT64_MAX, INT64_MIN, -1) turns the axis round. TERN_E_ARGUMENT for step 0, for
+ * indices that the axis does not have, and when begin lies behind end. */
 TERN_API tern_status tern_tensor_slice(tern_tensor *tensor, int axis, int64_t begin, int64_t end,
                                        int64_t step, tern_tensor **out);
 /* Index `index` of one axis; the axis goes away. */
 TERN_API tern_status tern_tensor_select(tern_tensor *tensor, int axis, int64_t index,
                                         tern_tensor **out);
-/* NumPy broadcasting to `shape`: repeated axes get stride 0. */
+/* These axes turned round. */
+TERN_API tern_status tern_tensor_flip(tern_tensor *tensor, tern_axes axes, tern_tensor **out);
+/* The elements (i, i + offset) of two axes, which go away, along a new last axis. */
+TERN_API tern_status tern_tensor_diagonal(tern_tensor *tensor, int64_t offset, int axis0, int axis1,
+                                          tern_tensor **out);
+/* Windows of `size` indices of one axis, beginning at every step-th index (1 <= size <= length of
+ * the axis, step >= 1), along a new last axis; the axis counts the windows. They may overlap. */
+TERN_API tern_status tern_tensor_unfold(tern_tensor *tensor, int axis, int64_t size, int64_t step,
+                                        tern_tensor **out);
+/* NumPy broadcasting to `shape`: repeated axes get stride 0. -1 keeps a dimension that the tensor
+ * has. */
 TERN_API tern_status tern_tensor_broadcast(tern_tensor *tensor, tern_shape shape,
                                            tern_tensor **out);
+/* The same bytes as elements of another plain type. When the sizes of the elements differ, the last
+ * axis gets shorter or longer: it must have stride 1, and what becomes one element must be whole
+ * and aligned (TERN_E_SHAPE for the shape or the strides, TERN_E_ARGUMENT for the alignment). Of
+ * BOOL, bytes other than 0 and 1 are no values. */
+TERN_API tern_status tern_tensor_view_as(tern_tensor *tensor, tern_dtype dtype, tern_tensor **out);
 
 #ifdef __cplusplus
 }

@@ -293,8 +293,13 @@ static inline void hold(tern_tensor *owner, tern_tensor *tensor) {
 
 tern_status tern__tensor_view(tern_tensor *tensor, const tern__view_layout *layout, const char *op,
                               tern_tensor **out) {
+    return tern__tensor_view_as(tensor, (tern_dtype)tensor->dtype, layout, op, out);
+}
+
+tern_status tern__tensor_view_as(tern_tensor *tensor, tern_dtype dtype,
+                                 const tern__view_layout *layout, const char *op,
+                                 tern_tensor **out) {
     tern_context *context = tensor->context;
-    tern_dtype dtype = (tern_dtype)tensor->dtype;
     int rank = layout->rank;
     tern__note note;
     const tern__note *told = NULL;

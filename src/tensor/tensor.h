@@ -45,9 +45,11 @@ enum {
 
 /* A tensor is an owner of bytes or a view of an owner; a view of a view refers to the owner.
  *
- * Invariants: every element that shape and strides reach lies inside the owner's bytes. Block types
- * (block_elements > 1) and TERNARY are contiguous, at least rank 1. The block of an owner lives as
- * long as it has holders: all its handles together are one, each view is one.
+ * Invariants: every element that shape and strides reach lies inside the owner's bytes. A stride
+ * may be 0 or negative, so that `data` need not be the lowest address; the windows of an unfolded
+ * axis overlap although their strides are not 0. Block types (block_elements > 1) and TERNARY are
+ * contiguous, at least rank 1. The block of an owner lives as long as it has holders: all its
+ * handles together are one, each view is one.
  *
  * A pool may overwrite the first 16 bytes of a block that was released, no more of it; `references`
  * stays 0 and `context` what it was until the block is used again, so that a second release can be
@@ -155,6 +157,10 @@ typedef struct tern__view_layout {
 /* A view: a new header on the tensor's bytes. The caller has made sure that it stays inside. */
 tern_status tern__tensor_view(tern_tensor *tensor, const tern__view_layout *layout, const char *op,
                               tern_tensor **out);
+/* The same with elements of another plain type. */
+tern_status tern__tensor_view_as(tern_tensor *tensor, tern_dtype dtype,
+                                 const tern__view_layout *layout, const char *op,
+                                 tern_tensor **out);
 
 /* Writes "(2, 3)" for the dims into `text`; returns text. */
 #define TERN__SHAPE_TEXT 192

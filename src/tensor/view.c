@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: MIT
- * Views: new shapes and strides on the same storage. */
+ * Views of all elements in a new shape: the same storage with other dimensions and strides. */
+#include "tensor/view.h"
+
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/status.h"
 #include "tensor/dtype.h"
-#include "tensor/tensor.h"
 
-/* A draft of a view, changed step by step before the header is made. */
-typedef struct layout {
-    int rank;
-    int64_t dims[TERN_MAX_RANK];
-    int64_t strides[TERN_MAX_RANK];
-    int64_t offset; /* of the first element, in elements from that of the source */
-} layout;
+/* -- drafts ------------------------------------------------------------------------------------*/
 
-static tern_status open_layout(const char *op, const tern_tensor *tensor, layout *view,
-                               tern_tensor **out) {
+tern_status tern__layout_open(const char *op, const tern_tensor *tensor, tern__layout *view,
+                              tern_tensor **out) {
     *out = NULL;
     if (!tern__dtype_is_plain((tern_dtype)tensor->dtype))
         return tern__fail(TERN_E_DTYPE, "%s: a %s tensor has no views", op,
                           tern_dtype_name((tern_dtype)tensor->dtype));
+    view->dtype = (tern_dtype)tensor->dtype;
     view->rank = tensor->rank;
     view->offset = 0;
     memcpy(view->dims, tern__dims(tensor), tensor->rank * sizeof(int64_t));
@@ -28,22 +24,72 @@ static tern_status open_layout(const char *op, const tern_tensor *tensor, layout
     return TERN_OK;
 }
 
-static tern_status check_axis(const char *op, const layout *view, int *axis) {
+tern_status tern__layout_axis(const char *op, int rank, int *axis) {
     int given = *axis;
-    *axis += given < 0 ? view->rank : 0;
-    if (*axis < 0 || *axis >= view->rank)
-        return tern__fail(TERN_E_ARGUMENT, "%s: axis %d of a tensor of rank %d", op, given,
-                          view->rank);
+    *axis += given < 0 ? rank : 0;
+    if (*axis < 0 || *axis >= rank)
+        return tern__fail(TERN_E_ARGUMENT, "%s: axis %d of a tensor of rank %d", op, given, rank);
     return TERN_OK;
 }
 
-static tern_status close_layout(const char *op, tern_tensor *tensor, const layout *view,
-                                tern_tensor **out) {
+tern_status tern__layout_axes(const char *op, int rank, const tern_axes *axes, unsigned *set) {
+    *set = axes->count == -1 ? (1u << rank) - 1 : 0;
+    if (axes->count < -1 || axes->count > TERN_MAX_RANK)
+        return tern__fail(TERN_E_ARGUMENT, "%s: %d axes", op, axes->count);
+    for (int i = 0; i < axes->count; i++) {
+        int axis = axes->axis[i];
+        tern_status status = tern__layout_axis(op, rank, &axis);
+        if (status != TERN_OK)
+            return status;
+        if (*set >> axis & 1u)
+            return tern__fail(TERN_E_ARGUMENT, "%s: axis %d stands twice", op, axes->axis[i]);
+        *set |= 1u << axis;
+    }
+    return TERN_OK;
+}
+
+void tern__layout_remove(tern__layout *view, int axis) {
+    view->rank--;
+    for (int i = axis; i < view->rank; i++) {
+        view->dims[i] = view->dims[i + 1];
+        view->strides[i] = view->strides[i + 1];
+    }
+}
+
+tern_status tern__layout_insert(const char *op, tern__layout *view, int axis, int64_t dim,
+                                int64_t stride) {
+    if (view->rank == TERN_MAX_RANK)
+        return tern__fail(TERN_E_SHAPE, "%s: more than %d axes", op, TERN_MAX_RANK);
+    for (int i = view->rank++; i > axis; i--) {
+        view->dims[i] = view->dims[i - 1];
+        view->strides[i] = view->strides[i - 1];
+    }
+    view->dims[axis] = dim;
+    view->strides[axis] = stride;
+    return TERN_OK;
+}
+
+tern_status tern__layout_count(const char *op, const tern__layout *view) {
+    int64_t bytes = tern__dtype(view->dtype)->block_bytes;
+    for (int i = 0; i < view->rank; i++)
+        if (!tern__mul_i64(bytes, view->dims[i] == 0 ? 1 : view->dims[i], &bytes)) {
+            char text[TERN__SHAPE_TEXT];
+            return tern__fail(TERN_E_SHAPE, "%s: shape %s has too many elements", op,
+                              tern__shape_text(view->rank, view->dims, text));
+        }
+    return TERN_OK;
+}
+
+tern_status tern__layout_close(const char *op, tern_tensor *tensor, const tern__layout *view,
+                               tern_tensor **out) {
     const tern__dtype_info *info = tern__dtype((tern_dtype)tensor->dtype);
     uint8_t *data = (uint8_t *)tensor->data + view->offset * info->block_bytes;
-    return tern__tensor_view(
-        tensor, &(tern__view_layout){view->rank, view->dims, view->strides, data}, op, out);
+    return tern__tensor_view_as(tensor, view->dtype,
+                                &(tern__view_layout){view->rank, view->dims, view->strides, data},
+                                op, out);
 }
+
+/* -- reshape -----------------------------------------------------------------------------------*/
 
 /* Fills in a dimension of -1 and checks that the counts agree. */
 static tern_status complete_shape(const tern_tensor *tensor, tern_shape *shape) {
@@ -76,7 +122,7 @@ static tern_status complete_shape(const tern_tensor *tensor, tern_shape *shape) 
 /* Strides of `shape` on the elements of `view`, both of the same count; false when some new
  * dimension would have to step unevenly. Groups of old and new dimensions with equal products are
  * matched from the left; a new group fits when its old group is one even run. */
-static bool reshape_strides(const layout *view, const tern_shape *shape, int64_t *strides) {
+static bool reshape_strides(const tern__layout *view, const tern_shape *shape, int64_t *strides) {
     int old = 0, new = 0;
     while (new < shape->rank) {
         int64_t old_count = 1, new_count = 1;
@@ -106,38 +152,96 @@ static bool reshape_strides(const layout *view, const tern_shape *shape, int64_t
     return true;
 }
 
-tern_status tern_tensor_reshape(tern_tensor *tensor, tern_shape shape, tern_tensor **out) {
-    layout view;
-    tern_status status = open_layout("reshape", tensor, &view, out);
-    if (status == TERN_OK)
-        status = complete_shape(tensor, &shape);
-    if (status != TERN_OK)
-        return status;
+/* The end of all that reshapes: `view` is the tensor's own layout, `shape` has its count. */
+static tern_status close_reshaped(const char *op, tern_tensor *tensor, tern__layout *view,
+                                  const tern_shape *shape, tern_tensor **out) {
     int64_t strides[TERN_MAX_RANK] = {0};
     if (tern_tensor_count(tensor) == 0) {
-        for (int i = 0; i < shape.rank; i++)
+        for (int i = 0; i < shape->rank; i++)
             strides[i] = 1;
-    } else if (!reshape_strides(&view, &shape, strides)) {
+    } else if (!reshape_strides(view, shape, strides)) {
         char have[TERN__SHAPE_TEXT], want[TERN__SHAPE_TEXT];
         return tern__fail(TERN_E_SHAPE,
-                          "reshape: the strides of this %s view do not allow %s without a copy",
+                          "%s: the strides of this %s view do not allow %s without a copy", op,
                           tern__shape_text(tensor->rank, tensor->dims, have),
-                          tern__shape_text(shape.rank, shape.dims, want));
+                          tern__shape_text(shape->rank, shape->dims, want));
     }
-    view.rank = shape.rank;
-    memcpy(view.dims, shape.dims, sizeof view.dims);
-    memcpy(view.strides, strides, sizeof view.strides);
-    return close_layout("reshape", tensor, &view, out);
+    view->rank = shape->rank;
+    memcpy(view->dims, shape->dims, sizeof view->dims);
+    memcpy(view->strides, strides, sizeof view->strides);
+    tern_status status = tern__layout_count(op, view);
+    return status == TERN_OK ? tern__layout_close(op, tensor, view, out) : status;
 }
 
+tern_status tern_tensor_reshape(tern_tensor *tensor, tern_shape shape, tern_tensor **out) {
+    tern__layout view;
+    tern_status status = tern__layout_open("reshape", tensor, &view, out);
+    if (status == TERN_OK)
+        status = complete_shape(tensor, &shape);
+    return status == TERN_OK ? close_reshaped("reshape", tensor, &view, &shape, out) : status;
+}
+
+tern_status tern_tensor_flatten(tern_tensor *tensor, int first, int last, tern_tensor **out) {
+    tern__layout view;
+    tern_status status = tern__layout_open("flatten", tensor, &view, out);
+    int rank = tensor->rank > 0 ? tensor->rank : 1;
+    if (status == TERN_OK)
+        status = tern__layout_axis("flatten", rank, &first);
+    if (status == TERN_OK)
+        status = tern__layout_axis("flatten", rank, &last);
+    if (status != TERN_OK)
+        return status;
+    if (first > last)
+        return tern__fail(TERN_E_ARGUMENT, "flatten: axis %d lies behind axis %d", first, last);
+    tern_shape shape = {.rank = rank - (last - first)};
+    for (int i = 0; i < shape.rank; i++)
+        shape.dims[i] = i < first ? view.dims[i] : 1;
+    for (int i = first; i < view.rank; i++)
+        shape.dims[i <= last ? first : i - (last - first)] *= view.dims[i];
+    return close_reshaped("flatten", tensor, &view, &shape, out);
+}
+
+tern_status tern_tensor_squeeze(tern_tensor *tensor, tern_axes axes, tern_tensor **out) {
+    tern__layout view;
+    unsigned set = 0;
+    tern_status status = tern__layout_open("squeeze", tensor, &view, out);
+    if (status == TERN_OK)
+        status = tern__layout_axes("squeeze", tensor->rank, &axes, &set);
+    if (status != TERN_OK)
+        return status;
+    for (int i = tensor->rank - 1; i >= 0; i--) {
+        if ((set >> i & 1u) == 0 || (view.dims[i] != 1 && axes.count == -1))
+            continue;
+        if (view.dims[i] != 1) {
+            char text[TERN__SHAPE_TEXT];
+            return tern__fail(TERN_E_SHAPE, "squeeze: axis %d of %s has not the length 1", i,
+                              tern__shape_text(tensor->rank, tensor->dims, text));
+        }
+        tern__layout_remove(&view, i);
+    }
+    return tern__layout_close("squeeze", tensor, &view, out);
+}
+
+tern_status tern_tensor_unsqueeze(tern_tensor *tensor, int axis, tern_tensor **out) {
+    tern__layout view;
+    tern_status status = tern__layout_open("unsqueeze", tensor, &view, out);
+    if (status == TERN_OK)
+        status = tern__layout_axis("unsqueeze", tensor->rank + 1, &axis);
+    if (status == TERN_OK)
+        status = tern__layout_insert("unsqueeze", &view, axis, 1, 1);
+    return status == TERN_OK ? tern__layout_close("unsqueeze", tensor, &view, out) : status;
+}
+
+/* -- order of axes -----------------------------------------------------------------------------*/
+
 tern_status tern_tensor_permute(tern_tensor *tensor, const int *axes, tern_tensor **out) {
-    layout from = {0}, view;
-    tern_status status = open_layout("permute", tensor, &from, out);
+    tern__layout from = {0}, view;
+    tern_status status = tern__layout_open("permute", tensor, &from, out);
     view = from;
     unsigned seen = 0;
     for (int i = 0; status == TERN_OK && i < from.rank; i++) {
         int axis = axes[i];
-        status = check_axis("permute", &from, &axis);
+        status = tern__layout_axis("permute", from.rank, &axis);
         if (status != TERN_OK)
             break;
         if (seen >> axis & 1u)
@@ -146,16 +250,16 @@ tern_status tern_tensor_permute(tern_tensor *tensor, const int *axes, tern_tenso
         view.dims[i] = from.dims[axis];
         view.strides[i] = from.strides[axis];
     }
-    return status == TERN_OK ? close_layout("permute", tensor, &view, out) : status;
+    return status == TERN_OK ? tern__layout_close("permute", tensor, &view, out) : status;
 }
 
 tern_status tern_tensor_transpose(tern_tensor *tensor, int axis0, int axis1, tern_tensor **out) {
-    layout view;
-    tern_status status = open_layout("transpose", tensor, &view, out);
+    tern__layout view;
+    tern_status status = tern__layout_open("transpose", tensor, &view, out);
     if (status == TERN_OK)
-        status = check_axis("transpose", &view, &axis0);
+        status = tern__layout_axis("transpose", view.rank, &axis0);
     if (status == TERN_OK)
-        status = check_axis("transpose", &view, &axis1);
+        status = tern__layout_axis("transpose", view.rank, &axis1);
     if (status != TERN_OK)
         return status;
     int64_t dim = view.dims[axis0], stride = view.strides[axis0];
@@ -163,61 +267,36 @@ tern_status tern_tensor_transpose(tern_tensor *tensor, int axis0, int axis1, ter
     view.strides[axis0] = view.strides[axis1];
     view.dims[axis1] = dim;
     view.strides[axis1] = stride;
-    return close_layout("transpose", tensor, &view, out);
+    return tern__layout_close("transpose", tensor, &view, out);
 }
 
-tern_status tern_tensor_slice(tern_tensor *tensor, int axis, int64_t begin, int64_t end,
-                              int64_t step, tern_tensor **out) {
-    layout view;
-    tern_status status = open_layout("slice", tensor, &view, out);
+tern_status tern_tensor_move_axis(tern_tensor *tensor, int from, int to, tern_tensor **out) {
+    tern__layout view;
+    tern_status status = tern__layout_open("move_axis", tensor, &view, out);
     if (status == TERN_OK)
-        status = check_axis("slice", &view, &axis);
+        status = tern__layout_axis("move_axis", tensor->rank, &from);
+    if (status == TERN_OK)
+        status = tern__layout_axis("move_axis", tensor->rank, &to);
     if (status != TERN_OK)
         return status;
-    int64_t dim = view.dims[axis];
-    int64_t first = begin < 0 ? begin + dim : begin;
-    int64_t last = end == INT64_MAX ? dim : end < 0 ? end + dim : end;
-    if (step < 1 || first < 0 || last > dim || first > last)
-        return tern__fail(TERN_E_ARGUMENT, "slice: [%lld:%lld:%lld] of an axis of %lld",
-                          (long long)begin, (long long)end, (long long)step, (long long)dim);
-    view.offset = first < last ? first * view.strides[axis] : 0;
-    view.dims[axis] = (last - first) / step + ((last - first) % step != 0);
-    view.strides[axis] *= view.dims[axis] > 1 ? step : 1; /* may not overflow when it is used */
-    return close_layout("slice", tensor, &view, out);
-}
-
-tern_status tern_tensor_select(tern_tensor *tensor, int axis, int64_t index, tern_tensor **out) {
-    layout view;
-    tern_status status = open_layout("select", tensor, &view, out);
-    if (status == TERN_OK)
-        status = check_axis("select", &view, &axis);
-    if (status != TERN_OK)
-        return status;
-    int64_t dim = view.dims[axis], at = index < 0 ? index + dim : index;
-    if (at < 0 || at >= dim)
-        return tern__fail(TERN_E_ARGUMENT, "select: index %lld of an axis of %lld",
-                          (long long)index, (long long)dim);
-    view.offset = at * view.strides[axis];
-    view.rank--;
-    for (int i = axis; i < view.rank; i++) {
-        view.dims[i] = view.dims[i + 1];
-        view.strides[i] = view.strides[i + 1];
-    }
-    return close_layout("select", tensor, &view, out);
+    int64_t dim = view.dims[from], stride = view.strides[from];
+    tern__layout_remove(&view, from);
+    status = tern__layout_insert("move_axis", &view, to, dim, stride);
+    return status == TERN_OK ? tern__layout_close("move_axis", tensor, &view, out) : status;
 }
 
 tern_status tern_tensor_broadcast(tern_tensor *tensor, tern_shape shape, tern_tensor **out) {
-    layout view;
-    tern_status status = open_layout("broadcast", tensor, &view, out);
+    tern__layout view;
+    tern_status status = tern__layout_open("broadcast", tensor, &view, out);
     if (status != TERN_OK)
         return status;
-    int64_t count = 1;
     bool fits = shape.rank >= tensor->rank && shape.rank <= TERN_MAX_RANK;
     for (int back = 1; fits && back <= shape.rank; back++) {
-        int64_t want = shape.dims[shape.rank - back];
+        int64_t *want = &shape.dims[shape.rank - back];
         int64_t have = back <= tensor->rank ? tern__dim_back(tensor, back) : 1;
-        fits = want >= 0 && (have == want || have == 1) &&
-               tern__mul_i64(count, want == 0 ? 1 : want, &count);
+        if (*want == -1 && back <= tensor->rank)
+            *want = have;
+        fits = *want >= 0 && (have == *want || have == 1);
     }
     if (!fits) {
         char from[TERN__SHAPE_TEXT], to[TERN__SHAPE_TEXT];
@@ -229,5 +308,62 @@ tern_status tern_tensor_broadcast(tern_tensor *tensor, tern_shape shape, tern_te
     tern__broadcast_strides(tensor, &shape, view.strides);
     view.rank = shape.rank;
     memcpy(view.dims, shape.dims, sizeof view.dims);
-    return close_layout("broadcast", tensor, &view, out);
+    status = tern__layout_count("broadcast", &view);
+    return status == TERN_OK ? tern__layout_close("broadcast", tensor, &view, out) : status;
+}
+
+/* -- another data type -------------------------------------------------------------------------*/
+
+/* Elements of the view's type become `ratio` elements each. */
+static bool split_elements(tern__layout *view, int64_t ratio) {
+    int last = view->rank - 1;
+    if (last < 0 || (view->dims[last] > 1 && view->strides[last] != 1) ||
+        !tern__mul_i64(view->dims[last], ratio, &view->dims[last]))
+        return false;
+    for (int i = 0; i < last; i++)
+        view->strides[i] *= ratio;
+    view->strides[last] = 1;
+    return true;
+}
+
+/* `ratio` elements of the view's type become one. */
+static bool join_elements(tern__layout *view, int64_t ratio) {
+    int last = view->rank - 1;
+    if (last < 0 || (view->dims[last] > 1 && view->strides[last] != 1) ||
+        view->dims[last] % ratio != 0)
+        return false;
+    for (int i = 0; i < last; i++) {
+        if (view->dims[i] > 1 && view->strides[i] % ratio != 0)
+            return false;
+        view->strides[i] /= ratio;
+    }
+    view->dims[last] /= ratio;
+    return true;
+}
+
+tern_status tern_tensor_view_as(tern_tensor *tensor, tern_dtype dtype, tern_tensor **out) {
+    tern__layout view;
+    tern_status status = tern__layout_open("view_as", tensor, &view, out);
+    if (status != TERN_OK)
+        return status;
+    if (!tern__dtype_is_plain(dtype))
+        return tern__fail(TERN_E_DTYPE, "view_as: to %s", tern_dtype_name(dtype));
+    int64_t have = tern__dtype(view.dtype)->block_bytes, want = tern__dtype(dtype)->block_bytes;
+    bool is_empty = tern_tensor_count(tensor) == 0;
+    for (int i = 0; is_empty && i < view.rank; i++)
+        view.strides[i] = i == view.rank - 1; /* no element is reached by others, they always fit */
+    if ((want < have && !split_elements(&view, have / want)) ||
+        (want > have && !join_elements(&view, want / have))) {
+        char text[TERN__SHAPE_TEXT];
+        return tern__fail(TERN_E_SHAPE,
+                          "view_as: last axis or strides of this %s view of %s do not allow %s",
+                          tern__shape_text(tensor->rank, tensor->dims, text),
+                          tern_dtype_name(view.dtype), tern_dtype_name(dtype));
+    }
+    if (want > have && !is_empty && (uintptr_t)tensor->data % (size_t)want != 0)
+        return tern__fail(TERN_E_ARGUMENT, "view_as: the first element is not aligned for %s",
+                          tern_dtype_name(dtype));
+    view.dtype = dtype;
+    status = tern__layout_count("view_as", &view);
+    return status == TERN_OK ? tern__layout_close("view_as", tensor, &view, out) : status;
 }

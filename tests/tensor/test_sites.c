@@ -61,6 +61,46 @@ static void plant_zeros(garden *g) {
     PLANT(tern_tensor_zeros(g->context, TERN_F16, TERN_SHAPE(2, 3000), &g->tensor));
 }
 
+static void plant_ones(garden *g) {
+    PLANT(tern_tensor_ones(g->context, TERN_F16, TERN_SHAPE(2, 3), &g->tensor));
+}
+
+static void plant_full(garden *g) {
+    PLANT(tern_tensor_full(g->context, TERN_I32, TERN_SHAPE(2, 3), 7, &g->tensor));
+}
+
+static void plant_arange(garden *g) {
+    PLANT(tern_tensor_arange(g->context, TERN_I64, 0, 6, 2, &g->tensor));
+}
+
+static void plant_linspace(garden *g) {
+    PLANT(tern_tensor_linspace(g->context, TERN_F64, 0, 1, 6, &g->tensor));
+}
+
+static void plant_eye(garden *g) {
+    PLANT(tern_tensor_eye(g->context, TERN_F32, 2, 3, 0, &g->tensor));
+}
+
+static void plant_empty_like(garden *g) {
+    tern_tensor *x = normal(g, TERN_SHAPE(2, 3));
+    PLANT(tern_tensor_empty_like(x, &g->tensor));
+}
+
+static void plant_zeros_like(garden *g) {
+    tern_tensor *x = normal(g, TERN_SHAPE(2, 3));
+    PLANT(tern_tensor_zeros_like(x, &g->tensor));
+}
+
+static void plant_ones_like(garden *g) {
+    tern_tensor *x = normal(g, TERN_SHAPE(2, 3));
+    PLANT(tern_tensor_ones_like(x, &g->tensor));
+}
+
+static void plant_full_like(garden *g) {
+    tern_tensor *x = normal(g, TERN_SHAPE(2, 3));
+    PLANT(tern_tensor_full_like(x, 7, &g->tensor));
+}
+
 static void plant_from_data(garden *g) {
     PLANT(tern_tensor_from_data(g->context, TERN_F32, TERN_SHAPE(2, 3), data, &g->tensor));
 }
@@ -75,6 +115,14 @@ static void plant_randn(garden *g) {
 
 static void plant_rand(garden *g) {
     PLANT(tern_tensor_rand(g->context, TERN_F32, TERN_SHAPE(2, 3), 1, &g->tensor));
+}
+
+static void plant_randint(garden *g) {
+    PLANT(tern_tensor_randint(g->context, TERN_I8, TERN_SHAPE(2, 3), 0, 9, 1, &g->tensor));
+}
+
+static void plant_bernoulli(garden *g) {
+    PLANT(tern_tensor_bernoulli(g->context, TERN_BOOL, TERN_SHAPE(2, 3), 0.5, 1, &g->tensor));
 }
 
 static void plant_reshape(garden *g) {
@@ -105,6 +153,46 @@ static void plant_select(garden *g) {
 static void plant_broadcast(garden *g) {
     tern_tensor *x = normal(g, TERN_SHAPE(3));
     PLANT(tern_tensor_broadcast(x, TERN_SHAPE(2, 3), &g->tensor));
+}
+
+static void plant_flatten(garden *g) {
+    tern_tensor *x = normal(g, TERN_SHAPE(2, 1, 3));
+    PLANT(tern_tensor_flatten(x, 0, 1, &g->tensor));
+}
+
+static void plant_squeeze(garden *g) {
+    tern_tensor *x = normal(g, TERN_SHAPE(1, 2, 1, 3));
+    PLANT(tern_tensor_squeeze(x, TERN_AXES(0, -2), &g->tensor));
+}
+
+static void plant_unsqueeze(garden *g) {
+    tern_tensor *x = normal(g, TERN_SHAPE(3));
+    PLANT(tern_tensor_unsqueeze(x, 0, &g->tensor));
+}
+
+static void plant_move_axis(garden *g) {
+    tern_tensor *x = normal(g, TERN_SHAPE(3, 2));
+    PLANT(tern_tensor_move_axis(x, 0, -1, &g->tensor));
+}
+
+static void plant_flip(garden *g) {
+    tern_tensor *x = normal(g, TERN_SHAPE(2, 3));
+    PLANT(tern_tensor_flip(x, TERN_ALL_AXES, &g->tensor));
+}
+
+static void plant_diagonal(garden *g) {
+    tern_tensor *x = normal(g, TERN_SHAPE(3, 4, 2));
+    PLANT(tern_tensor_diagonal(x, 1, 0, 1, &g->tensor));
+}
+
+static void plant_unfold(garden *g) {
+    tern_tensor *x = normal(g, TERN_SHAPE(4));
+    PLANT(tern_tensor_unfold(x, 0, 3, 1, &g->tensor));
+}
+
+static void plant_view_as(garden *g) {
+    tern_tensor *x = normal(g, TERN_SHAPE(2, 3));
+    PLANT(tern_tensor_view_as(x, TERN_I16, &g->tensor));
 }
 
 static void plant_contiguous(garden *g) {
@@ -223,16 +311,35 @@ typedef struct plant {
 static const plant plants[] = {
     {"tern_tensor_empty", plant_empty, false, "empty", "f32", {2, {2, 3}}},
     {"tern_tensor_zeros", plant_zeros, false, "zeros", "f16", {2, {2, 3000}}},
+    {"tern_tensor_ones", plant_ones, false, "ones", "f16", {2, {2, 3}}},
+    {"tern_tensor_full", plant_full, false, "full", "i32", {2, {2, 3}}},
+    {"tern_tensor_arange", plant_arange, false, "arange", "i64", {1, {3}}},
+    {"tern_tensor_linspace", plant_linspace, false, "linspace", "f64", {1, {6}}},
+    {"tern_tensor_eye", plant_eye, false, "eye", "f32", {2, {2, 3}}},
+    {"tern_tensor_empty_like", plant_empty_like, false, "empty_like", "f32", {2, {2, 3}}},
+    {"tern_tensor_zeros_like", plant_zeros_like, false, "zeros_like", "f32", {2, {2, 3}}},
+    {"tern_tensor_ones_like", plant_ones_like, false, "ones_like", "f32", {2, {2, 3}}},
+    {"tern_tensor_full_like", plant_full_like, false, "full_like", "f32", {2, {2, 3}}},
     {"tern_tensor_from_data", plant_from_data, false, "from_data", "f32", {2, {2, 3}}},
     {"tern_tensor_borrow", plant_borrow, false, "borrow", "f32", {2, {2, 3}}},
     {"tern_tensor_randn", plant_randn, false, "randn", "f32", {2, {2, 3}}},
     {"tern_tensor_rand", plant_rand, false, "rand", "f32", {2, {2, 3}}},
+    {"tern_tensor_randint", plant_randint, false, "randint", "i8", {2, {2, 3}}},
+    {"tern_tensor_bernoulli", plant_bernoulli, false, "bernoulli", "bool", {2, {2, 3}}},
     {"tern_tensor_reshape", plant_reshape, true, "reshape", "f32", {2, {2, 3}}},
     {"tern_tensor_permute", plant_permute, true, "permute", "f32", {2, {2, 3}}},
     {"tern_tensor_transpose", plant_transpose, true, "transpose", "f32", {2, {2, 3}}},
     {"tern_tensor_slice", plant_slice, true, "slice", "f32", {2, {2, 3}}},
     {"tern_tensor_select", plant_select, true, "select", "f32", {2, {2, 3}}},
     {"tern_tensor_broadcast", plant_broadcast, true, "broadcast", "f32", {2, {2, 3}}},
+    {"tern_tensor_flatten", plant_flatten, true, "flatten", "f32", {2, {2, 3}}},
+    {"tern_tensor_squeeze", plant_squeeze, true, "squeeze", "f32", {2, {2, 3}}},
+    {"tern_tensor_unsqueeze", plant_unsqueeze, true, "unsqueeze", "f32", {2, {1, 3}}},
+    {"tern_tensor_move_axis", plant_move_axis, true, "move_axis", "f32", {2, {2, 3}}},
+    {"tern_tensor_flip", plant_flip, true, "flip", "f32", {2, {2, 3}}},
+    {"tern_tensor_diagonal", plant_diagonal, true, "diagonal", "f32", {2, {2, 3}}},
+    {"tern_tensor_unfold", plant_unfold, true, "unfold", "f32", {2, {2, 3}}},
+    {"tern_tensor_view_as", plant_view_as, true, "view_as", "i16", {2, {2, 6}}},
     {"tern_contiguous", plant_contiguous, true, "contiguous", "f32", {2, {2, 3}}},
     {"tern_cast", plant_cast, false, "copy", "bf16", {2, {2, 3}}},
     {"tern_add", plant_add, false, "add", "f32", {2, {2, 3}}},

@@ -310,7 +310,7 @@ static void random_numbers(void **state) {
         assert_true(x >= 0 && x < 1);
     }
     tern_tensor_release(a);
-    test_status(tern_tensor_rand(context, TERN_F16, TERN_SHAPE(1), 4, &a), TERN_E_DTYPE);
+    test_status(tern_tensor_rand(context, TERN_I32, TERN_SHAPE(1), 4, &a), TERN_E_DTYPE);
 }
 
 /* A context goes when its handle and the last tensor went, in any order. */
@@ -345,7 +345,7 @@ static void odd_views(void **state) {
     assert_int_equal(tern_tensor_stride(u, 0), 6);
     tern_tensor_release(u);
     test_status(tern_tensor_broadcast(t, TERN_SHAPE(6), &u), TERN_E_SHAPE);
-    test_status(tern_tensor_broadcast(t, TERN_SHAPE(2, -1, 6), &u), TERN_E_SHAPE);
+    test_status(tern_tensor_broadcast(t, TERN_SHAPE(-1, 4, 6), &u), TERN_E_SHAPE);
     test_status(tern_tensor_broadcast(t, (tern_shape){.rank = 9}, &u), TERN_E_SHAPE);
 
     test_ok(tern_tensor_slice(t, 0, 2, 2, 1, &u)); /* (0, 6) */
