@@ -88,6 +88,8 @@ typedef enum tern__writes {
 
 #define TERN__OP_VIEWS(X)                                                                          \
     X(RESHAPE, "reshape", 1, TERN__PLAIN, FIRST, "view", VIEW, "", NOTHING, "")                    \
+    X(FLATTEN, "flatten", 1, TERN__PLAIN, FIRST, "view", VIEW, "", NOTHING, "")                    \
+    X(MOVE_AXIS, "move_axis", 1, TERN__PLAIN, FIRST, "view", VIEW, "", NOTHING, "")                \
     X(PERMUTE, "permute", 1, TERN__PLAIN, FIRST, "view", VIEW, "", NOTHING, "")                    \
     X(TRANSPOSE, "transpose", 1, TERN__PLAIN, FIRST, "view", VIEW, "", NOTHING, "")                \
     X(SLICE, "slice", 1, TERN__PLAIN, FIRST, "view", VIEW, "", NOTHING, "")                        \
@@ -99,6 +101,7 @@ typedef enum tern__writes {
     X(DIAGONAL, "diagonal", 1, TERN__PLAIN, FIRST, "view", VIEW, "", NOTHING, "")                  \
     X(UNFOLD, "unfold", 1, TERN__PLAIN, FIRST, "view", VIEW, "", NOTHING, "")                      \
     X(VIEW_AS, "view_as", 1, TERN__PLAIN, FIRST, "view", VIEW, "", NOTHING, "")                    \
+    X(CHUNK, "chunk", 1, TERN__PLAIN, FIRST, "view", VIEW, "", NOTHING, "")                        \
     X(SPLIT, "split", 1, TERN__PLAIN, FIRST, "view", VIEW, "", NOTHING, "")
 
 #define TERN__OP_COPIES(X)                                                                         \

@@ -8,7 +8,7 @@
 
 /* An axis to cut. */
 typedef struct cut {
-    const char *op;
+    tern__op op;
     int axis;
     int64_t dim;
 } cut;
@@ -24,7 +24,7 @@ static tern_status open_cut(tern_tensor *x, int count, cut *to, tern_tensor **ou
     if (status != TERN_OK)
         return status;
     if (count < 1)
-        return tern__fail(TERN_E_ARGUMENT, "%s: into %d parts", to->op, count);
+        return tern__fail(TERN_E_ARGUMENT, "%s: into %d parts", tern__op_name(to->op), count);
     to->dim = view.dims[to->axis];
     return TERN_OK;
 }
@@ -50,7 +50,7 @@ static void drop_parts(int count, tern_tensor **out) {
 }
 
 tern_status tern_chunk(tern_tensor *x, int count, int axis, tern_tensor **out) {
-    cut c = {.op = "chunk", .axis = axis};
+    cut c = {.op = TERN__OP_CHUNK, .axis = axis};
     tern_status status = open_cut(x, count, &c, out);
     if (status != TERN_OK)
         return status;
@@ -67,7 +67,7 @@ tern_status tern_chunk(tern_tensor *x, int count, int axis, tern_tensor **out) {
 
 tern_status tern_split(tern_tensor *x, const int64_t *lengths, int count, int axis,
                        tern_tensor **out) {
-    cut c = {.op = "split", .axis = axis};
+    cut c = {.op = TERN__OP_SPLIT, .axis = axis};
     tern_status status = open_cut(x, count, &c, out);
     if (status != TERN_OK)
         return status;

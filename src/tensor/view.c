@@ -10,11 +10,11 @@
 
 /* -- drafts ------------------------------------------------------------------------------------*/
 
-tern_status tern__layout_open(const char *op, const tern_tensor *tensor, tern__layout *view,
+tern_status tern__layout_open(tern__op op, const tern_tensor *tensor, tern__layout *view,
                               tern_tensor **out) {
     *out = NULL;
     if (!tern__dtype_is_plain((tern_dtype)tensor->dtype))
-        return tern__fail(TERN_E_DTYPE, "%s: a %s tensor has no views", op,
+        return tern__fail(TERN_E_DTYPE, "%s: a %s tensor has no views", tern__op_name(op),
                           tern_dtype_name((tern_dtype)tensor->dtype));
     view->dtype = (tern_dtype)tensor->dtype;
     view->rank = tensor->rank;
@@ -24,25 +24,27 @@ tern_status tern__layout_open(const char *op, const tern_tensor *tensor, tern__l
     return TERN_OK;
 }
 
-tern_status tern__layout_axis(const char *op, int rank, int *axis) {
+tern_status tern__layout_axis(tern__op op, int rank, int *axis) {
     int given = *axis;
     *axis += given < 0 ? rank : 0;
     if (*axis < 0 || *axis >= rank)
-        return tern__fail(TERN_E_ARGUMENT, "%s: axis %d of a tensor of rank %d", op, given, rank);
+        return tern__fail(TERN_E_ARGUMENT, "%s: axis %d of a tensor of rank %d", tern__op_name(op),
+                          given, rank);
     return TERN_OK;
 }
 
-tern_status tern__layout_axes(const char *op, int rank, const tern_axes *axes, unsigned *set) {
+tern_status tern__layout_axes(tern__op op, int rank, const tern_axes *axes, unsigned *set) {
     *set = axes->count == -1 ? (1u << rank) - 1 : 0;
     if (axes->count < -1 || axes->count > TERN_MAX_RANK)
-        return tern__fail(TERN_E_ARGUMENT, "%s: %d axes", op, axes->count);
+        return tern__fail(TERN_E_ARGUMENT, "%s: %d axes", tern__op_name(op), axes->count);
     for (int i = 0; i < axes->count; i++) {
         int axis = axes->axis[i];
         tern_status status = tern__layout_axis(op, rank, &axis);
         if (status != TERN_OK)
             return status;
         if (*set >> axis & 1u)
-            return tern__fail(TERN_E_ARGUMENT, "%s: axis %d stands twice", op, axes->axis[i]);
+            return tern__fail(TERN_E_ARGUMENT, "%s: axis %d stands twice", tern__op_name(op),
+                              axes->axis[i]);
         *set |= 1u << axis;
     }
     return TERN_OK;
@@ -56,10 +58,10 @@ void tern__layout_remove(tern__layout *view, int axis) {
     }
 }
 
-tern_status tern__layout_insert(const char *op, tern__layout *view, int axis, int64_t dim,
+tern_status tern__layout_insert(tern__op op, tern__layout *view, int axis, int64_t dim,
                                 int64_t stride) {
     if (view->rank == TERN_MAX_RANK)
-        return tern__fail(TERN_E_SHAPE, "%s: more than %d axes", op, TERN_MAX_RANK);
+        return tern__fail(TERN_E_SHAPE, "%s: more than %d axes", tern__op_name(op), TERN_MAX_RANK);
     for (int i = view->rank++; i > axis; i--) {
         view->dims[i] = view->dims[i - 1];
         view->strides[i] = view->strides[i - 1];
@@ -69,24 +71,27 @@ tern_status tern__layout_insert(const char *op, tern__layout *view, int axis, in
     return TERN_OK;
 }
 
-tern_status tern__layout_count(const char *op, const tern__layout *view) {
+tern_status tern__layout_count(tern__op op, const tern__layout *view) {
     int64_t bytes = tern__dtype(view->dtype)->block_bytes;
     for (int i = 0; i < view->rank; i++)
         if (!tern__mul_i64(bytes, view->dims[i] == 0 ? 1 : view->dims[i], &bytes)) {
             char text[TERN__SHAPE_TEXT];
-            return tern__fail(TERN_E_SHAPE, "%s: shape %s has too many elements", op,
+            return tern__fail(TERN_E_SHAPE, "%s: shape %s has too many elements", tern__op_name(op),
                               tern__shape_text(view->rank, view->dims, text));
         }
     return TERN_OK;
 }
 
-tern_status tern__layout_close(const char *op, tern_tensor *tensor, const tern__layout *view,
+tern_status tern__layout_close(tern__op op, tern_tensor *tensor, const tern__layout *view,
                                tern_tensor **out) {
     const tern__dtype_info *info = tern__dtype((tern_dtype)tensor->dtype);
     uint8_t *data = (uint8_t *)tensor->data + view->offset * info->block_bytes;
-    return tern__tensor_view_as(tensor, view->dtype,
-                                &(tern__view_layout){view->rank, view->dims, view->strides, data},
-                                op, out);
+    tern_status status = tern__tensor_view_as(
+        tensor, view->dtype, &(tern__view_layout){view->rank, view->dims, view->strides, data},
+        tern__op_name(op), out);
+    if (status == TERN_OK)
+        tern__count(tensor->context, op, TERN_CLASS_VIEW, 0);
+    return status;
 }
 
 /* -- reshape -----------------------------------------------------------------------------------*/
@@ -153,7 +158,7 @@ static bool reshape_strides(const tern__layout *view, const tern_shape *shape, i
 }
 
 /* The end of all that reshapes: `view` is the tensor's own layout, `shape` has its count. */
-static tern_status close_reshaped(const char *op, tern_tensor *tensor, tern__layout *view,
+static tern_status close_reshaped(tern__op op, tern_tensor *tensor, tern__layout *view,
                                   const tern_shape *shape, tern_tensor **out) {
     int64_t strides[TERN_MAX_RANK] = {0};
     if (tern_tensor_count(tensor) == 0) {
@@ -162,8 +167,8 @@ static tern_status close_reshaped(const char *op, tern_tensor *tensor, tern__lay
     } else if (!reshape_strides(view, shape, strides)) {
         char have[TERN__SHAPE_TEXT], want[TERN__SHAPE_TEXT];
         return tern__fail(TERN_E_SHAPE,
-                          "%s: the strides of this %s view do not allow %s without a copy", op,
-                          tern__shape_text(tensor->rank, tensor->dims, have),
+                          "%s: the strides of this %s view do not allow %s without a copy",
+                          tern__op_name(op), tern__shape_text(tensor->rank, tensor->dims, have),
                           tern__shape_text(shape->rank, shape->dims, want));
     }
     view->rank = shape->rank;
@@ -175,20 +180,21 @@ static tern_status close_reshaped(const char *op, tern_tensor *tensor, tern__lay
 
 tern_status tern_tensor_reshape(tern_tensor *tensor, tern_shape shape, tern_tensor **out) {
     tern__layout view;
-    tern_status status = tern__layout_open("reshape", tensor, &view, out);
+    tern_status status = tern__layout_open(TERN__OP_RESHAPE, tensor, &view, out);
     if (status == TERN_OK)
         status = complete_shape(tensor, &shape);
-    return status == TERN_OK ? close_reshaped("reshape", tensor, &view, &shape, out) : status;
+    return status == TERN_OK ? close_reshaped(TERN__OP_RESHAPE, tensor, &view, &shape, out)
+                             : status;
 }
 
 tern_status tern_tensor_flatten(tern_tensor *tensor, int first, int last, tern_tensor **out) {
     tern__layout view;
-    tern_status status = tern__layout_open("flatten", tensor, &view, out);
+    tern_status status = tern__layout_open(TERN__OP_FLATTEN, tensor, &view, out);
     int rank = tensor->rank > 0 ? tensor->rank : 1;
     if (status == TERN_OK)
-        status = tern__layout_axis("flatten", rank, &first);
+        status = tern__layout_axis(TERN__OP_FLATTEN, rank, &first);
     if (status == TERN_OK)
-        status = tern__layout_axis("flatten", rank, &last);
+        status = tern__layout_axis(TERN__OP_FLATTEN, rank, &last);
     if (status != TERN_OK)
         return status;
     if (first > last)
@@ -198,15 +204,15 @@ tern_status tern_tensor_flatten(tern_tensor *tensor, int first, int last, tern_t
         shape.dims[i] = i < first ? view.dims[i] : 1;
     for (int i = first; i < view.rank; i++)
         shape.dims[i <= last ? first : i - (last - first)] *= view.dims[i];
-    return close_reshaped("flatten", tensor, &view, &shape, out);
+    return close_reshaped(TERN__OP_FLATTEN, tensor, &view, &shape, out);
 }
 
 tern_status tern_tensor_squeeze(tern_tensor *tensor, tern_axes axes, tern_tensor **out) {
     tern__layout view;
     unsigned set = 0;
-    tern_status status = tern__layout_open("squeeze", tensor, &view, out);
+    tern_status status = tern__layout_open(TERN__OP_SQUEEZE, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axes("squeeze", tensor->rank, &axes, &set);
+        status = tern__layout_axes(TERN__OP_SQUEEZE, tensor->rank, &axes, &set);
     if (status != TERN_OK)
         return status;
     for (int i = tensor->rank - 1; i >= 0; i--) {
@@ -219,29 +225,29 @@ tern_status tern_tensor_squeeze(tern_tensor *tensor, tern_axes axes, tern_tensor
         }
         tern__layout_remove(&view, i);
     }
-    return tern__layout_close("squeeze", tensor, &view, out);
+    return tern__layout_close(TERN__OP_SQUEEZE, tensor, &view, out);
 }
 
 tern_status tern_tensor_unsqueeze(tern_tensor *tensor, int axis, tern_tensor **out) {
     tern__layout view;
-    tern_status status = tern__layout_open("unsqueeze", tensor, &view, out);
+    tern_status status = tern__layout_open(TERN__OP_UNSQUEEZE, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axis("unsqueeze", tensor->rank + 1, &axis);
+        status = tern__layout_axis(TERN__OP_UNSQUEEZE, tensor->rank + 1, &axis);
     if (status == TERN_OK)
-        status = tern__layout_insert("unsqueeze", &view, axis, 1, 1);
-    return status == TERN_OK ? tern__layout_close("unsqueeze", tensor, &view, out) : status;
+        status = tern__layout_insert(TERN__OP_UNSQUEEZE, &view, axis, 1, 1);
+    return status == TERN_OK ? tern__layout_close(TERN__OP_UNSQUEEZE, tensor, &view, out) : status;
 }
 
 /* -- order of axes -----------------------------------------------------------------------------*/
 
 tern_status tern_tensor_permute(tern_tensor *tensor, const int *axes, tern_tensor **out) {
     tern__layout from = {0}, view;
-    tern_status status = tern__layout_open("permute", tensor, &from, out);
+    tern_status status = tern__layout_open(TERN__OP_PERMUTE, tensor, &from, out);
     view = from;
     unsigned seen = 0;
     for (int i = 0; status == TERN_OK && i < from.rank; i++) {
         int axis = axes[i];
-        status = tern__layout_axis("permute", from.rank, &axis);
+        status = tern__layout_axis(TERN__OP_PERMUTE, from.rank, &axis);
         if (status != TERN_OK)
             break;
         if (seen >> axis & 1u)
@@ -250,16 +256,16 @@ tern_status tern_tensor_permute(tern_tensor *tensor, const int *axes, tern_tenso
         view.dims[i] = from.dims[axis];
         view.strides[i] = from.strides[axis];
     }
-    return status == TERN_OK ? tern__layout_close("permute", tensor, &view, out) : status;
+    return status == TERN_OK ? tern__layout_close(TERN__OP_PERMUTE, tensor, &view, out) : status;
 }
 
 tern_status tern_tensor_transpose(tern_tensor *tensor, int axis0, int axis1, tern_tensor **out) {
     tern__layout view;
-    tern_status status = tern__layout_open("transpose", tensor, &view, out);
+    tern_status status = tern__layout_open(TERN__OP_TRANSPOSE, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axis("transpose", view.rank, &axis0);
+        status = tern__layout_axis(TERN__OP_TRANSPOSE, view.rank, &axis0);
     if (status == TERN_OK)
-        status = tern__layout_axis("transpose", view.rank, &axis1);
+        status = tern__layout_axis(TERN__OP_TRANSPOSE, view.rank, &axis1);
     if (status != TERN_OK)
         return status;
     int64_t dim = view.dims[axis0], stride = view.strides[axis0];
@@ -267,27 +273,27 @@ tern_status tern_tensor_transpose(tern_tensor *tensor, int axis0, int axis1, ter
     view.strides[axis0] = view.strides[axis1];
     view.dims[axis1] = dim;
     view.strides[axis1] = stride;
-    return tern__layout_close("transpose", tensor, &view, out);
+    return tern__layout_close(TERN__OP_TRANSPOSE, tensor, &view, out);
 }
 
 tern_status tern_tensor_move_axis(tern_tensor *tensor, int from, int to, tern_tensor **out) {
     tern__layout view;
-    tern_status status = tern__layout_open("move_axis", tensor, &view, out);
+    tern_status status = tern__layout_open(TERN__OP_MOVE_AXIS, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axis("move_axis", tensor->rank, &from);
+        status = tern__layout_axis(TERN__OP_MOVE_AXIS, tensor->rank, &from);
     if (status == TERN_OK)
-        status = tern__layout_axis("move_axis", tensor->rank, &to);
+        status = tern__layout_axis(TERN__OP_MOVE_AXIS, tensor->rank, &to);
     if (status != TERN_OK)
         return status;
     int64_t dim = view.dims[from], stride = view.strides[from];
     tern__layout_remove(&view, from);
-    status = tern__layout_insert("move_axis", &view, to, dim, stride);
-    return status == TERN_OK ? tern__layout_close("move_axis", tensor, &view, out) : status;
+    status = tern__layout_insert(TERN__OP_MOVE_AXIS, &view, to, dim, stride);
+    return status == TERN_OK ? tern__layout_close(TERN__OP_MOVE_AXIS, tensor, &view, out) : status;
 }
 
 tern_status tern_tensor_broadcast(tern_tensor *tensor, tern_shape shape, tern_tensor **out) {
     tern__layout view;
-    tern_status status = tern__layout_open("broadcast", tensor, &view, out);
+    tern_status status = tern__layout_open(TERN__OP_BROADCAST, tensor, &view, out);
     if (status != TERN_OK)
         return status;
     bool fits = shape.rank >= tensor->rank && shape.rank <= TERN_MAX_RANK;
@@ -308,8 +314,8 @@ tern_status tern_tensor_broadcast(tern_tensor *tensor, tern_shape shape, tern_te
     tern__broadcast_strides(tensor, &shape, view.strides);
     view.rank = shape.rank;
     memcpy(view.dims, shape.dims, sizeof view.dims);
-    status = tern__layout_count("broadcast", &view);
-    return status == TERN_OK ? tern__layout_close("broadcast", tensor, &view, out) : status;
+    status = tern__layout_count(TERN__OP_BROADCAST, &view);
+    return status == TERN_OK ? tern__layout_close(TERN__OP_BROADCAST, tensor, &view, out) : status;
 }
 
 /* -- another data type -------------------------------------------------------------------------*/
@@ -343,7 +349,7 @@ static bool join_elements(tern__layout *view, int64_t ratio) {
 
 tern_status tern_tensor_view_as(tern_tensor *tensor, tern_dtype dtype, tern_tensor **out) {
     tern__layout view;
-    tern_status status = tern__layout_open("view_as", tensor, &view, out);
+    tern_status status = tern__layout_open(TERN__OP_VIEW_AS, tensor, &view, out);
     if (status != TERN_OK)
         return status;
     if (!tern__dtype_is_plain(dtype))
@@ -364,6 +370,6 @@ tern_status tern_tensor_view_as(tern_tensor *tensor, tern_dtype dtype, tern_tens
         return tern__fail(TERN_E_ARGUMENT, "view_as: the first element is not aligned for %s",
                           tern_dtype_name(dtype));
     view.dtype = dtype;
-    status = tern__layout_count("view_as", &view);
-    return status == TERN_OK ? tern__layout_close("view_as", tensor, &view, out) : status;
+    status = tern__layout_count(TERN__OP_VIEW_AS, &view);
+    return status == TERN_OK ? tern__layout_close(TERN__OP_VIEW_AS, tensor, &view, out) : status;
 }

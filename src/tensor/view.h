@@ -15,27 +15,27 @@ typedef struct tern__layout {
 } tern__layout;
 
 /* The tensor's own layout; *out is NULL from here on. TERN_E_DTYPE for a type that is not plain. */
-tern_status tern__layout_open(const char *op, const tern_tensor *tensor, tern__layout *view,
+tern_status tern__layout_open(tern__op op, const tern_tensor *tensor, tern__layout *view,
                               tern_tensor **out);
 
 /* The axis counted from the first, or TERN_E_ARGUMENT. */
-tern_status tern__layout_axis(const char *op, int rank, int *axis);
+tern_status tern__layout_axis(tern__op op, int rank, int *axis);
 
 /* The axes as bits of `set`; TERN_E_ARGUMENT for one that is not there or stands twice. */
-tern_status tern__layout_axes(const char *op, int rank, const tern_axes *axes, unsigned *set);
+tern_status tern__layout_axes(tern__op op, int rank, const tern_axes *axes, unsigned *set);
 
 void tern__layout_remove(tern__layout *view, int axis);
 /* TERN_E_SHAPE when there are TERN_MAX_RANK axes already. */
-tern_status tern__layout_insert(const char *op, tern__layout *view, int axis, int64_t dim,
+tern_status tern__layout_insert(tern__op op, tern__layout *view, int axis, int64_t dim,
                                 int64_t stride);
 
 /* TERN_E_SHAPE when the elements of the view, if they were not shared, would take more than
  * INT64_MAX bytes. For what makes more elements or another shape; a dimension of 0 counts as 1, so
  * that strides and offsets of empty views do not overflow either. */
-tern_status tern__layout_count(const char *op, const tern__layout *view);
+tern_status tern__layout_count(tern__op op, const tern__layout *view);
 
 /* Makes the view. Every element of the draft lies inside the owner's bytes. */
-tern_status tern__layout_close(const char *op, tern_tensor *tensor, const tern__layout *view,
+tern_status tern__layout_close(tern__op op, tern_tensor *tensor, const tern__layout *view,
                                tern_tensor **out);
 
 #endif

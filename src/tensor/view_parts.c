@@ -21,9 +21,9 @@ static void take_range(tern__layout *view, int axis, int64_t first, int64_t last
 tern_status tern_tensor_slice(tern_tensor *tensor, int axis, int64_t begin, int64_t end,
                               int64_t step, tern_tensor **out) {
     tern__layout view;
-    tern_status status = tern__layout_open("slice", tensor, &view, out);
+    tern_status status = tern__layout_open(TERN__OP_SLICE, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axis("slice", view.rank, &axis);
+        status = tern__layout_axis(TERN__OP_SLICE, view.rank, &axis);
     if (status != TERN_OK)
         return status;
     int64_t dim = view.dims[axis], first, last;
@@ -43,14 +43,14 @@ tern_status tern_tensor_slice(tern_tensor *tensor, int axis, int64_t begin, int6
         return tern__fail(TERN_E_ARGUMENT, "slice: [%lld:%lld:%lld] of an axis of %lld",
                           (long long)begin, (long long)end, (long long)step, (long long)dim);
     take_range(&view, axis, first, last, step);
-    return tern__layout_close("slice", tensor, &view, out);
+    return tern__layout_close(TERN__OP_SLICE, tensor, &view, out);
 }
 
 tern_status tern_tensor_select(tern_tensor *tensor, int axis, int64_t index, tern_tensor **out) {
     tern__layout view;
-    tern_status status = tern__layout_open("select", tensor, &view, out);
+    tern_status status = tern__layout_open(TERN__OP_SELECT, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axis("select", view.rank, &axis);
+        status = tern__layout_axis(TERN__OP_SELECT, view.rank, &axis);
     if (status != TERN_OK)
         return status;
     int64_t dim = view.dims[axis], at = index < 0 ? index + dim : index;
@@ -59,31 +59,31 @@ tern_status tern_tensor_select(tern_tensor *tensor, int axis, int64_t index, ter
                           (long long)index, (long long)dim);
     view.offset = at * view.strides[axis];
     tern__layout_remove(&view, axis);
-    return tern__layout_close("select", tensor, &view, out);
+    return tern__layout_close(TERN__OP_SELECT, tensor, &view, out);
 }
 
 tern_status tern_tensor_flip(tern_tensor *tensor, tern_axes axes, tern_tensor **out) {
     tern__layout view;
     unsigned set = 0;
-    tern_status status = tern__layout_open("flip", tensor, &view, out);
+    tern_status status = tern__layout_open(TERN__OP_FLIP, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axes("flip", tensor->rank, &axes, &set);
+        status = tern__layout_axes(TERN__OP_FLIP, tensor->rank, &axes, &set);
     if (status != TERN_OK)
         return status;
     for (int i = 0; i < view.rank; i++)
         if (set >> i & 1u)
             take_range(&view, i, view.dims[i] - 1, -1, -1);
-    return tern__layout_close("flip", tensor, &view, out);
+    return tern__layout_close(TERN__OP_FLIP, tensor, &view, out);
 }
 
 tern_status tern_tensor_diagonal(tern_tensor *tensor, int64_t offset, int axis0, int axis1,
                                  tern_tensor **out) {
     tern__layout view;
-    tern_status status = tern__layout_open("diagonal", tensor, &view, out);
+    tern_status status = tern__layout_open(TERN__OP_DIAGONAL, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axis("diagonal", tensor->rank, &axis0);
+        status = tern__layout_axis(TERN__OP_DIAGONAL, tensor->rank, &axis0);
     if (status == TERN_OK)
-        status = tern__layout_axis("diagonal", tensor->rank, &axis1);
+        status = tern__layout_axis(TERN__OP_DIAGONAL, tensor->rank, &axis1);
     if (status != TERN_OK)
         return status;
     if (axis0 == axis1)
@@ -97,17 +97,17 @@ tern_status tern_tensor_diagonal(tern_tensor *tensor, int64_t offset, int axis0,
         view.offset = row * stride0 + column * stride1;
     tern__layout_remove(&view, axis0 > axis1 ? axis0 : axis1);
     tern__layout_remove(&view, axis0 > axis1 ? axis1 : axis0);
-    status =
-        tern__layout_insert("diagonal", &view, view.rank, count, count > 1 ? stride0 + stride1 : 1);
-    return status == TERN_OK ? tern__layout_close("diagonal", tensor, &view, out) : status;
+    status = tern__layout_insert(TERN__OP_DIAGONAL, &view, view.rank, count,
+                                 count > 1 ? stride0 + stride1 : 1);
+    return status == TERN_OK ? tern__layout_close(TERN__OP_DIAGONAL, tensor, &view, out) : status;
 }
 
 tern_status tern_tensor_unfold(tern_tensor *tensor, int axis, int64_t size, int64_t step,
                                tern_tensor **out) {
     tern__layout view;
-    tern_status status = tern__layout_open("unfold", tensor, &view, out);
+    tern_status status = tern__layout_open(TERN__OP_UNFOLD, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axis("unfold", tensor->rank, &axis);
+        status = tern__layout_axis(TERN__OP_UNFOLD, tensor->rank, &axis);
     if (status != TERN_OK)
         return status;
     int64_t dim = view.dims[axis], stride = view.strides[axis];
@@ -115,8 +115,8 @@ tern_status tern_tensor_unfold(tern_tensor *tensor, int axis, int64_t size, int6
         return tern__fail(TERN_E_ARGUMENT, "unfold: size %lld, step %lld of an axis of %lld",
                           (long long)size, (long long)step, (long long)dim);
     take_range(&view, axis, 0, dim - size + 1, step);
-    status = tern__layout_insert("unfold", &view, view.rank, size, stride);
+    status = tern__layout_insert(TERN__OP_UNFOLD, &view, view.rank, size, stride);
     if (status == TERN_OK)
-        status = tern__layout_count("unfold", &view);
-    return status == TERN_OK ? tern__layout_close("unfold", tensor, &view, out) : status;
+        status = tern__layout_count(TERN__OP_UNFOLD, &view);
+    return status == TERN_OK ? tern__layout_close(TERN__OP_UNFOLD, tensor, &view, out) : status;
 }
