@@ -115,9 +115,12 @@ static const pade *choose(double norm, int *squarings) {
 static tern_status exponential(tern__linalg *l, workspace *w) {
     int64_t n = l->rows;
     int squarings;
+    tern_status status = tern__linalg_finite(l, w->a, n, n);
+    if (status != TERN_OK)
+        return status;
     double norm = norm_one(n, w->a);
-    if (!isfinite(norm))
-        return tern__fail(TERN_E_ARGUMENT, "%s: the norm of matrix %lld is not finite", l->op,
+    if (isinf(norm))
+        return tern__fail(TERN_E_LIMIT, "%s: the norm of matrix %lld has no finite value", l->op,
                           (long long)l->index);
     const pade *p = choose(norm, &squarings);
     for (int64_t k = 0; k < n * n; k++)
@@ -133,7 +136,7 @@ static tern_status exponential(tern__linalg *l, workspace *w) {
         w->a[k] = w->v[k] + w->u[k];
         w->v[k] -= w->u[k];
     }
-    tern_status status = tern__lapack_solve(l, n, n, w->v, w->pivots, w->a);
+    status = tern__lapack_solve(l, n, n, w->v, w->pivots, w->a);
     for (int i = 0; i < squarings && status == TERN_OK; i++) {
         multiply(l, w->a, w->a, w->u);
         memcpy(w->a, w->u, (size_t)(n * n) * sizeof *w->a);
