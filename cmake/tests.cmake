@@ -37,6 +37,8 @@ foreach(file IN LISTS TERN_EXAMPLES)
 endforeach()
 set_tests_properties(example_story PROPERTIES
                      PASS_REGULAR_EXPRESSION "^, there was a little girl named Lily[.]")
+set_tests_properties(example_least_squares PROPERTIES
+                     PASS_REGULAR_EXPRESSION "^y = 1[.]0. -2[.]0. x |^no LAPACK: ")
 
 # Prints the hash that must be equal everywhere; tools/test_matrix builds it in many ways.
 if(EXISTS ${PROJECT_SOURCE_DIR}/tests/model/hash_main.c)
