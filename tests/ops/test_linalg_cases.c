@@ -91,6 +91,19 @@ static void check_deficient(tern_dtype dtype) {
     EXPECT(x, 2, 1, 0.5, 0.5, 0.75);
 }
 
+/* a (2, 1, 1, 1) and b (1, 3, 1, 1): each axis of one matrix serves all of the other's. */
+static void check_broadcast(tern_dtype dtype) {
+    tern_tensor *x, *rank;
+    tern_tensor *a = from_doubles(dtype, TERN_SHAPE(2, 1, 1, 1), DOUBLES(1, 2));
+    tern_tensor *b = from_doubles(dtype, TERN_SHAPE(1, 3, 1, 1), DOUBLES(2, 4, 6));
+    test_ok(tern_solve(a, b, &x));
+    check_shape(x, TERN_SHAPE(2, 3, 1, 1));
+    EXPECT(x, 2, 2, 4, 6, 1, 2, 3);
+    test_ok(tern_lstsq(a, b, -1, &x, NULL, &rank, NULL));
+    EXPECT(x, 2, 2, 4, 6, 1, 2, 3);
+    EXPECT(rank, 0, 1, 1, 1, 1, 1, 1);
+}
+
 static void literals(void **state) {
     (void)state;
     need_lapack();
@@ -98,6 +111,8 @@ static void literals(void **state) {
     check_literals(TERN_F64);
     check_deficient(TERN_F32);
     check_deficient(TERN_F64);
+    check_broadcast(TERN_F32);
+    check_broadcast(TERN_F64);
 }
 
 /* Determinants beyond the range on the way, and norms whose squares are. */
@@ -309,15 +324,21 @@ static void threads_come_back(void **state) {
     if (library == NULL)
         test_skip("there is no OpenBLAS: %s", why);
     int (*threads)(void);
+    void (*set_threads)(int);
     void *address = tern__library_symbol(library, "openblas_get_num_threads");
+    void *set_address = tern__library_symbol(library, "openblas_set_num_threads");
     memcpy(&threads, &address, sizeof threads);
-    assert_non_null(address);
+    memcpy(&set_threads, &set_address, sizeof set_threads);
+    assert_true(address != NULL && set_address != NULL);
     int before = threads();
+    set_threads(2);
+    int wanted = threads(); /* 1 where it was built without threads */
     tern_tensor *x;
     test_ok(tern_inv(square(TERN_F32, 1, DOUBLES(2)), &x));
-    assert_int_equal(threads(), before);
+    assert_int_equal(threads(), wanted);
     test_status(tern_inv(square(TERN_F32, 1, DOUBLES(0)), &x), TERN_E_ARGUMENT);
-    assert_int_equal(threads(), before);
+    assert_int_equal(threads(), wanted);
+    set_threads(before);
     tern__library_close(library);
 }
 
