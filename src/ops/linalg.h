@@ -5,7 +5,7 @@
  *
  *     tern__linalg l;
  *     tern_status status;
- *     TERN__TRY(tern__linalg_begin(&l, "inv", a, true));
+ *     TERN__TRY(tern__linalg_begin(&l, TERN__OP_INV, a, true));
  *     TERN__TRY(tern__linalg_open(&l));
  *     TERN__TRY(tern__linalg_result(&l, 2, n, n, out));
  *     ...
@@ -30,7 +30,8 @@ typedef struct tern__matrices {
 } tern__matrices;
 
 typedef struct tern__linalg {
-    const char *op;
+    tern__op id;
+    const char *op; /* its name */
     tern_context *context;
     tern_dtype dtype;           /* F32 or F64 */
     const tern__lapack *lapack; /* both precisions; NULL before tern__linalg_open */
@@ -50,7 +51,7 @@ typedef struct tern__linalg {
 } tern__linalg;
 
 /* Starts a call on `a`; finish is due whatever comes back. */
-tern_status tern__linalg_begin(tern__linalg *l, const char *op, tern_tensor *a, bool is_square);
+tern_status tern__linalg_begin(tern__linalg *l, tern__op id, tern_tensor *a, bool is_square);
 /* A second operand with as many rows as a: its leading axes join the batch. Rank 1: a vector, one
  * column. */
 tern_status tern__linalg_right(tern__linalg *l, tern_tensor *b, tern__matrices *right);

@@ -38,8 +38,9 @@ static bool join_leads(tern_shape *lead, const tern_tensor *b, int b_lead) {
     return true;
 }
 
-tern_status tern__linalg_begin(tern__linalg *l, const char *op, tern_tensor *a, bool is_square) {
-    *l = (tern__linalg){.op = op, .context = a->context, .dtype = (tern_dtype)a->dtype};
+tern_status tern__linalg_begin(tern__linalg *l, tern__op id, tern_tensor *a, bool is_square) {
+    const char *op = tern__op_name(id);
+    *l = (tern__linalg){.id = id, .op = op, .context = a->context, .dtype = (tern_dtype)a->dtype};
     tern_status status = check_operand(op, a, 2);
     if (status != TERN_OK)
         return status;
@@ -150,6 +151,8 @@ tern_status tern__linalg_finish(tern__linalg *l, tern_status status) {
     tern_tensor_release(l->work);
     while (l->scratches > 0)
         tern_tensor_release(l->scratch[--l->scratches]);
+    if (status == TERN_OK) /* the column-major copies are what counts: class COPY */
+        tern__count(l->context, l->id, TERN_CLASS_COPY, (int64_t)tern_tensor_bytes(l->a.tensor));
     for (int i = 0; i < l->result_count; i++) {
         if (status == TERN_OK)
             *l->results[i].out = l->results[i].tensor;

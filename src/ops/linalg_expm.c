@@ -160,7 +160,7 @@ tern_status tern_expm(tern_tensor *a, tern_tensor **out) {
     tern__linalg l;
     workspace w;
     tern_status status;
-    TERN__TRY(tern__linalg_begin(&l, "expm", a, true));
+    TERN__TRY(tern__linalg_begin(&l, TERN__OP_EXPM, a, true));
     TERN__TRY(tern__linalg_open(&l));
     TERN__TRY(tern__linalg_result(&l, 2, l.rows, l.rows, out));
     TERN__TRY(make_workspace(&l, &w));

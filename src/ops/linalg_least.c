@@ -104,7 +104,7 @@ tern_status tern_lstsq(tern_tensor *a, tern_tensor *b, double rcond, tern_tensor
     tern__linalg l;
     least problem = {.rcond = rcond};
     tern_status status;
-    TERN__TRY(tern__linalg_begin(&l, "lstsq", a, false));
+    TERN__TRY(tern__linalg_begin(&l, TERN__OP_LSTSQ, a, false));
     TERN__TRY(tern__linalg_right(&l, b, &problem.b));
     if (isnan(rcond))
         TERN__TRY(tern__fail(TERN_E_ARGUMENT, "lstsq: rcond is not a number"));

@@ -21,7 +21,7 @@ tern_status tern_svd(tern_tensor *a, bool full, tern_tensor **u_out, tern_tensor
     tern__linalg l;
     void *matrix, *u = NULL, *s, *vt = NULL;
     tern_status status;
-    TERN__TRY(tern__linalg_begin(&l, "svd", a, false));
+    TERN__TRY(tern__linalg_begin(&l, TERN__OP_SVD, a, false));
     TERN__TRY(tern__linalg_open(&l));
     int64_t left = full ? l.rows : l.smaller, right = full ? l.columns : l.smaller;
     char job = !has_vectors ? 'N' : full ? 'A' : 'S';
@@ -82,7 +82,7 @@ tern_status tern_matrix_rank(tern_tensor *a, double tol, tern_tensor **out) {
     *out = NULL;
     tern__linalg l;
     tern_status status;
-    TERN__TRY(tern__linalg_begin(&l, "matrix_rank", a, false));
+    TERN__TRY(tern__linalg_begin(&l, TERN__OP_MATRIX_RANK, a, false));
     if (isnan(tol))
         TERN__TRY(tern__fail(TERN_E_ARGUMENT, "matrix_rank: tol is not a number"));
     TERN__TRY(tern__linalg_open(&l));
@@ -103,7 +103,7 @@ tern_status tern_cond(tern_tensor *a, tern_tensor **out) {
     tern__linalg l;
     char text[TERN__SHAPE_TEXT];
     tern_status status;
-    TERN__TRY(tern__linalg_begin(&l, "cond", a, false));
+    TERN__TRY(tern__linalg_begin(&l, TERN__OP_COND, a, false));
     if (l.smaller == 0)
         TERN__TRY(tern__fail(TERN_E_SHAPE, "cond: %s has no singular value",
                              tern__shape_text(a->rank, a->dims, text)));
@@ -209,7 +209,7 @@ tern_status tern_matrix_norm(tern_tensor *a, tern_matrix_norm_kind kind, tern_te
                    : kind == TERN_MATRIX_TWO     ? put_largest
                    : kind == TERN_MATRIX_TWO_MIN ? put_least
                                                  : NULL;
-    TERN__TRY(tern__linalg_begin(&l, "matrix_norm", a, false));
+    TERN__TRY(tern__linalg_begin(&l, TERN__OP_MATRIX_NORM, a, false));
     if ((unsigned)kind > TERN_MATRIX_INF_MIN)
         TERN__TRY(tern__fail(TERN_E_ARGUMENT, "matrix_norm: there is no norm %d", (int)kind));
     TERN__TRY(check_least(&l, kind));
@@ -238,7 +238,7 @@ tern_status tern_pinv(tern_tensor *a, double rcond, tern_tensor **out) {
     tern__linalg l;
     void *matrix, *u, *s, *vt;
     tern_status status;
-    TERN__TRY(tern__linalg_begin(&l, "pinv", a, false));
+    TERN__TRY(tern__linalg_begin(&l, TERN__OP_PINV, a, false));
     if (isnan(rcond))
         TERN__TRY(tern__fail(TERN_E_ARGUMENT, "pinv: rcond is not a number"));
     TERN__TRY(tern__linalg_open(&l));
@@ -268,7 +268,7 @@ tern_status tern_eigh(tern_tensor *a, tern_tensor **w_out, tern_tensor **v) {
     tern__linalg l;
     void *matrix, *w;
     tern_status status;
-    TERN__TRY(tern__linalg_begin(&l, "eigh", a, true));
+    TERN__TRY(tern__linalg_begin(&l, TERN__OP_EIGH, a, true));
     TERN__TRY(tern__linalg_open(&l));
     TERN__TRY(tern__linalg_result(&l, 1, l.rows, 0, w_out));
     if (v != NULL)
@@ -318,7 +318,7 @@ tern_status tern_eig(tern_tensor *a, tern_tensor **w_real, tern_tensor **w_imag,
     tern__linalg l;
     void *matrix, *real, *imag, *vectors = NULL, *other = NULL;
     tern_status status;
-    TERN__TRY(tern__linalg_begin(&l, "eig", a, true));
+    TERN__TRY(tern__linalg_begin(&l, TERN__OP_EIG, a, true));
     TERN__TRY(tern__linalg_open(&l));
     TERN__TRY(tern__linalg_result(&l, 1, l.rows, 0, w_real));
     TERN__TRY(tern__linalg_result(&l, 1, l.rows, 0, w_imag));

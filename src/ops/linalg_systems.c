@@ -15,7 +15,7 @@ tern_status tern_solve(tern_tensor *a, tern_tensor *b, tern_tensor **out) {
     tern__matrices right;
     void *matrix, *columns, *pivots;
     tern_status status;
-    TERN__TRY(tern__linalg_begin(&l, "solve", a, true));
+    TERN__TRY(tern__linalg_begin(&l, TERN__OP_SOLVE, a, true));
     TERN__TRY(tern__linalg_right(&l, b, &right));
     TERN__TRY(tern__linalg_open(&l));
     TERN__TRY(tern__linalg_result(&l, b->rank == 1 ? 1 : 2, l.rows, right.columns, out));
@@ -37,7 +37,7 @@ tern_status tern_inv(tern_tensor *a, tern_tensor **out) {
     tern__linalg l;
     void *matrix, *inverse, *pivots;
     tern_status status;
-    TERN__TRY(tern__linalg_begin(&l, "inv", a, true));
+    TERN__TRY(tern__linalg_begin(&l, TERN__OP_INV, a, true));
     TERN__TRY(tern__linalg_open(&l));
     TERN__TRY(tern__linalg_result(&l, 2, l.rows, l.rows, out));
     TERN__TRY(tern__linalg_scratch(&l, l.rows, l.rows, &matrix));
@@ -78,7 +78,7 @@ static determinant determinant_of(const tern__linalg *l, const void *matrix,
 }
 
 /* Both results are made before the first matrix is looked at; `log_abs` NULL: the determinant. */
-static tern_status determinants(const char *op, tern_tensor *a, tern_tensor **first,
+static tern_status determinants(tern__op op, tern_tensor *a, tern_tensor **first,
                                 tern_tensor **log_abs) {
     static const double log_of_2 = 0x1.62e42fefa39efp-1;
     tern__linalg l;
@@ -111,12 +111,12 @@ done:
 
 tern_status tern_det(tern_tensor *a, tern_tensor **out) {
     *out = NULL;
-    return determinants("det", a, out, NULL);
+    return determinants(TERN__OP_DET, a, out, NULL);
 }
 
 tern_status tern_slogdet(tern_tensor *a, tern_tensor **sign, tern_tensor **log_abs) {
     *sign = *log_abs = NULL;
-    return determinants("slogdet", a, sign, log_abs);
+    return determinants(TERN__OP_SLOGDET, a, sign, log_abs);
 }
 
 /* -- triangular factors -------------------------------------------------------------------------*/
@@ -150,7 +150,7 @@ tern_status tern_lu(tern_tensor *a, tern_tensor **p, tern_tensor **l_out, tern_t
     tern__linalg l;
     void *matrix, *lower, *pivots;
     tern_status status;
-    TERN__TRY(tern__linalg_begin(&l, "lu", a, false));
+    TERN__TRY(tern__linalg_begin(&l, TERN__OP_LU, a, false));
     TERN__TRY(tern__linalg_open(&l));
     TERN__TRY(tern__linalg_integers(&l, 1, l.rows, p));
     TERN__TRY(tern__linalg_result(&l, 2, l.rows, l.smaller, l_out));
@@ -180,7 +180,7 @@ tern_status tern_cholesky(tern_tensor *a, tern_tensor **out) {
     tern__linalg l;
     void *matrix;
     tern_status status;
-    TERN__TRY(tern__linalg_begin(&l, "cholesky", a, true));
+    TERN__TRY(tern__linalg_begin(&l, TERN__OP_CHOLESKY, a, true));
     TERN__TRY(tern__linalg_open(&l));
     TERN__TRY(tern__linalg_result(&l, 2, l.rows, l.rows, out));
     TERN__TRY(tern__linalg_scratch(&l, l.rows, l.rows, &matrix));
@@ -215,7 +215,7 @@ tern_status tern_qr(tern_tensor *a, bool reduced, tern_tensor **q_out, tern_tens
     tern__linalg l;
     void *matrix, *tau, *q;
     tern_status status;
-    TERN__TRY(tern__linalg_begin(&l, "qr", a, false));
+    TERN__TRY(tern__linalg_begin(&l, TERN__OP_QR, a, false));
     TERN__TRY(tern__linalg_open(&l));
     int64_t width = reduced ? l.smaller : l.rows;
     TERN__TRY(tern__linalg_result(&l, 2, l.rows, width, q_out));

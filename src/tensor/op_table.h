@@ -69,7 +69,8 @@ typedef enum tern__writes {
     TERN__OP_MODELS(X)                                                                             \
     TERN__OP_INDEXING(X)                                                                           \
     TERN__OP_JOINING(X)                                                                            \
-    TERN__OP_SORTING(X)
+    TERN__OP_SORTING(X)                                                                            \
+    TERN__OP_LINALG(X)
 
 #define TERN__OP_CREATION(X)                                                                       \
     X(EMPTY, "empty", 0, TERN__PLAIN, GIVEN, "given", COMPUTE, "", NOTHING, "")                    \
@@ -343,6 +344,27 @@ typedef enum tern__writes {
     X(TOPK, "topk", 1, TERN__PLAIN, FIRST, "k along the axis", MOVE, "", NOTHING,                  \
       "scatter by indices")                                                                        \
     X(UNIQUE, "unique", 1, TERN__PLAIN, FIRST, "vector", MOVE, "", NOTHING, "")
+
+#define TERN__OP_LINALG(X)                                                                         \
+    X(SOLVE, "solve", 2, TERN__REALS, FIRST, "(..., N, N), (..., N, R): (..., N, R)", COPY,        \
+      "LAPACK", NOTHING, "solve(a^T, g), -that y^T")                                               \
+    X(INV, "inv", 1, TERN__REALS, FIRST, "x", COPY, "LAPACK", NOTHING, "-y^T g y^T")               \
+    X(DET, "det", 1, TERN__REALS, FIRST, "batch", COPY, "LAPACK", NOTHING, "g y inv(x)^T")         \
+    X(SLOGDET, "slogdet", 1, TERN__REALS, FIRST, "batch, twice", COPY, "LAPACK", NOTHING, "")      \
+    X(LSTSQ, "lstsq", 2, TERN__REALS, FIRST, "(..., M, N), (..., M, R): (..., N, R)", COPY,        \
+      "LAPACK", NOTHING, "")                                                                       \
+    X(PINV, "pinv", 1, TERN__REALS, FIRST, "(..., N, M)", COPY, "LAPACK", NOTHING, "")             \
+    X(LU, "lu", 1, TERN__REALS, FIRST, "p, l, u", COPY, "LAPACK", NOTHING, "")                     \
+    X(QR, "qr", 1, TERN__REALS, FIRST, "q, r", COPY, "LAPACK", NOTHING, "")                        \
+    X(CHOLESKY, "cholesky", 1, TERN__REALS, FIRST, "x", COPY, "LAPACK", NOTHING, "")               \
+    X(SVD, "svd", 1, TERN__REALS, FIRST, "u, s, vt", COPY, "LAPACK", NOTHING, "")                  \
+    X(EIGH, "eigh", 1, TERN__REALS, FIRST, "w, v", COPY, "LAPACK", NOTHING, "")                    \
+    X(EIG, "eig", 1, TERN__REALS, FIRST, "w, v as real and imaginary parts", COPY, "LAPACK",       \
+      NOTHING, "")                                                                                 \
+    X(MATRIX_RANK, "matrix_rank", 1, TERN__REALS, I64, "batch", COPY, "LAPACK", NOTHING, "")       \
+    X(COND, "cond", 1, TERN__REALS, FIRST, "batch", COPY, "LAPACK", NOTHING, "")                   \
+    X(MATRIX_NORM, "matrix_norm", 1, TERN__REALS, FIRST, "batch", COPY, "LAPACK", NOTHING, "")     \
+    X(EXPM, "expm", 1, TERN__REALS, FIRST, "x", COPY, "LAPACK", NOTHING, "")
 
 typedef enum tern__op {
 #define TERN__OP_ENUM(symbol, ...) TERN__OP_##symbol,
