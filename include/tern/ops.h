@@ -469,7 +469,8 @@ TERN_API tern_status tern_attention(tern_tensor *q, tern_tensor *keys, tern_tens
                                     double scale, tern_tensor **out);
 TERN_API tern_status tern_attention_into(tern_tensor *q, tern_tensor *keys, tern_tensor *values,
                                          double scale, tern_tensor *out);
-/* Packs an I2_S, TQ1_0 or TQ2_0 matrix (N, K) for the kernels of the context's device.
+/* Packs an I2_S, TQ1_0 or TQ2_0 matrix (N, K), or one of I8 numbers -1, 0, +1 (its scale is 1, any
+ * strides), for the kernels of the context's device.
  * TERN_E_FORMAT for a code that is no trit or a scale that is not finite. */
 TERN_API tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out);
 /* A packed matrix (N, K) of random trits (all three equally likely) and one scale, as

@@ -86,9 +86,32 @@ static tern_status tq_rows(const tern__trit_source *source, int64_t first, int64
     return TERN_OK;
 }
 
+/* Trits as they are, -1, 0, +1, with any strides. */
+static tern_status i8_rows(const tern__trit_source *source, int64_t first, int64_t count,
+                           int64_t padded, uint8_t *codes, float *scales) {
+    (void)scales;
+    const tern_tensor *weight = source->user;
+    int64_t step = tern__strides(weight)[1];
+    for (int64_t row = 0; row < count; row++) {
+        const int8_t *from =
+            (const int8_t *)weight->data + (first + row) * tern__strides(weight)[0];
+        uint8_t *to = codes + row * padded;
+        for (int64_t i = 0; i < source->columns; i++) {
+            int trit = from[i * step];
+            if (trit < -1 || trit > 1)
+                return tern__fail(TERN_E_FORMAT, "pack: %d at (%lld, %lld) is no trit", trit,
+                                  (long long)(first + row), (long long)i);
+            to[i] = (uint8_t)(trit + 1);
+        }
+        memset(to + source->columns, 0, (size_t)(padded - source->columns));
+    }
+    return TERN_OK;
+}
+
 tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out) {
     *out = NULL;
-    if (!tern__dtype((tern_dtype)weight->dtype)->is_ternary || weight->dtype == TERN_TERNARY)
+    bool is_storage = tern__dtype((tern_dtype)weight->dtype)->is_ternary;
+    if (weight->dtype == TERN_TERNARY || (!is_storage && weight->dtype != TERN_I8))
         return tern__fail(TERN_E_DTYPE, "pack: %s is no ternary storage type",
                           tern_dtype_name((tern_dtype)weight->dtype));
     if (weight->rank != 2) {
@@ -98,7 +121,10 @@ tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out) {
     }
     tern__trit_source source = {
         .op = "pack", .rows = weight->dims[0], .columns = weight->dims[1], .user = weight};
-    if (weight->dtype == TERN_I2_S) {
+    if (weight->dtype == TERN_I8) {
+        source.scale = 1;
+        source.rows_fn = i8_rows;
+    } else if (weight->dtype == TERN_I2_S) {
         const uint8_t *tail = (const uint8_t *)weight->data + weight->dims[0] * weight->dims[1] / 4;
         memcpy(&source.scale, tail, sizeof source.scale);
         source.rows_fn = i2_s_rows;
@@ -114,7 +140,11 @@ tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out) {
         source.rows_fn = tq_rows;
     }
     tern__device *device = weight->context->device;
-    return device->pack(device, weight->context, &source, out);
+    tern_status status = device->pack(device, weight->context, &source, out);
+    if (status == TERN_OK)
+        tern__count(weight->context, TERN__OP_PACK, TERN_CLASS_MOVE,
+                    (int64_t)(tern_tensor_bytes(weight) + tern_tensor_bytes(*out)));
+    return status;
 }
 
 /* -- random matrices ---------------------------------------------------------------------------*/

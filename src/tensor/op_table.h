@@ -308,7 +308,8 @@ typedef enum tern__writes {
       FRESH, "scatter_add")                                                                        \
     X(ATTENTION, "attention", 3, TERN__SINGLE, F32, "(T, H, K): (T, H K)", COMPUTE, "attention",   \
       FRESH, "")                                                                                   \
-    X(PACK, "pack", 1, TERN__TRITS, PACKED, "x", MOVE, "ternary", NOTHING, "")                     \
+    X(PACK, "pack", 1, TERN__TRITS | TERN__BIT(TERN_I8), PACKED, "x", MOVE, "ternary", NOTHING,    \
+      "")                                                                                          \
     X(PACK_RANDOM, "pack_random", 0, TERN__TRITS, PACKED, "given", MOVE, "ternary", NOTHING, "")
 
 #define TERN__OP_INDEXING(X)                                                                       \
