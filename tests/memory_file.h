@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * An OS table for tests: every path opens one file that lies in memory, allocations are counted,
- * and calls can be made to fail.
+ * An OS table for tests: every path opens one file that lies in memory, what is written stays in
+ * memory, allocations are counted, and calls can be made to fail.
  *
  *     memory_file_install();
  *     memory_file_serve(bytes, size);
@@ -31,7 +31,12 @@ static struct {
     int64_t live;       /* allocations, files, mappings, threads that were not given back */
     int64_t page_bytes; /* of pages_map, not given back */
     int64_t allocated;  /* bytes asked for since memory_file_serve */
+    /* The file that is being written, and what the last one that got its name holds. */
+    uint8_t *draft, *published;
+    size_t draft_size, published_size;
 } memory_file;
+
+enum { MEMORY_FILE_READ = 1000, MEMORY_FILE_WRITTEN = 1001 };
 
 static inline bool memory_file_fails(void) {
     int64_t call = memory_file.calls++;
@@ -78,12 +83,12 @@ static inline int memory_file_open(const char *path, int *fd) {
     if (memory_file_fails())
         return EMFILE;
     memory_file.live++;
-    *fd = 1000;
+    *fd = MEMORY_FILE_READ;
     return 0;
 }
 
 static inline int memory_file_info(int fd, tern__os_file_info *info) {
-    assert_int_equal(fd, 1000);
+    assert_int_equal(fd, MEMORY_FILE_READ);
     if (memory_file_fails())
         return EIO;
     *info = (tern__os_file_info){.size = memory_file.size, .is_regular = true};
@@ -91,7 +96,7 @@ static inline int memory_file_info(int fd, tern__os_file_info *info) {
 }
 
 static inline int memory_file_map(int fd, size_t bytes, const void **data) {
-    assert_int_equal(fd, 1000);
+    assert_int_equal(fd, MEMORY_FILE_READ);
     assert_int_equal(bytes, memory_file.size);
     if (memory_file_fails())
         return ENOMEM;
@@ -112,7 +117,62 @@ static inline void memory_file_drop(const void *data, size_t bytes) {
 }
 
 static inline void memory_file_close(int fd) {
-    assert_int_equal(fd, 1000);
+    assert_true(fd == MEMORY_FILE_READ || fd == MEMORY_FILE_WRITTEN);
+    memory_file.live--;
+}
+
+/* A draft and its open descriptor are one live thing each. */
+static inline int memory_file_create(const char *path, int *fd) {
+    assert_non_null(strstr(path, ".tern-"));
+    assert_null(memory_file.draft);
+    if (memory_file_fails())
+        return EACCES;
+    memory_file.draft = calloc(1, 1);
+    memory_file.draft_size = 0;
+    memory_file.live += 2;
+    *fd = MEMORY_FILE_WRITTEN;
+    return 0;
+}
+
+/* What fails has written a half. */
+static inline int memory_file_write(int fd, uint64_t offset, const void *data, size_t bytes) {
+    assert_int_equal(fd, MEMORY_FILE_WRITTEN);
+    bool fails = memory_file_fails();
+    size_t end = (size_t)offset + (fails ? bytes / 2 : bytes);
+    if (end > memory_file.draft_size) {
+        memory_file.draft = realloc(memory_file.draft, end + 1);
+        assert_non_null(memory_file.draft);
+        assert_true(offset <= memory_file.draft_size);
+        memory_file.draft_size = end;
+    }
+    if (end > offset)
+        memcpy(memory_file.draft + offset, data, end - (size_t)offset);
+    return fails ? ENOSPC : 0;
+}
+
+static inline int memory_file_sync(int fd) {
+    assert_int_equal(fd, MEMORY_FILE_WRITTEN);
+    return memory_file_fails() ? EIO : 0;
+}
+
+static inline int memory_file_rename(const char *from, const char *to) {
+    assert_non_null(memory_file.draft);
+    assert_true(strncmp(from, to, strlen(to)) == 0);
+    if (memory_file_fails())
+        return EACCES;
+    free(memory_file.published);
+    memory_file.published = memory_file.draft;
+    memory_file.published_size = memory_file.draft_size;
+    memory_file.draft = NULL;
+    memory_file.live--;
+    return 0;
+}
+
+static inline void memory_file_unlink(const char *path) {
+    assert_non_null(strstr(path, ".tern-"));
+    assert_non_null(memory_file.draft);
+    free(memory_file.draft);
+    memory_file.draft = NULL;
     memory_file.live--;
 }
 
@@ -149,18 +209,32 @@ static inline void memory_file_install(void) {
     table.file_unmap = memory_file_unmap;
     table.file_drop = memory_file_drop;
     table.file_close = memory_file_close;
+    table.file_create = memory_file_create;
+    table.file_write = memory_file_write;
+    table.file_sync = memory_file_sync;
+    table.file_rename = memory_file_rename;
+    table.file_remove = memory_file_unlink;
     table.thread_start = memory_file_thread_start;
     table.thread_join = memory_file_thread_join;
     table.random = memory_file_random;
     tern__os_set(&table);
 }
 
+/* What was published is gone. */
+static inline void memory_file_forget(void) {
+    free(memory_file.published);
+    memory_file.published = NULL;
+    memory_file.published_size = 0;
+}
+
 static inline void memory_file_remove(void) {
+    memory_file_forget();
     tern__os_set(NULL);
 }
 
-/* What every path opens from now on. Resets the counters and the failure. */
+/* What every path opens from now on. Resets the counters and the failure, and what was written. */
 static inline void memory_file_serve(const void *bytes, size_t size) {
+    memory_file_forget();
     memset(&memory_file, 0, sizeof memory_file);
     memory_file.bytes = bytes;
     memory_file.size = size;

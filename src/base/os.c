@@ -106,6 +106,40 @@ static void os_file_close(int fd) {
     close(fd);
 }
 
+static int os_file_create(const char *path, int *fd) {
+    do {
+        *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
+    } while (*fd < 0 && errno == EINTR);
+    return *fd < 0 ? errno : 0;
+}
+
+static int os_file_write(int fd, uint64_t offset, const void *data, size_t bytes) {
+    const char *at = data;
+    while (bytes > 0) {
+        ssize_t count = pwrite(fd, at, bytes, (off_t)offset);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return count < 0 ? errno : ENOSPC;
+        at += count;
+        offset += (uint64_t)count;
+        bytes -= (size_t)count;
+    }
+    return 0;
+}
+
+static int os_file_sync(int fd) {
+    return fsync(fd) == 0 ? 0 : errno;
+}
+
+static int os_file_rename(const char *from, const char *to) {
+    return rename(from, to) == 0 ? 0 : errno;
+}
+
+static void os_file_remove(const char *path) {
+    unlink(path);
+}
+
 static uint64_t os_clock_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -192,6 +226,11 @@ const tern__os_table tern__os_default = {
     .file_unmap = os_file_unmap,
     .file_drop = os_file_drop,
     .file_close = os_file_close,
+    .file_create = os_file_create,
+    .file_write = os_file_write,
+    .file_sync = os_file_sync,
+    .file_rename = os_file_rename,
+    .file_remove = os_file_remove,
     .clock_ns = os_clock_ns,
     .thread_start = os_thread_start,
     .thread_join = os_thread_join,

@@ -44,6 +44,15 @@ typedef struct tern__os_table {
     void (*file_drop)(const void *data, size_t bytes);
     void (*file_close)(int fd);
 
+    /* A new file for writing; EEXIST when there is one of this name. */
+    int (*file_create)(const char *path, int *fd);
+    /* All of [data, data+bytes), from byte `offset` of the file on. */
+    int (*file_write)(int fd, uint64_t offset, const void *data, size_t bytes);
+    int (*file_sync)(int fd); /* what was written is on the disk afterwards */
+    /* Replaces `to` when it exists; everybody sees the one or the other. */
+    int (*file_rename)(const char *from, const char *to);
+    void (*file_remove)(const char *path);
+
     uint64_t (*clock_ns)(void); /* monotonic */
     int (*thread_start)(tern__os_thread *thread, void (*body)(void *), void *argument);
     void (*thread_join)(tern__os_thread thread);

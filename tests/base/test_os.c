@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -133,6 +134,49 @@ static void what_is_no_file_is_told(void **state) {
     assert_null(map);
 }
 
+static void a_file_is_written_and_renamed(void **state) {
+    (void)state;
+    char folder[] = "/tmp/tern-test-XXXXXX", draft[64], path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(draft, sizeof draft, "%s/draft", folder);
+    snprintf(path, sizeof path, "%s/file", folder);
+    int fd = -1;
+    assert_int_equal(tern__os()->file_create(draft, &fd), 0);
+    assert_int_equal(tern__os()->file_write(fd, 0, "abcdef", 6), 0);
+    assert_int_equal(tern__os()->file_write(fd, 2, "CD", 2), 0);
+    assert_int_equal(tern__os()->file_write(fd, 6, "", 0), 0);
+    assert_int_equal(tern__os()->file_sync(fd), 0);
+    tern__os()->file_close(fd);
+    int again = -1;
+    assert_int_equal(tern__os()->file_create(draft, &again), EEXIST);
+    for (int i = 0; i < 2; i++) { /* to a new name, and onto a file */
+        assert_int_equal(tern__os()->file_rename(draft, path), 0);
+        size_t bytes;
+        char *data = test_read_file(path, &bytes);
+        assert_int_equal(bytes, i == 0 ? 6 : 0);
+        assert_memory_equal(data, "abCDef", bytes);
+        free(data);
+        assert_int_equal(tern__os()->file_create(draft, &fd), 0);
+        tern__os()->file_close(fd);
+    }
+    tern__os()->file_remove(draft);
+    tern__os()->file_remove(path);
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(tern__os()->file_create("/nonexistent/file", &fd), ENOENT);
+    assert_int_equal(tern__os()->file_rename("/nonexistent/a", path), ENOENT);
+    assert_int_equal(tern__os()->file_write(-1, 0, "a", 1), EBADF);
+    assert_int_equal(tern__os()->file_sync(-1), EBADF);
+}
+
+static void a_full_disk_is_told(void **state) {
+    (void)state;
+    int fd = open("/dev/full", O_WRONLY);
+    if (fd < 0)
+        test_skip("there is no /dev/full");
+    assert_int_equal(tern__os()->file_write(fd, 0, "a", 1), ENOSPC);
+    close(fd);
+}
+
 /* Nobody writes into it: opening must not wait. */
 static void a_pipe_does_not_hang(void **state) {
     (void)state;
@@ -236,6 +280,8 @@ int main(void) {
         cmocka_unit_test(dropped_pages_stay_usable),
         cmocka_unit_test(a_file_is_read_through_its_mapping),
         cmocka_unit_test(what_is_no_file_is_told),
+        cmocka_unit_test(a_file_is_written_and_renamed),
+        cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(a_pipe_does_not_hang),
         cmocka_unit_test(the_clock_goes_forward),
         cmocka_unit_test(random_bytes_differ),
