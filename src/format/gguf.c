@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "format/gguf.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "base/os.h"
+#include "format/file_map.h"
 #include "format/gguf_file.h"
 
 /* -- errors ------------------------------------------------------------------------------------*/
@@ -71,35 +71,6 @@ static tern_status check_magic(const tern_file *file, const char *path) {
 
 /* -- opening and closing -----------------------------------------------------------------------*/
 
-static tern_status map_file(tern_file *file, const char *path) {
-    const tern__os_table *os = tern__os();
-    tern_status status = TERN_OK;
-    tern__os_file_info info = {0};
-    const void *data = NULL;
-    int fd = -1;
-    int error = os->file_open(path, &fd);
-    if (error != 0)
-        return tern__fail(error == ENOENT || error == ENOTDIR ? TERN_E_NOT_FOUND : TERN_E_IO,
-                          "cannot open \"%.300s\": %s", path, strerror(error));
-    if ((error = os->file_info(fd, &info)) != 0)
-        status = tern__fail(TERN_E_IO, "cannot examine \"%.300s\": %s", path, strerror(error));
-    else if (info.is_directory)
-        status = tern__fail(TERN_E_IO, "\"%.300s\" is a directory", path);
-    else if (!info.is_regular)
-        status = tern__fail(TERN_E_IO, "\"%.300s\" is not a regular file", path);
-    else if (info.size == 0)
-        status = tern__fail(TERN_E_FORMAT, "\"%.300s\" is empty", path);
-    else if ((error = os->file_map(fd, (size_t)info.size, &data)) != 0)
-        status = tern__fail(error == ENOMEM ? TERN_E_MEMORY : TERN_E_IO,
-                            "cannot map \"%.300s\": %s", path, strerror(error));
-    os->file_close(fd);
-    if (status == TERN_OK) {
-        file->data = data;
-        file->size = info.size;
-    }
-    return status;
-}
-
 tern_status tern_file_open(const char *path, tern_file **out) {
     if (out == NULL)
         return tern__fail(TERN_E_ARGUMENT, "tern_file_open: file is NULL");
@@ -111,7 +82,7 @@ tern_status tern_file_open(const char *path, tern_file **out) {
         return tern__fail(TERN_E_MEMORY, "gguf: no memory to open \"%.300s\"", path);
     atomic_init(&file->references, 1);
     tern_status status;
-    TERN__TRY(map_file(file, path));
+    TERN__TRY(tern__file_map(path, &file->data, &file->size));
     TERN__TRY(check_magic(file, path));
     TERN__TRY(tern__gguf_read(file));
     *out = file;
@@ -137,8 +108,8 @@ static void free_table(void *table) {
 void tern__gguf_release(tern_file *file) {
     if (file == NULL || atomic_fetch_sub_explicit(&file->references, 1, memory_order_acq_rel) > 1)
         return;
-    tern__gguf_index_deinit(&file->tensor_index);
-    tern__gguf_index_deinit(&file->key_index);
+    tern__name_index_deinit(&file->tensor_index);
+    tern__name_index_deinit(&file->key_index);
     free_table(file->names);
     free_table(file->tensors);
     free_table(file->keys);
@@ -184,7 +155,7 @@ const tern__gguf_tensor *tern__gguf_at(const tern_file *file, int64_t index) {
 
 const tern__gguf_tensor *tern__gguf_find(const tern_file *file, const char *name) {
     return tern__gguf_at(
-        file, tern__gguf_index_find(&file->tensor_index, (tern__gguf_string){name, strlen(name)}));
+        file, tern__name_index_find(&file->tensor_index, (tern__gguf_string){name, strlen(name)}));
 }
 
 void tern__gguf_drop(const tern_file *file, const tern__gguf_tensor *tensor) {

@@ -9,6 +9,8 @@
 
 #include <tern/model.h>
 
+#include "format/name_index.h"
+
 /* Value types of keys. */
 typedef enum tern__gguf_type {
     TERN__GGUF_U8 = 0,
@@ -28,10 +30,7 @@ typedef enum tern__gguf_type {
 
 /* Bytes that live with the file. Values lie in the mapping and are not terminated; the names of
  * keys and tensors are terminated copies. */
-typedef struct tern__gguf_string {
-    const char *bytes;
-    uint64_t length;
-} tern__gguf_string;
+typedef tern__string tern__gguf_string;
 
 typedef struct tern__gguf_tensor {
     tern__gguf_string name;

@@ -4,7 +4,6 @@
  *
  *     gguf.c         opening, closing, plain facts
  *     gguf_read.c    the bounded reader: the only code that looks at bytes not yet checked
- *     gguf_index.c   names to table rows
  *     gguf_values.c  typed lookups and printing
  */
 #ifndef TERN__GGUF_FILE_H
@@ -15,7 +14,7 @@
 
 #include "base/status.h"
 #include "format/gguf.h"
-#include "format/gguf_index.h"
+#include "format/name_index.h"
 
 typedef struct tern__gguf_key {
     tern__gguf_string name; /* first: the index reads it */
@@ -32,7 +31,7 @@ struct tern_file {
     tern__gguf_key *keys;
     tern__gguf_tensor *tensors;
     char *names; /* terminated copies of all names */
-    tern__gguf_index key_index, tensor_index;
+    tern__name_index key_index, tensor_index;
 };
 
 /* Facts about a value type; `bytes` is 0 for strings and arrays. */

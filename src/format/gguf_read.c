@@ -252,9 +252,9 @@ done:
 }
 
 /* Names are compared while they still lie in the mapping, which tells where the first one is. */
-static tern_status check_unique(const reader *in, tern__gguf_index *index, uint64_t row,
+static tern_status check_unique(const reader *in, tern__name_index *index, uint64_t row,
                                 uint64_t at) {
-    int64_t first = tern__gguf_index_insert(index, row);
+    int64_t first = tern__name_index_insert(index, row);
     if (first < 0)
         return TERN_OK;
     const char *rows = index->rows;
@@ -281,7 +281,7 @@ static tern_status read_keys(reader *in, tern_file *file) {
     if (file->keys == NULL)
         return TERN_E_MEMORY;
     TERN__TRY(
-        tern__gguf_index_init(&file->key_index, file->keys, sizeof *file->keys, file->key_count));
+        tern__name_index_init(&file->key_index, file->keys, sizeof *file->keys, file->key_count));
     for (uint64_t i = 0; i < file->key_count; i++) {
         uint64_t at = in->at;
         in->record = (tern__gguf_record){.noun = "key", .index = (int64_t)i};
@@ -303,7 +303,7 @@ static tern_status read_alignment(const tern_file *file, uint64_t *alignment) {
         (*alignment & (*alignment - 1)) == 0)
         return TERN_OK;
     const tern__gguf_string key_name = {name, sizeof name - 1};
-    int64_t row = tern__gguf_index_find(&file->key_index, key_name);
+    int64_t row = tern__name_index_find(&file->key_index, key_name);
     return tern__gguf_fail(TERN_E_FORMAT, &(tern__gguf_record){"key", row, key_name},
                            (uint64_t)(file->keys[row].value - file->data),
                            "%llu is not a power of two from %d to %d", (ull)*alignment,
@@ -372,7 +372,7 @@ static tern_status read_tensors(reader *in, tern_file *file, uint64_t alignment)
     file->tensors = new_table("tensors", file->tensor_count, sizeof *file->tensors);
     if (file->tensors == NULL)
         return TERN_E_MEMORY;
-    TERN__TRY(tern__gguf_index_init(&file->tensor_index, file->tensors, sizeof *file->tensors,
+    TERN__TRY(tern__name_index_init(&file->tensor_index, file->tensors, sizeof *file->tensors,
                                     file->tensor_count));
     for (uint64_t i = 0; i < file->tensor_count; i++) {
         uint64_t at = in->at;

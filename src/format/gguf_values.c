@@ -30,7 +30,7 @@ const tern__gguf_value_type tern__gguf_value_types[TERN__GGUF_TYPES] = {
 /* NULL with TERN_OK when the key is absent and the caller asks by `found`. */
 static tern_status find_key(const tern_file *file, const char *name, bool *found,
                             const tern__gguf_key **key) {
-    int64_t row = tern__gguf_index_find(&file->key_index, (tern__gguf_string){name, strlen(name)});
+    int64_t row = tern__name_index_find(&file->key_index, (tern__gguf_string){name, strlen(name)});
     *key = row >= 0 ? &file->keys[row] : NULL;
     if (found != NULL)
         *found = row >= 0;

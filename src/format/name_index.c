@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "format/gguf_index.h"
+#include "format/name_index.h"
 
 #include <string.h>
 
@@ -8,16 +8,16 @@
 
 #define MAX_ROWS ((uint64_t)1 << 30)
 
-static tern__gguf_string row_name(const tern__gguf_index *index, uint64_t row) {
+static tern__string row_name(const tern__name_index *index, uint64_t row) {
     const char *rows = index->rows;
-    return *(const tern__gguf_string *)(const void *)(rows + row * index->row_bytes);
+    return *(const tern__string *)(const void *)(rows + row * index->row_bytes);
 }
 
 /* The slot that holds `name`, or the free one where it belongs. Ends, since half are free. */
-static uint32_t *slot_of(const tern__gguf_index *index, tern__gguf_string name) {
+static uint32_t *slot_of(const tern__name_index *index, tern__string name) {
     uint32_t at = (uint32_t)tern__siphash(&index->key, name.bytes, name.length) & index->mask;
     while (index->slots[at] != 0) {
-        tern__gguf_string other = row_name(index, index->slots[at] - 1);
+        tern__string other = row_name(index, index->slots[at] - 1);
         if (other.length == name.length && memcmp(other.bytes, name.bytes, name.length) == 0)
             break;
         at = (at + 1) & index->mask;
@@ -25,33 +25,33 @@ static uint32_t *slot_of(const tern__gguf_index *index, tern__gguf_string name) 
     return &index->slots[at];
 }
 
-tern_status tern__gguf_index_init(tern__gguf_index *index, const void *rows, size_t row_bytes,
+tern_status tern__name_index_init(tern__name_index *index, const void *rows, size_t row_bytes,
                                   uint64_t count) {
-    *index = (tern__gguf_index){.rows = rows, .row_bytes = row_bytes};
+    *index = (tern__name_index){.rows = rows, .row_bytes = row_bytes};
     if (count > MAX_ROWS)
-        return tern__fail(TERN_E_LIMIT, "gguf: %llu names, at most %llu can be indexed",
+        return tern__fail(TERN_E_LIMIT, "names: %llu, at most %llu can be indexed",
                           (unsigned long long)count, (unsigned long long)MAX_ROWS);
     int error = tern__os()->random(&index->key, sizeof index->key);
     if (error != 0)
-        return tern__fail(TERN_E_IO, "gguf: no random bytes: %s", strerror(error));
+        return tern__fail(TERN_E_IO, "names: no random bytes: %s", strerror(error));
     uint64_t slots = 2;
     while (slots < 2 * count)
         slots *= 2;
     index->slots = tern__os()->alloc(slots * sizeof *index->slots);
     if (index->slots == NULL)
-        return tern__fail(TERN_E_MEMORY, "gguf: no memory for an index of %llu names",
+        return tern__fail(TERN_E_MEMORY, "names: no memory for an index of %llu names",
                           (unsigned long long)count);
     index->mask = (uint32_t)(slots - 1);
     return TERN_OK;
 }
 
-void tern__gguf_index_deinit(tern__gguf_index *index) {
+void tern__name_index_deinit(tern__name_index *index) {
     if (index->slots != NULL)
         tern__os()->free(index->slots);
-    *index = (tern__gguf_index){0};
+    *index = (tern__name_index){0};
 }
 
-int64_t tern__gguf_index_insert(tern__gguf_index *index, uint64_t row) {
+int64_t tern__name_index_insert(tern__name_index *index, uint64_t row) {
     uint32_t *slot = slot_of(index, row_name(index, row));
     if (*slot != 0)
         return (int64_t)*slot - 1;
@@ -59,6 +59,6 @@ int64_t tern__gguf_index_insert(tern__gguf_index *index, uint64_t row) {
     return -1;
 }
 
-int64_t tern__gguf_index_find(const tern__gguf_index *index, tern__gguf_string name) {
+int64_t tern__name_index_find(const tern__name_index *index, tern__string name) {
     return (int64_t)*slot_of(index, name) - 1;
 }
