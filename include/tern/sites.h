@@ -242,6 +242,16 @@
 #define tern_copy(...) TERN_SITE("tern_copy", tern_copy(__VA_ARGS__))
 #endif
 
+#if defined(TERN_SITES_INTERCHANGE) && !defined(tern_npy_load)
+/* These make tensors. */
+#define tern_tensor_from_dlpack(...)                                                               \
+    TERN_SITE("tern_tensor_from_dlpack", tern_tensor_from_dlpack(__VA_ARGS__))
+#define tern_tensor_from_dlpack_old(...)                                                           \
+    TERN_SITE("tern_tensor_from_dlpack_old", tern_tensor_from_dlpack_old(__VA_ARGS__))
+#define tern_archive_tensor(...) TERN_SITE("tern_archive_tensor", tern_archive_tensor(__VA_ARGS__))
+#define tern_npy_load(...)       TERN_SITE("tern_npy_load", tern_npy_load(__VA_ARGS__))
+#endif
+
 #if defined(TERN_SITES_MODEL) && !defined(tern_model_load)
 /* These make models and sessions. */
 #define tern_model_load(...)     TERN_SITE("tern_model_load", tern_model_load(__VA_ARGS__))

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * All of Tern: tensors and devices (tensor.h), operations (ops.h), linear algebra (linalg.h),
- * running models (model.h). */
+ * DLPack, files and text (interchange.h), running models (model.h). */
 #ifndef TERN_H
 #define TERN_H
 
 #include <tern/base.h>
+#include <tern/interchange.h>
 #include <tern/linalg.h>
 #include <tern/model.h>
 #include <tern/ops.h>
