@@ -25,30 +25,40 @@ ${rows}    {0},
 ")
 list(APPEND TERN_SOURCES ${TERN_TRACES_FILE})
 
-pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8>=10.34)
-# The static archive makes the program one file that runs elsewhere; libtern.so has the shared one.
-find_library(TERN_PCRE2_STATIC libpcre2-8.a HINTS ${PCRE2_LIBRARY_DIRS})
-if(TERN_PCRE2_STATIC)
-  set(TERN_PCRE2 ${TERN_PCRE2_STATIC})
-else()
-  set(TERN_PCRE2 PkgConfig::PCRE2)
-endif()
+# Finds a library by its pkg-config module. Its static archive makes the program one file that runs
+# elsewhere; libtern.so has the shared one.
+set(TERN_STATIC_DEPENDENCIES "")
+set(TERN_SHARED_DEPENDENCIES "")
+macro(tern_need name module archive)
+  pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${module})
+  find_library(TERN_${name}_STATIC ${archive} HINTS ${${name}_LIBRARY_DIRS})
+  if(TERN_${name}_STATIC)
+    list(APPEND TERN_STATIC_DEPENDENCIES ${TERN_${name}_STATIC})
+  else()
+    list(APPEND TERN_STATIC_DEPENDENCIES PkgConfig::${name})
+  endif()
+  list(APPEND TERN_SHARED_DEPENDENCIES PkgConfig::${name})
+endmacro()
+tern_need(PCRE2 libpcre2-8>=10.34 libpcre2-8.a)
+tern_need(JANSSON jansson>=2.11 libjansson.a)
+tern_need(ZLIB zlib>=1.2.9 libz.a)
 
 add_library(tern_objects OBJECT ${TERN_SOURCES})
 target_link_libraries(tern_objects PRIVATE tern_flags Threads::Threads)
 target_compile_definitions(tern_objects PRIVATE TERN_NO_SITES)
-target_include_directories(tern_objects PRIVATE ${PCRE2_INCLUDE_DIRS})
+target_include_directories(tern_objects PRIVATE
+  ${PCRE2_INCLUDE_DIRS} ${JANSSON_INCLUDE_DIRS} ${ZLIB_INCLUDE_DIRS})
 
 # What users of the library see of it: the public headers and what it links to, no flag of ours.
 # The system's maths library gives correctly rounded functions only (fma, sqrt, rint).
 add_library(tern STATIC $<TARGET_OBJECTS:tern_objects>)
-target_link_libraries(tern PUBLIC $<BUILD_INTERFACE:${TERN_PCRE2}>
-                      $<INSTALL_INTERFACE:PkgConfig::PCRE2> Threads::Threads m)
+target_link_libraries(tern PUBLIC "$<BUILD_INTERFACE:${TERN_STATIC_DEPENDENCIES}>"
+                      "$<INSTALL_INTERFACE:${TERN_SHARED_DEPENDENCIES}>" Threads::Threads m)
 set(TERN_LIBRARIES tern)
 
 if(TERN_SHARED)
   add_library(tern_shared SHARED $<TARGET_OBJECTS:tern_objects>)
-  target_link_libraries(tern_shared PRIVATE PkgConfig::PCRE2 Threads::Threads m)
+  target_link_libraries(tern_shared PRIVATE ${TERN_SHARED_DEPENDENCIES} Threads::Threads m)
   set_target_properties(tern_shared PROPERTIES OUTPUT_NAME tern EXPORT_NAME shared
                         VERSION ${PROJECT_VERSION}
                         # Before 1.0 the minor number says whether programs still fit.

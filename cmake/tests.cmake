@@ -19,7 +19,8 @@ foreach(file IN LISTS TERN_TESTS)
   get_filename_component(name ${file} NAME_WE)
   add_executable(${name} ${file})
   target_link_libraries(${name} PRIVATE tern_test_support)
-  target_include_directories(${name} PRIVATE ${PCRE2_INCLUDE_DIRS})
+  target_include_directories(${name} PRIVATE ${PCRE2_INCLUDE_DIRS} ${JANSSON_INCLUDE_DIRS}
+                             ${ZLIB_INCLUDE_DIRS})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 900)
 endforeach()
@@ -61,7 +62,7 @@ target_link_libraries(record_traces PRIVATE tern tern_flags)
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT CMAKE_CROSSCOMPILING
    AND NOT TERN_SCALAR_ONLY AND NOT TERN_SANITIZE)
   foreach(script check_layers check_style check_symbols check_headers check_readme check_models
-          test_install test_matrix)
+          test_install test_matrix test_numpy)
     add_test(NAME ${script} COMMAND ${PROJECT_SOURCE_DIR}/tools/${script} ${PROJECT_BINARY_DIR})
     set_tests_properties(${script} PROPERTIES TIMEOUT 1200)
   endforeach()
