@@ -20,6 +20,7 @@ _tern() {
     run:--color) words="auto always never" ;;
     run:--memory-json) files=1 ;;
     run:--track) words="counts sites full" ;;
+    info:--values) files=0 ;;
     tokenize:--prompt | tokenize:-p) files=0 ;;
     tokenize:--file | tokenize:-f) files=1 ;;
     bench:--shape) words="2b4t 0.7b 3b 8b tiny" ;;
@@ -34,9 +35,9 @@ _tern() {
         words="--help --version run info tokenize bench version completion help"
     elif [[ -z $words$files ]]; then
         case $command:$current in
-    run:-*) words="--help --prompt --file --tokens --temp --top-k --top-p --min-p --repeat-penalty --repeat-last --seed --threads --ctx --cache --cpu --no-special --ignore-eos --quiet --color --memory-report --memory-json --track" ;;
+    run:-*) words="--help --prompt --file --tokens --temp --top-k --top-p --min-p --repeat-penalty --repeat-last --seed --threads --ctx --cache --cpu --no-special --ignore-eos --quiet --color --memory-report --memory-json --stats --track" ;;
     run:*) files=1 words="" ;;
-    info:-*) words="--help --json" ;;
+    info:-*) words="--help --json --values" ;;
     info:*) files=1 words="" ;;
     tokenize:-*) words="--help --prompt --file --ids --decode --special --bos --json" ;;
     tokenize:*) files=1 words="" ;;
@@ -46,7 +47,7 @@ _tern() {
     version:*) files=0 words="" ;;
     completion:-*) words="--help" ;;
     completion:*) files=0 words=" bash zsh fish" ;;
-    help:-*) words="--help --man" ;;
+    help:-*) words="--help --man --ops" ;;
     help:*) files=0 words=" run info tokenize bench version completion help" ;;
         esac
     fi

@@ -23,10 +23,12 @@ complete -c tern -n '__fish_seen_subcommand_from run' -l quiet -s q -d 'leave ou
 complete -c tern -n '__fish_seen_subcommand_from run' -l color -x -a 'auto always never' -d 'colours: auto uses them on a terminal'
 complete -c tern -n '__fish_seen_subcommand_from run' -l memory-report -d 'show what the memory is used for in the end, on standard error'
 complete -c tern -n '__fish_seen_subcommand_from run' -l memory-json -r -F -d 'write the same as JSON into FILE; - is standard output'
+complete -c tern -n '__fish_seen_subcommand_from run' -l stats -d 'count operations, and the bytes that were copied, on standard error'
 complete -c tern -n '__fish_seen_subcommand_from run' -l track -x -a 'counts sites full' -d 'how closely memory is watched: sites knows who made what is alive, full finds misuse as well'
 complete -c tern -n '__fish_seen_subcommand_from run' -F
-complete -c tern -n __fish_use_subcommand -a info -d 'shows what a model file holds'
+complete -c tern -n __fish_use_subcommand -a info -d 'shows what a model file or a file of tensors holds'
 complete -c tern -n '__fish_seen_subcommand_from info' -l json -d 'print JSON'
+complete -c tern -n '__fish_seen_subcommand_from info' -l values -x -d 'print the tensor NAME of a .npy (arr_0), .npz or safetensors file'
 complete -c tern -n '__fish_seen_subcommand_from info' -F
 complete -c tern -n __fish_use_subcommand -a tokenize -d 'shows the tokens of a text, or the text of tokens'
 complete -c tern -n '__fish_seen_subcommand_from tokenize' -l prompt -s p -x -d 'the text; - or nothing reads standard input'
@@ -55,4 +57,5 @@ complete -c tern -n __fish_use_subcommand -a completion -d 'prints a completion 
 complete -c tern -n '__fish_seen_subcommand_from completion' -a ' bash zsh fish'
 complete -c tern -n __fish_use_subcommand -a help -d 'explains the program or a command'
 complete -c tern -n '__fish_seen_subcommand_from help' -l man -d 'print the man page, in mdoc'
+complete -c tern -n '__fish_seen_subcommand_from help' -l ops -d 'print the table of operations, in Markdown'
 complete -c tern -n '__fish_seen_subcommand_from help' -a ' run info tokenize bench version completion help'

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include <tern/tensor.h>
+#include <tern/interchange.h>
 
 #include "cli.h"
 
@@ -38,6 +38,13 @@ extern const cli_command cli_help;
         "file", 'f', CLI_FILE, "FILE", NULL, NULL, "take the text from FILE; - is standard input", \
             offsetof(values, field)                                                                \
     }
+
+/* The other half of tern info (info_archive.c), for what is no GGUF file: prints a table, or the
+ * tensor `values` if it is not NULL. Returns the exit status. */
+int cli_info_archive(tern_archive *archive, const char *path, const char *values, bool is_json);
+/* What both halves print: "(2, 3)" in `buffer`, and "[2, 3]". */
+const char *cli_shape_text(const tern_shape *shape, char *buffer, size_t size);
+void cli_print_json_shape(const tern_shape *shape);
 
 /* What --cache says. */
 static inline tern_dtype cli_cache_type(const char *word) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * tern info: what a model file holds. It needs the file's structure only, so it also works for
- * files that Tern cannot run. */
+ * tern info: what a model file or a file of tensors holds. It needs the file's structure only, so
+ * it also works for files that Tern cannot run. */
 #include <string.h>
 
 #include <tern/model.h>
@@ -9,10 +9,14 @@
 
 typedef struct info_values {
     bool is_json;
+    const char *values;
 } info_values;
 
 static const cli_option info_options[] = {
     CLI_OPTION_JSON(info_values, is_json),
+    {"values", 0, CLI_TEXT, "NAME", NULL, NULL,
+     "print the tensor NAME of a .npy (arr_0), .npz or safetensors file",
+     offsetof(info_values, values)},
     {0},
 };
 
@@ -67,13 +71,20 @@ static type_totals add_up(const tern_file *file) {
     return totals;
 }
 
-static const char *shape_text(const tern_shape *shape, char *buffer, size_t size) {
+const char *cli_shape_text(const tern_shape *shape, char *buffer, size_t size) {
     size_t used = (size_t)snprintf(buffer, size, "(");
     for (int i = 0; i < shape->rank; i++)
         used += (size_t)snprintf(buffer + used, size - used, "%s%lld", i > 0 ? ", " : "",
                                  (long long)shape->dims[i]);
     snprintf(buffer + used, size - used, ")");
     return buffer;
+}
+
+void cli_print_json_shape(const tern_shape *shape) {
+    printf("[");
+    for (int i = 0; i < shape->rank; i++)
+        printf("%s%lld", i > 0 ? ", " : "", (long long)shape->dims[i]);
+    printf("]");
 }
 
 static void print_total(const type_total *total) {
@@ -93,7 +104,7 @@ static void print_text(const tern_file *file, const char *path, const type_total
     for (int64_t i = 0; i < tern_file_tensor_count(file); i++) {
         tern_file_tensor tensor = tern_file_tensor_at(file, i);
         printf("  %-32s %-20s %-8s %12llu %12llu\n", tensor.name,
-               shape_text(&tensor.shape, shape, sizeof shape), tensor.type,
+               cli_shape_text(&tensor.shape, shape, sizeof shape), tensor.type,
                (unsigned long long)tensor.bytes, (unsigned long long)tensor.offset);
     }
     printf("\nTotals\n");
@@ -131,10 +142,9 @@ static void print_json(const tern_file *file, const char *path, const type_total
         print_json_text(tensor.name);
         printf(", \"type\": ");
         print_json_text(tensor.type);
-        printf(", \"shape\": [");
-        for (int d = 0; d < tensor.shape.rank; d++)
-            printf("%s%lld", d > 0 ? ", " : "", (long long)tensor.shape.dims[d]);
-        printf("], \"bytes\": %llu, \"offset\": %llu}", (unsigned long long)tensor.bytes,
+        printf(", \"shape\": ");
+        cli_print_json_shape(&tensor.shape);
+        printf(", \"bytes\": %llu, \"offset\": %llu}", (unsigned long long)tensor.bytes,
                (unsigned long long)tensor.offset);
     }
     printf("\n],\n\"types\": {");
@@ -150,6 +160,15 @@ static void print_json(const tern_file *file, const char *path, const type_total
     printf("}\n}\n");
 }
 
+static int show_model(const tern_file *file, const char *path, const info_values *values) {
+    if (values->values != NULL)
+        return cli_usage_error(
+            &cli_info, "--values: for .npy, .npz and safetensors files, '%s' is GGUF", path);
+    type_totals totals = add_up(file);
+    (values->is_json ? print_json : print_text)(file, path, &totals);
+    return CLI_OK;
+}
+
 static int info_run(int argc, char **argv) {
     info_values values = {0};
     char **rest;
@@ -162,22 +181,29 @@ static int info_run(int argc, char **argv) {
     const char *path = cli_model_path(count == 1 ? rest[0] : NULL);
     if (path == NULL)
         return CLI_FAILED;
-    tern_file *file;
-    if (tern_file_open(path, &file) != TERN_OK)
-        return cli_fail_library(path);
-    type_totals totals = add_up(file);
-    (values.is_json ? print_json : print_text)(file, path, &totals);
+    tern_archive *archive = NULL;
+    tern_file *file = NULL;
+    tern_status opened = tern_archive_open(path, &archive);
+    if (opened == TERN_OK)
+        status = cli_info_archive(archive, path, values.values, values.is_json);
+    else if (opened == TERN_E_UNSUPPORTED && tern_file_open(path, &file) == TERN_OK)
+        status = show_model(file, path, &values);
+    else
+        status = cli_fail_library(path);
     tern_file_close(file);
-    return CLI_OK;
+    tern_archive_close(archive);
+    return status;
 }
 
 const cli_command cli_info = {
     .name = "info",
-    .usage = "[MODEL]",
-    .summary = "shows what a model file holds",
+    .usage = "[FILE]",
+    .summary = "shows what a model file or a file of tensors holds",
     .details = "Shows the metadata of a GGUF file, the table of its tensors and the bits per "
                "weight. Works for types and architectures that Tern cannot run, too. Values of "
-               "the metadata are texts, in JSON as well; long arrays are shortened.",
+               "the metadata are texts, in JSON as well; long arrays are shortened. Of NumPy's "
+               ".npy and .npz files and of safetensors it shows the table of tensors, or with "
+               "--values one of them as NumPy prints it.",
     .operands = CLI_MODEL_FILE,
     .options = info_options,
     .run = info_run,
