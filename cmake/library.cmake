@@ -43,6 +43,26 @@ tern_need(PCRE2 libpcre2-8>=10.34 libpcre2-8.a)
 tern_need(JANSSON jansson>=2.11 libjansson.a)
 tern_need(ZLIB zlib>=1.2.9 libz.a)
 
+# The baseline of speed figures: the portable source of some kernel families once more, under
+# another name, with hardware FMA but without the compiler's vectoriser.
+set(TERN_BASELINES map functions rows reduce)
+set(TERN_BASELINE_SOURCES "")
+set(TERN_BASELINE_NAMES "")
+foreach(family IN LISTS TERN_BASELINES)
+  list(APPEND TERN_BASELINE_SOURCES ${PROJECT_SOURCE_DIR}/src/kernels/${family}_scalar.c)
+  list(APPEND TERN_BASELINE_NAMES tern__${family}_scalar=tern__${family}_baseline)
+endforeach()
+set(TERN_BASELINE_FLAGS -fno-tree-vectorize -fno-tree-slp-vectorize)
+if(avx2 IN_LIST TERN_ISA_TARGET)
+  list(APPEND TERN_BASELINE_FLAGS -mfma)
+endif()
+add_library(tern_baseline OBJECT ${TERN_BASELINE_SOURCES})
+target_link_libraries(tern_baseline PRIVATE tern_flags)
+target_compile_definitions(tern_baseline PRIVATE ${TERN_BASELINE_NAMES})
+target_compile_options(tern_baseline PRIVATE ${TERN_BASELINE_FLAGS})
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/bench/matmul_baseline.c
+                            PROPERTIES COMPILE_OPTIONS "${TERN_BASELINE_FLAGS}")
+
 add_library(tern_objects OBJECT ${TERN_SOURCES})
 target_link_libraries(tern_objects PRIVATE tern_flags Threads::Threads)
 target_compile_definitions(tern_objects PRIVATE TERN_NO_SITES)
@@ -51,13 +71,14 @@ target_include_directories(tern_objects PRIVATE
 
 # What users of the library see of it: the public headers and what it links to, no flag of ours.
 # The system's maths library gives correctly rounded functions only (fma, sqrt, rint).
-add_library(tern STATIC $<TARGET_OBJECTS:tern_objects>)
+set(TERN_OBJECTS $<TARGET_OBJECTS:tern_objects> $<TARGET_OBJECTS:tern_baseline>)
+add_library(tern STATIC ${TERN_OBJECTS})
 target_link_libraries(tern PUBLIC "$<BUILD_INTERFACE:${TERN_STATIC_DEPENDENCIES}>"
                       "$<INSTALL_INTERFACE:${TERN_SHARED_DEPENDENCIES}>" Threads::Threads m)
 set(TERN_LIBRARIES tern)
 
 if(TERN_SHARED)
-  add_library(tern_shared SHARED $<TARGET_OBJECTS:tern_objects>)
+  add_library(tern_shared SHARED ${TERN_OBJECTS})
   target_link_libraries(tern_shared PRIVATE ${TERN_SHARED_DEPENDENCIES} Threads::Threads m)
   set_target_properties(tern_shared PROPERTIES OUTPUT_NAME tern EXPORT_NAME shared
                         VERSION ${PROJECT_VERSION}

@@ -5,11 +5,11 @@
 
 #include <tern/bench.h>
 
-#include "bench_memory.h"
+#include "bench_tables.h"
 #include "commands.h"
 
 typedef struct bench_values {
-    const char *shape, *cpu, *cache;
+    const char *shape, *cpu, *cache, *versus;
     cli_integers threads;
     int64_t prompt_tokens, generated_tokens, repeats;
     bool is_list, is_json, is_quick;
@@ -30,7 +30,11 @@ static const cli_option bench_options[] = {
      "samples of each figure; 5 of a model, 21 of a benchmark, 31 rounds of memory by default",
      FIELD(repeats)},
     {"quick", 0, CLI_FLAG, NULL, NULL, NULL,
-     "memory: fewer rounds and a tiny model in place of the 2b4t shape", FIELD(is_quick)},
+     "tables: fewer rounds, smaller cases, a tiny model in place of the 2b4t shape",
+     FIELD(is_quick)},
+    {"vs", 0, CLI_TEXT, "LIBRARY", NULL, NULL,
+     "matmul: the library to compare with: openblas, dnnl or a path; by default both",
+     FIELD(versus)},
     CLI_OPTION_CACHE(bench_values, cache),
     CLI_OPTION_CPU(bench_values, cpu),
     {"list", 0, CLI_FLAG, NULL, NULL, NULL, "list the registered benchmarks", FIELD(is_list)},
@@ -108,7 +112,11 @@ static void print_list(bool is_json) {
         if (is_json)
             fputc(',', stdout);
     }
-    print_name(is_json, CLI_MEMORY_BENCH, "", cli_memory_summary);
+    for (const cli_bench_table *t = cli_bench_tables; t->name != NULL; t++) {
+        print_name(is_json, t->name, "", t->summary);
+        if (is_json && t[1].name != NULL)
+            fputc(',', stdout);
+    }
     if (is_json)
         puts("\n]");
 }
@@ -275,9 +283,10 @@ static int measure_models(bench_values *values, const char *path) {
 static int unknown_name(const char *word) {
     const char *names[64];
     int count = 0;
-    for (; count < tern_bench_count() && count < 63; count++)
+    for (; count < tern_bench_count() && count < 60; count++)
         names[count] = tern_bench_at(count)->name;
-    names[count++] = CLI_MEMORY_BENCH;
+    for (const cli_bench_table *t = cli_bench_tables; t->name != NULL && count < 64; t++)
+        names[count++] = t->name;
     const char *nearest = cli_nearest(word, names, count);
     if (nearest != NULL)
         return cli_fail("'%s' is neither a file nor a benchmark; did you mean '%s'?", word,
@@ -285,18 +294,21 @@ static int unknown_name(const char *word) {
     return cli_fail("'%s' is neither a file nor a benchmark (see tern bench --list)", word);
 }
 
-static bool is_memory(const bench_values *values, char *const *rest, int count) {
-    return values->shape == NULL && count == 1 && strcmp(rest[0], CLI_MEMORY_BENCH) == 0;
+/* The one operand that names a table. */
+static const cli_bench_table *find_table(const bench_values *values, char *const *rest, int count) {
+    return values->shape == NULL && count == 1 ? cli_bench_table_find(rest[0]) : NULL;
 }
 
-static int measure_memory(const bench_values *values, int argc, char **argv) {
+static int measure_table(const cli_bench_table *table, const bench_values *values, int argc,
+                         char **argv) {
     if (values->threads.count > 1)
-        return cli_usage_error(&cli_bench, "memory takes one number of threads");
-    tern_bench_memory_options options = {.threads = (int)values->threads.value[0],
-                                         .cpu = values->cpu,
-                                         .samples = (int)values->repeats,
-                                         .is_quick = values->is_quick};
-    return cli_bench_memory(&options, values->is_json, argc, argv);
+        return cli_usage_error(&cli_bench, "%s takes one number of threads", table->name);
+    tern_bench_table_options options = {.threads = (int)values->threads.value[0],
+                                        .cpu = values->cpu,
+                                        .samples = (int)values->repeats,
+                                        .is_quick = values->is_quick,
+                                        .versus = values->versus};
+    return cli_bench_show(table, &options, values->is_json, argc, argv);
 }
 
 static int bench_run(int argc, char **argv) {
@@ -312,10 +324,11 @@ static int bench_run(int argc, char **argv) {
     }
     if ((status = cli_check_level(&cli_bench, values.cpu)) != CLI_OK)
         return status;
-    if (is_memory(&values, rest, count))
-        return measure_memory(&values, argc, argv);
-    if (values.is_quick)
-        return cli_usage_error(&cli_bench, "--quick is for memory only");
+    const cli_bench_table *table = find_table(&values, rest, count);
+    if (table != NULL)
+        return measure_table(table, &values, argc, argv);
+    if (values.is_quick || values.versus != NULL)
+        return cli_usage_error(&cli_bench, "--quick and --vs are for tables only");
     int named = 0; /* operands that are benchmarks */
     for (int i = 0; i < count; i++)
         named += tern_bench_find(rest[i]) != NULL;
@@ -347,9 +360,10 @@ const cli_command cli_bench = {
     .summary = "measures a model or a part of Tern",
     .details = "Measures how fast a model processes a prompt (pp512) and generates tokens (tg128), "
                "counted as llama-bench does, or runs registered benchmarks by name. Figures are "
-               "medians, with the 5th and 95th percentile in parentheses. The name memory prints "
-               "a table of what tensors cost in time and space, each figure with the least that "
-               "must be reached (floor), the goal, and other allocators in the same run.",
+               "medians, with the 5th and 95th percentile in parentheses. The names memory, "
+               "elementwise, matmul and zero-copy print tables of targets, each figure with what "
+               "must be reached (floor), the goal, and others that did the same work in the same "
+               "run.",
     .operands = CLI_MODEL_OR_BENCH,
     .options = bench_options,
     .run = bench_run,

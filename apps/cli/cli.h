@@ -12,7 +12,6 @@
 #include <stdio.h>
 
 #define CLI_DEFAULT_MODEL "tern-story-i2_s.gguf"
-#define CLI_MEMORY_BENCH  "memory" /* tern bench memory: a table, no single benchmark */
 
 enum {
     CLI_CONTINUE = -1, /* from cli_parse: go on with the command */

@@ -141,12 +141,14 @@ typedef struct tern_bench_row {
     char detail[TERN_BENCH_DETAIL]; /* "" if there is none */
 } tern_bench_row;
 
-typedef struct tern_bench_memory_options {
-    int threads;     /* of the row with N threads; 0: all this process may use */
-    const char *cpu; /* as in tern_options */
-    int samples;     /* rounds in which the sides take turns; 0: 31, quick 11 */
-    bool is_quick;   /* fewer rounds and operations, and a tiny model, which T5a is not judged by */
-} tern_bench_memory_options;
+typedef struct tern_bench_table_options {
+    int threads;        /* of rows with N threads; 0: all this process may use */
+    const char *cpu;    /* as in tern_options */
+    int samples;        /* rounds in which the sides take turns; 0: the table's own number */
+    bool is_quick;      /* fewer rounds and smaller cases, what is not judged then says so */
+    const char *versus; /* matmul: the one library to compare with, "openblas", "dnnl" or a path;
+                           NULL: those that are installed */
+} tern_bench_table_options;
 
 /* `row` is valid during the call. */
 typedef void (*tern_bench_row_fn)(void *user, const tern_bench_row *row);
@@ -154,8 +156,24 @@ typedef void (*tern_bench_row_fn)(void *user, const tern_bench_row *row);
 /* Targets T3 and T5: time and space of tensors, beside the allocators that are installed. Calls
  * `visit` for each row as soon as it is known. What there is no memory for is a row NOT MEASURED;
  * wrong contents or books are TERN_E_INTERNAL. */
-TERN_API tern_status tern_bench_memory(const tern_bench_memory_options *options,
+TERN_API tern_status tern_bench_memory(const tern_bench_table_options *options,
                                        tern_bench_row_fn visit, void *user);
+
+/* Target T2: element-wise operations in F32, kernel by kernel, one thread, against the same
+ * portable source compiled with hardware FMA and no vectoriser, and as a share of the bandwidth of
+ * their working set. */
+TERN_API tern_status tern_bench_elementwise(const tern_bench_table_options *options,
+                                            tern_bench_row_fn visit, void *user);
+
+/* Target T1a: F32 matrix products, one thread, against the faster of two plain loops and against
+ * OpenBLAS and oneDNN where they are installed. */
+TERN_API tern_status tern_bench_matmul(const tern_bench_table_options *options,
+                                       tern_bench_row_fn visit, void *user);
+
+/* Target T4: the share of calls and bytes that are not copied, while a random model decodes and
+ * reads a prompt, and over a mix of operations. */
+TERN_API tern_status tern_bench_zero_copy(const tern_bench_table_options *options,
+                                          tern_bench_row_fn visit, void *user);
 
 /* When an allocator is installed that this process has no room for: what the environment variable
  * GLIBC_TUNABLES must name at the start of a process that has. Else NULL. Static storage. */

@@ -21,9 +21,10 @@ static tern_status show_left(const tern__memory_bench *bench) {
     tern_context *context = NULL;
     tern_status status = TERN_OK;
     row.floor = row.goal = 0;
+    TERN__TRY(tern_context_create(&(tern_options){.threads = 1, .cpu = bench->table.options.cpu},
+                                  &context));
     TERN__TRY(
-        tern_context_create(&(tern_options){.threads = 1, .cpu = bench->options.cpu}, &context));
-    TERN__TRY(tern__op_mix(context, 3, bench->options.is_quick ? QUICK_MIX_ROUNDS : MIX_ROUNDS));
+        tern__op_mix(context, 3, bench->table.options.is_quick ? QUICK_MIX_ROUNDS : MIX_ROUNDS));
     tern_memory_stats stats = tern_context_memory(context);
     tern__row_count(&row, (double)stats.live_tensors + (double)stats.live_bytes);
     snprintf(row.detail, sizeof row.detail, "%lld tensors, %zu bytes; up to %lld and %zu before",
@@ -32,8 +33,8 @@ static tern_status show_left(const tern__memory_bench *bench) {
 done:
     tern_context_destroy(context);
     if (status != TERN_OK)
-        return tern__row_failed(bench, &row, status);
-    tern__row_show(bench, &row);
+        return tern__row_failed(&bench->table, &row, status);
+    tern__row_show(&bench->table, &row);
     return TERN_OK;
 }
 
@@ -41,14 +42,14 @@ static tern_status show_leaks(const tern__memory_bench *bench) {
     tern_bench_row row = tern__row("T5d", "planted leaks not reported with their site", "");
     tern__leaks leaks;
     row.floor = row.goal = 0;
-    tern_status status = tern__plant_leaks(bench->options.cpu, &leaks);
+    tern_status status = tern__plant_leaks(bench->table.options.cpu, &leaks);
     if (status != TERN_OK)
-        return tern__row_failed(bench, &row, status);
+        return tern__row_failed(&bench->table, &row, status);
     tern__row_count(&row, leaks.planted - leaks.found + leaks.wrong);
     snprintf(row.detail, sizeof row.detail,
              "%d of %d found, one at each call that makes a tensor; %d false reports", leaks.found,
              leaks.planted, leaks.wrong);
-    tern__row_show(bench, &row);
+    tern__row_show(&bench->table, &row);
     return TERN_OK;
 }
 
@@ -106,10 +107,10 @@ static tern_status show_sizes(const tern__memory_bench *bench) {
     success result = {0};
     row.floor = row.goal = 100;
     row.is_least = true;
-    tern_status status =
-        tern_context_create(&(tern_options){.threads = 1, .cpu = bench->options.cpu}, &context);
+    tern_status status = tern_context_create(
+        &(tern_options){.threads = 1, .cpu = bench->table.options.cpu}, &context);
     if (status != TERN_OK)
-        return tern__row_failed(bench, &row, status);
+        return tern__row_failed(&bench->table, &row, status);
     for (int k = 0; k <= LARGEST_POWER; k++) {
         size_t power = (size_t)1 << k;
         try_size(context, power, &result);
@@ -128,7 +129,7 @@ static tern_status show_sizes(const tern__memory_bench *bench) {
              "%.1f GiB",
              (long long)result.asked, (long long)result.served, (long long)result.refused,
              (double)result.largest / 1073741824.0);
-    tern__row_show(bench, &row);
+    tern__row_show(&bench->table, &row);
     return TERN_OK;
 }
 
@@ -184,8 +185,8 @@ static tern_status show_limit(const tern__memory_bench *bench) {
     if (l == NULL)
         TERN__TRY(tern__fail(TERN_E_MEMORY, "bench: no memory for %d places", LIMITED_PLACES));
     TERN__TRY(tern__pool_create(&(tern__pool_options){.max_bytes = LIMIT_BYTES}, &l->pool));
-    operate_limited(l, bench->options.is_quick ? QUICK_LIMITED_OPERATIONS : LIMITED_OPERATIONS,
-                    &result);
+    operate_limited(
+        l, bench->table.options.is_quick ? QUICK_LIMITED_OPERATIONS : LIMITED_OPERATIONS, &result);
     for (int at = 0; at < LIMITED_PLACES; at++)
         release_place(l, at);
     result.wrong += tern__pool_stats(l->pool).live_bytes != 0;
@@ -196,8 +197,8 @@ static tern_status show_limit(const tern__memory_bench *bench) {
 done:
     tern__os()->free(l);
     if (status != TERN_OK)
-        return tern__row_failed(bench, &row, status);
-    tern__row_show(bench, &row);
+        return tern__row_failed(&bench->table, &row, status);
+    tern__row_show(&bench->table, &row);
     return TERN_OK;
 }
 

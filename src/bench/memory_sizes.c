@@ -154,7 +154,7 @@ static void add_peers(const tern__memory_bench *bench, const sized_row *sized,
     for (int i = 0; i < TERN__PEERS; i++) {
         const tern__peer *peer = &bench->peers[i];
         if (peer->allocate == NULL) {
-            tern__row_peer_missing(row, peer);
+            tern__row_peer_missing(row, peer->name, peer->why);
             missing = sized->must_beat[i] ? peer->name : missing;
             continue;
         }
@@ -182,8 +182,8 @@ static tern_status measure(const tern__memory_bench *bench, tern_context *contex
             bench_case.side[state.sides] = bench->peers[i].name;
             state.peer[state.sides++] = &bench->peers[i];
         }
-    tern_bench_options harness = {.samples = bench->options.samples,
-                                  .sample_seconds = bench->options.is_quick ? 0.0005 : 0.002};
+    tern_bench_options harness = {.samples = bench->table.options.samples,
+                                  .sample_seconds = bench->table.options.is_quick ? 0.0005 : 0.002};
     tern_bench_result result;
     tern_status status = tern__bench_measure(&bench_case, &state, 1, &harness, &result);
     if (status != TERN_OK)
@@ -198,15 +198,15 @@ static tern_status measure(const tern__memory_bench *bench, tern_context *contex
 
 tern_status tern__memory_sizes(const tern__memory_bench *bench) {
     tern_context *context;
-    tern_options options = {.threads = 1, .cpu = bench->options.cpu};
+    tern_options options = {.threads = 1, .cpu = bench->table.options.cpu};
     tern_status created = tern_context_create(&options, &context), status = TERN_OK;
     for (size_t i = 0; i < sizeof rows / sizeof *rows && status == TERN_OK; i++) {
         tern_bench_row row = tern__row("T3", rows[i].what, "ns");
         status = created == TERN_OK ? measure(bench, context, &rows[i], &row) : created;
         if (status != TERN_OK)
-            status = tern__row_failed(bench, &row, status);
+            status = tern__row_failed(&bench->table, &row, status);
         else
-            tern__row_show(bench, &row);
+            tern__row_show(&bench->table, &row);
     }
     tern_context_destroy(context);
     return status;

@@ -41,7 +41,8 @@ static tern_status measure_model(const tern__memory_bench *bench, const char *sh
     tern_session *session = NULL;
     tern_status status = TERN_OK;
     TERN__TRY(tern_context_create(
-        &(tern_options){.threads = bench->options.threads, .cpu = bench->options.cpu}, &context));
+        &(tern_options){.threads = bench->table.options.threads, .cpu = bench->table.options.cpu},
+        &context));
     TERN__TRY(tern_model_random(context, shape, 1, NULL, &model));
     tern_session_options options = {.context_length = CONTEXT_TOKENS};
     TERN__TRY(tern_session_create(context, model, &options, &session));
@@ -60,20 +61,21 @@ done:
 
 static tern_status show_model(const tern__memory_bench *bench) {
     tern_bench_row row = tern__row("T5a", "committed but not asked for: 2b4t, 100 tokens", "%");
-    if (bench->options.is_quick)
+    if (bench->table.options.is_quick)
         row.what = "committed but not asked for: tiny, 100 tokens";
-    tern_status status = measure_model(bench, bench->options.is_quick ? "tiny" : "2b4t", &row);
+    tern_status status =
+        measure_model(bench, bench->table.options.is_quick ? "tiny" : "2b4t", &row);
     if (status != TERN_OK)
-        return tern__row_failed(bench, &row, status);
+        return tern__row_failed(&bench->table, &row, status);
     row.floor = 10;
     row.goal = 2;
-    if (bench->options.is_quick) { /* the target is about another model: told, not judged */
+    if (bench->table.options.is_quick) { /* the target is about another model: told, not judged */
         size_t length = strlen(row.detail);
         snprintf(row.detail + length, sizeof row.detail - length,
                  ": %.2f %%, not judged: quick takes the tiny shape", row.median);
         row.median = NAN;
     }
-    tern__row_show(bench, &row);
+    tern__row_show(&bench->table, &row);
     return TERN_OK;
 }
 
@@ -85,7 +87,7 @@ enum { COUNTED = 10000, TENSOR_BYTES = 4096 };
 static tern_status count_rank(const tern__memory_bench *bench, int rank, tern_tensor **tensors,
                               double *bytes) {
     tern_context *context;
-    tern_options options = {.threads = 1, .cpu = bench->options.cpu};
+    tern_options options = {.threads = 1, .cpu = bench->table.options.cpu};
     tern_status status = tern_context_create(&options, &context);
     if (status != TERN_OK)
         return status;
@@ -125,7 +127,7 @@ static void show_ranks(const tern__memory_bench *bench, const double *bytes, int
     }
     tern__row_count(&row, worst);
     row.floor = 0.05 * TENSOR_BYTES;
-    tern__row_show(bench, &row);
+    tern__row_show(&bench->table, &row);
 }
 
 static tern_status show_bookkeeping(const tern__memory_bench *bench) {
@@ -142,8 +144,8 @@ static tern_status show_bookkeeping(const tern__memory_bench *bench) {
         status = count_rank(bench, rank, tensors, &bytes[rank]);
     tern__os()->free(tensors);
     if (status != TERN_OK) {
-        tern_status shown = tern__row_failed(bench, &low, status);
-        return shown == TERN_OK ? tern__row_failed(bench, &high, status) : shown;
+        tern_status shown = tern__row_failed(&bench->table, &low, status);
+        return shown == TERN_OK ? tern__row_failed(&bench->table, &high, status) : shown;
     }
     show_ranks(bench, bytes, 0, 4, low);
     show_ranks(bench, bytes, 5, TERN_MAX_RANK, high);
@@ -161,12 +163,12 @@ static tern_status show_trace(const tern__memory_bench *bench, const tern__trace
     row.goal = 1.10;
     tern_status status = tern__trace_replay(trace, &peaks);
     if (status != TERN_OK)
-        return tern__row_failed(bench, &row, status);
+        return tern__row_failed(&bench->table, &row, status);
     tern__row_count(&row, (double)peaks.peak_committed / (double)peaks.peak_live);
     snprintf(row.detail, sizeof row.detail, "peaks %.1f and %.1f KiB, %lld events",
              (double)peaks.peak_committed / 1024, (double)peaks.peak_live / 1024,
              (long long)peaks.events);
-    tern__row_show(bench, &row);
+    tern__row_show(&bench->table, &row);
     return TERN_OK;
 }
 
@@ -201,7 +203,7 @@ static tern_status operate(tern__pool *pool, place *places, int64_t count) {
 }
 
 static tern_status show_random(const tern__memory_bench *bench) {
-    int64_t count = bench->options.is_quick ? QUICK_OPERATIONS : OPERATIONS;
+    int64_t count = bench->table.options.is_quick ? QUICK_OPERATIONS : OPERATIONS;
     char what[64];
     snprintf(what, sizeof what, "committed / live, %lld random operations", (long long)count);
     tern_bench_row row = tern__row("T5c", what, "x");
@@ -226,8 +228,8 @@ done:
     tern__pool_destroy(pool);
     tern__os()->free(places);
     if (status != TERN_OK)
-        return tern__row_failed(bench, &row, status);
-    tern__row_show(bench, &row);
+        return tern__row_failed(&bench->table, &row, status);
+    tern__row_show(&bench->table, &row);
     return TERN_OK;
 }
 

@@ -176,7 +176,7 @@ static tern_status call(churn_crew *crew, churn_phase phase, int side) {
 /* -- the crew ----------------------------------------------------------------------------------*/
 
 static void add_sides(churn_crew *crew, const tern__memory_bench *bench, bool has_sites) {
-    const char *cpu = bench->options.cpu;
+    const char *cpu = bench->table.options.cpu;
     crew->side[SIDE_COUNTS] = (tern__churn_side){"tern", NULL, TERN_TRACK_COUNTS, cpu};
     crew->side[SIDE_SITES] = (tern__churn_side){"tern sites", NULL, TERN_TRACK_SITES, cpu};
     crew->is_here[SIDE_COUNTS] = true;
@@ -209,9 +209,9 @@ static tern_status crew_init(churn_crew *crew, const tern__memory_bench *bench, 
     tern_status status = TERN_OK;
     tern__lock_init(&crew->lock);
     crew->lanes = lanes;
-    crew->warm = bench->options.is_quick ? QUICK_WARM_BATCHES : WARM_BATCHES;
-    crew->counted = bench->options.is_quick ? QUICK_ROUND_BATCHES : ROUND_BATCHES;
-    crew->capacity = (int64_t)bench->options.samples * crew->counted;
+    crew->warm = bench->table.options.is_quick ? QUICK_WARM_BATCHES : WARM_BATCHES;
+    crew->counted = bench->table.options.is_quick ? QUICK_ROUND_BATCHES : ROUND_BATCHES;
+    crew->capacity = (int64_t)bench->table.options.samples * crew->counted;
     add_sides(crew, bench, has_sites);
     TERN__TRY(tern__churn_plan_create(PLAN_SEED, TERN__CHURN_LIVE, PLAN_BATCHES, &crew->plan));
     size_t sets = (size_t)SIDES * (size_t)lanes;
@@ -262,14 +262,14 @@ static void show(const tern__memory_bench *bench, churn_crew *crew, int side, bo
     side_samples(crew, side, is_last_lane, &row);
     for (int i = 0; i < TERN__PEERS && side == SIDE_COUNTS; i++) {
         if (!crew->is_here[SIDE_PEERS + i]) {
-            tern__row_peer_missing(&row, &bench->peers[i]);
+            tern__row_peer_missing(&row, bench->peers[i].name, bench->peers[i].why);
             continue;
         }
         tern_bench_row other = tern__row("", "", "");
         side_samples(crew, SIDE_PEERS + i, is_last_lane, &other);
         tern__row_peer(&row, bench->peers[i].name, other.median, other.p99);
     }
-    tern__row_show(bench, &row);
+    tern__row_show(&bench->table, &row);
 }
 
 /* `floor` is NAN where the targets name a goal only. */
@@ -286,12 +286,12 @@ static tern_status show_threads(const tern__memory_bench *bench, int lanes, tern
     churn_crew crew = {0};
     tern_status status = crew_init(&crew, bench, lanes, sites != NULL);
     if (status == TERN_OK)
-        status = measure(&crew, PHASE_RUN, bench->options.samples);
+        status = measure(&crew, PHASE_RUN, bench->table.options.samples);
     if (status != TERN_OK) {
         tern_status failed = status;
-        status = tern__row_failed(bench, row, failed);
+        status = tern__row_failed(&bench->table, row, failed);
         if (status == TERN_OK && sites != NULL)
-            status = tern__row_failed(bench, sites, failed);
+            status = tern__row_failed(&bench->table, sites, failed);
     } else {
         show(bench, &crew, SIDE_COUNTS, false, *row);
         if (sites != NULL)
@@ -306,9 +306,9 @@ static tern_status show_remote(const tern__memory_bench *bench) {
     churn_crew crew = {0};
     tern_status status = crew_init(&crew, bench, 2, false);
     if (status == TERN_OK)
-        status = measure(&crew, PHASE_HAND_OVER, bench->options.samples);
+        status = measure(&crew, PHASE_HAND_OVER, bench->table.options.samples);
     if (status != TERN_OK)
-        status = tern__row_failed(bench, &row, status);
+        status = tern__row_failed(&bench->table, &row, status);
     else
         show(bench, &crew, SIDE_COUNTS, true, row);
     tern_status closed = crew_deinit(&crew);
@@ -322,9 +322,9 @@ tern_status tern__memory_speed(const tern__memory_bench *bench) {
     tern_status status = show_threads(bench, 1, &owner, &sites);
     if (status != TERN_OK)
         return status;
-    snprintf(what, sizeof what, "%d threads, %d contexts", bench->options.threads,
-             bench->options.threads);
+    snprintf(what, sizeof what, "%d threads, %d contexts", bench->table.options.threads,
+             bench->table.options.threads);
     tern_bench_row threads = t3_row(what, 100, 20, 100);
-    status = show_threads(bench, bench->options.threads, &threads, NULL);
+    status = show_threads(bench, bench->table.options.threads, &threads, NULL);
     return status == TERN_OK ? show_remote(bench) : status;
 }

@@ -669,7 +669,7 @@ static void check_row(const tern_bench_row *row) {
 static void test_table(void **state) {
     (void)state;
     static table t;
-    tern_bench_memory_options options = {.threads = 2, .samples = 1, .is_quick = true};
+    tern_bench_table_options options = {.threads = 2, .samples = 1, .is_quick = true};
     test_ok(tern_bench_memory(&options, collect, &t));
     const char *const ids[] = {"T3", "T5a", "T5b", "T5c", "T5d", "T5e"};
     const int counts[] = {12, 1, 2, 4, 2, 2};
@@ -830,7 +830,7 @@ static void test_wrong_peer(void **state) {
 
 static void test_table_arguments(void **state) {
     (void)state;
-    const tern_bench_memory_options bad[] = {
+    const tern_bench_table_options bad[] = {
         {.threads = -1}, {.threads = 1025}, {.samples = -1}, {.samples = 100001}, {.cpu = "z80"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         test_status(tern_bench_memory(&bad[i], keep_row, &rows_shown), TERN_E_ARGUMENT);
