@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The F32 exponential; this scalar function is the specification, exp_avx2.h and exp_avx512.h give
- * the same bits.
+ * The F32 exponential over lanes (lanes.h).
  *
  *   exp(x) = 2^n e^r,  n = x / ln 2 rounded, r = x - n ln 2, |r| <= 0.3466
  *   e^r    = 1 + r + r^2 q(r), q of degree 5 (minimax for the relative error, below 2^-31)
  *
  * r is carried as r + rest and 1 + r as one + lost, so that little more than the last addition
- * rounds. The factor 2^n is applied in two steps of which only the second can round, and that only
- * into a denormal or to infinity.
+ * rounds. The factor 2^n rounds only into a denormal or to infinity.
  *
  * Largest error over all 2^32 inputs, against a double exponential: 0.660 ulp, 0.765 ulp where the
  * result is denormal; 99.88 % of the results between 0 and infinity are the nearest number.
@@ -17,58 +15,42 @@
 #ifndef TERN__EXP_H
 #define TERN__EXP_H
 
-#include <math.h>
-#include <stdint.h>
+#include "kernels/lanes.h"
 
-#include "base/half.h"
-
-/* Beyond these the result is +0 or infinity whatever x is; within them |n| <= 150. */
-#define TERN__EXP_LOWEST  (-104.0f)
-#define TERN__EXP_HIGHEST 89.0f
-
-#define TERN__EXP_LOG2E 0x1.715476p+0f
-/* ln 2 = high + low; x - n * high is exact in one fma. */
-#define TERN__EXP_LN2_HIGH 0x1.62e43p-1f
-#define TERN__EXP_LN2_LOW  -0x1.05c61p-29f
-/* 1.5 * 2^23: adding it rounds to an integer, which the low bits of the sum then hold. */
-#define TERN__EXP_ROUND 0x1.8p+23f
-
-#define TERN__EXP_Q0 0x1p-1f
-#define TERN__EXP_Q1 0x1.55553cp-3f
-#define TERN__EXP_Q2 0x1.5554f2p-5f
-#define TERN__EXP_Q3 0x1.113734p-7f
-#define TERN__EXP_Q4 0x1.6d40d6p-10f
-#define TERN__EXP_Q5 0x1.6b563cp-13f
-
-/* 2^n for -126 <= n <= 127. */
-static inline float tern__exp_power(int32_t n) {
-    return tern__f32_from_bits((uint32_t)(n + 127) << 23);
+/* x = n (unit ln 2) + r + *rest, |r - lean| <= unit 0.3466; unit is 1 or 1/2, |x| <= 2^16. */
+V_INLINE sf s_split(sf x, float unit, float lean, sf *n, sf *rest) {
+    /* ln 2 = high + low; x - n high is exact in one fma. */
+    const float high = 0x1.62e43p-1f * unit, low = -0x1.05c61p-29f * unit;
+    *n = s_fma(x - lean, s_all(0x1.715476p+0f / unit), s_all(S_MAGIC)) - S_MAGIC;
+    sf most = s_fma(*n, s_all(-high), x), r = s_fma(*n, s_all(-low), most);
+    *rest = s_fma(*n, s_all(-low), most - r);
+    return r;
 }
 
-static inline float tern__exp_f32(float x) {
-    if (x != x)
-        return x;
-    x = x < TERN__EXP_LOWEST ? TERN__EXP_LOWEST : x;
-    x = x > TERN__EXP_HIGHEST ? TERN__EXP_HIGHEST : x;
+/* e^x = 2^n (1 + r + *small), returns r. */
+V_INLINE sf s_exp_reduce(sf x, sf *n, sf *small) {
+    static const float q[] = {
+        0x1p-1f, 0x1.55553cp-3f, 0x1.5554f2p-5f, 0x1.113734p-7f, 0x1.6d40d6p-10f, 0x1.6b563cp-13f,
+    };
+    sf rest, r = s_split(x, 1, 0, n, &rest);
+    *small = s_fma(r * r, s_poly(r, q, 6), rest);
+    return r;
+}
 
-    float n = fmaf(x, TERN__EXP_LOG2E, TERN__EXP_ROUND) - TERN__EXP_ROUND;
-    float high = fmaf(n, -TERN__EXP_LN2_HIGH, x);
-    float r = fmaf(n, -TERN__EXP_LN2_LOW, high);
-    float rest = fmaf(n, -TERN__EXP_LN2_LOW, high - r);
+/* e^x = 2^n (power + *low), returns the power. */
+V_INLINE sf s_exp_core(sf x, sf *n, sf *low) {
+    sf small, r = s_exp_reduce(x, n, &small);
+    sf one = 1 + r;
+    small += r - (one - 1);
+    sf power = one + small;
+    *low = small - (power - one);
+    return power;
+}
 
-    float q = TERN__EXP_Q5;
-    q = fmaf(q, r, TERN__EXP_Q4);
-    q = fmaf(q, r, TERN__EXP_Q3);
-    q = fmaf(q, r, TERN__EXP_Q2);
-    q = fmaf(q, r, TERN__EXP_Q1);
-    q = fmaf(q, r, TERN__EXP_Q0);
-
-    float one = 1.0f + r;
-    float lost = r - (one - 1.0f);
-    float power = one + (fmaf(r * r, q, rest) + lost);
-
-    int32_t half = (int32_t)n >> 1;
-    return power * tern__exp_power(half) * tern__exp_power((int32_t)n - half);
+V_INLINE sf s_exp(sf x) {
+    /* Beyond these bounds the result is +0 or infinity whatever x is. */
+    sf n, low, power = s_exp_core(s_clamp(x, -104, 89), &n, &low);
+    return s_scale(power, n);
 }
 
 #endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Exponentials, logarithms and hyperbolic functions in double over the lanes of a lanes_<isa>.h
- * that was included before (else one lane): the same steps on every number of lanes, so the same
- * bits.
+ * Exponentials, logarithms and hyperbolic functions in double, over lanes (lanes.h).
  *
  * Each function reduces its argument to a small interval and sums a polynomial there (interpolated
  * at Chebyshev nodes; the largest relative error is given beside it). NaN in gives NaN out;
@@ -11,61 +9,7 @@
 #ifndef TERN__FUNCTION_EXP_H
 #define TERN__FUNCTION_EXP_H
 
-#include <math.h>
-#include <stdint.h>
-
-#if !defined(TERN__HAS_LANES)
-#include "kernels/lanes_scalar.h"
-#endif
-
-#define V_INLINE static inline __attribute__((always_inline))
-
-/* -- pieces ------------------------------------------------------------------------------------*/
-
-/* x in every lane; subtracting +0 keeps the sign of zero. */
-V_INLINE vd v_all(double x) {
-    return x - (vd){0};
-}
-
-/* mask (all bits or none) ? a : b */
-V_INLINE vd v_select(vl mask, vd a, vd b) {
-    return (vd)((mask & (vl)a) | (~mask & (vl)b));
-}
-
-V_INLINE vd v_abs(vd x) {
-    return (vd)((vl)x & INT64_MAX);
-}
-
-/* The magnitude of x with the sign of y. */
-V_INLINE vd v_copysign(vd x, vd y) {
-    return (vd)(((vl)x & INT64_MAX) | ((vl)y & INT64_MIN));
-}
-
-/* NaN stays NaN. */
-V_INLINE vd v_clamp(vd x, double low, double high) {
-    x = v_select(x < low, v_all(low), x);
-    return v_select(x > high, v_all(high), x);
-}
-
-/* c[0] + x (c[1] + x (c[2] + ...)); n is a constant. */
-V_INLINE vd v_poly(vd x, const double *c, int n) {
-    vd sum = v_all(c[n - 1]);
-    for (int i = n - 2; i >= 0; i--)
-        sum = v_fma(sum, x, v_all(c[i]));
-    return sum;
-}
-
-/* 1.5 * 2^52: an integral double added to it is an integer in the low bits. */
-#define V_MAGIC 0x1.8p52
-
-V_INLINE vl v_integer(vd n) {
-    return (vl)((vu)(n + V_MAGIC) - (vu)v_all(V_MAGIC));
-}
-
-/* 2^k for -1022 <= k <= 1023 */
-V_INLINE vd v_power_of_two(vl k) {
-    return (vd)(((vu)k + 1023) << 52);
-}
+#include "kernels/lanes.h"
 
 /* -- exponentials ------------------------------------------------------------------------------*/
 

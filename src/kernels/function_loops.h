@@ -4,27 +4,23 @@
 #ifndef TERN__FUNCTION_LOOPS_H
 #define TERN__FUNCTION_LOOPS_H
 
-#include <string.h>
-
 #include "kernels/function_math.h"
+#include "kernels/function_single.h"
 #include "kernels/functions.h"
 
-typedef vd v_unary(vd x);
-typedef vd v_binary(vd x, vd y);
-
 /* `count` elements, 1 in the lanes that have none. */
-V_INLINE vd v_take_f32(const float *x, int64_t stride, int64_t count) {
-    vf lanes = {0};
-    if (count == LANES && stride == 1) {
+V_INLINE sf s_take(const float *x, int64_t stride, int64_t count) {
+    sf lanes = {0};
+    if (count == SINGLES && stride == 1) {
         memcpy(&lanes, x, sizeof lanes);
-        return v_widen(lanes);
+        return lanes;
     }
-    for (int i = 0; i < LANES; i++)
+    for (int i = 0; i < SINGLES; i++)
         lanes[i] = i < count ? x[i * stride] : 1;
-    return v_widen(lanes);
+    return lanes;
 }
 
-V_INLINE vd v_take_f64(const double *x, int64_t stride, int64_t count) {
+V_INLINE vd v_take(const double *x, int64_t stride, int64_t count) {
     vd lanes = {0};
     if (count == LANES && stride == 1) {
         memcpy(&lanes, x, sizeof lanes);
@@ -35,80 +31,77 @@ V_INLINE vd v_take_f64(const double *x, int64_t stride, int64_t count) {
     return lanes;
 }
 
-V_INLINE void v_put_f32(float *out, int64_t count, vd y) {
-    vf lanes = v_narrow(y);
-    if (count == LANES)
-        memcpy(out, &lanes, sizeof lanes);
+V_INLINE void s_put(float *out, int64_t count, sf y) {
+    if (count == SINGLES)
+        memcpy(out, &y, sizeof y);
     else
-        memcpy(out, &lanes, (size_t)count * sizeof *out);
+        memcpy(out, &y, (size_t)count * sizeof *out);
 }
 
-V_INLINE void v_put_f64(double *out, int64_t count, vd y) {
+V_INLINE void v_put(double *out, int64_t count, vd y) {
     if (count == LANES)
         memcpy(out, &y, sizeof y);
     else
         memcpy(out, &y, (size_t)count * sizeof *out);
 }
 
-V_INLINE void v_map_f32(v_unary *f, const float *x, int64_t stride, float *out, int64_t n) {
+V_INLINE void s_map(sf (*f)(sf), const float *x, int64_t stride, float *out, int64_t n) {
     int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        v_put_f32(out + i, LANES, f(v_take_f32(x + i * stride, stride, LANES)));
+    for (; i + SINGLES <= n; i += SINGLES)
+        s_put(out + i, SINGLES, f(s_take(x + i * stride, stride, SINGLES)));
     if (i < n)
-        v_put_f32(out + i, n - i, f(v_take_f32(x + i * stride, stride, n - i)));
+        s_put(out + i, n - i, f(s_take(x + i * stride, stride, n - i)));
 }
 
-V_INLINE void v_map_f64(v_unary *f, const double *x, int64_t stride, double *out, int64_t n) {
+V_INLINE void v_map(vd (*f)(vd), const double *x, int64_t stride, double *out, int64_t n) {
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        v_put_f64(out + i, LANES, f(v_take_f64(x + i * stride, stride, LANES)));
+        v_put(out + i, LANES, f(v_take(x + i * stride, stride, LANES)));
     if (i < n)
-        v_put_f64(out + i, n - i, f(v_take_f64(x + i * stride, stride, n - i)));
+        v_put(out + i, n - i, f(v_take(x + i * stride, stride, n - i)));
 }
 
-V_INLINE void v_map2_f32(v_binary *f, const float *x, int64_t x_stride, const float *y,
-                         int64_t y_stride, float *out, int64_t n) {
-    for (int64_t i = 0; i < n; i += LANES) {
-        int64_t count = n - i < LANES ? n - i : LANES;
-        v_put_f32(out + i, count,
-                  f(v_take_f32(x + i * x_stride, x_stride, count),
-                    v_take_f32(y + i * y_stride, y_stride, count)));
+V_INLINE void s_map2(vd (*f)(vd, vd), const float *x, int64_t x_stride, const float *y,
+                     int64_t y_stride, float *out, int64_t n) {
+    for (int64_t i = 0; i < n; i += SINGLES) {
+        int64_t count = n - i < SINGLES ? n - i : SINGLES;
+        sf a = s_take(x + i * x_stride, x_stride, count);
+        s_put(out + i, count, s_by_doubles2(f, a, s_take(y + i * y_stride, y_stride, count)));
     }
 }
 
-V_INLINE void v_map2_f64(v_binary *f, const double *x, int64_t x_stride, const double *y,
-                         int64_t y_stride, double *out, int64_t n) {
+V_INLINE void v_map2(vd (*f)(vd, vd), const double *x, int64_t x_stride, const double *y,
+                     int64_t y_stride, double *out, int64_t n) {
     for (int64_t i = 0; i < n; i += LANES) {
         int64_t count = n - i < LANES ? n - i : LANES;
-        v_put_f64(out + i, count,
-                  f(v_take_f64(x + i * x_stride, x_stride, count),
-                    v_take_f64(y + i * y_stride, y_stride, count)));
+        vd a = v_take(x + i * x_stride, x_stride, count);
+        v_put(out + i, count, f(a, v_take(y + i * y_stride, y_stride, count)));
     }
 }
 
 #define V_DEFINE(symbol, name)                                                                     \
     static void name##_f32(const float *x, int64_t stride, float *out, int64_t n) {                \
-        v_map_f32(f_##name, x, stride, out, n);                                                    \
+        s_map(s_##name, x, stride, out, n);                                                        \
     }                                                                                              \
     static void name##_f64(const double *x, int64_t stride, double *out, int64_t n) {              \
-        v_map_f64(f_##name, x, stride, out, n);                                                    \
+        v_map(f_##name, x, stride, out, n);                                                        \
     }
 TERN__UNARY_FUNCTIONS(V_DEFINE)
 #undef V_DEFINE
 
 static void atan2_f32(const float *y, int64_t y_stride, const float *x, int64_t x_stride,
                       float *out, int64_t n) {
-    v_map2_f32(f_atan2, y, y_stride, x, x_stride, out, n);
+    s_map2(f_atan2, y, y_stride, x, x_stride, out, n);
 }
 
 static void atan2_f64(const double *y, int64_t y_stride, const double *x, int64_t x_stride,
                       double *out, int64_t n) {
-    v_map2_f64(f_atan2, y, y_stride, x, x_stride, out, n);
+    v_map2(f_atan2, y, y_stride, x, x_stride, out, n);
 }
 
 static void pow_f32(const float *x, int64_t x_stride, const float *y, int64_t y_stride, float *out,
                     int64_t n) {
-    v_map2_f32(f_pow, x, x_stride, y, y_stride, out, n);
+    s_map2(f_pow, x, x_stride, y, y_stride, out, n);
 }
 
 #define V_ROW_F32(symbol, name) [TERN__FUNCTION_##symbol] = name##_f32,

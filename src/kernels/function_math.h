@@ -74,6 +74,10 @@ V_INLINE vd f_gelu_tanh(vd x) {
     return v_select(x == -INFINITY, v_all(-0.0), y);
 }
 
+V_INLINE vd f_silu(vd x) {
+    return x * f_sigmoid(x);
+}
+
 /* -- powers ------------------------------------------------------------------------------------*/
 
 /* log x in two parts for finite x > 0; the second has 40 good bits. */

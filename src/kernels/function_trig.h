@@ -5,11 +5,6 @@
 #ifndef TERN__FUNCTION_TRIG_H
 #define TERN__FUNCTION_TRIG_H
 
-#include <math.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <string.h>
-
 #include "kernels/function_exp.h"
 
 /* -- trigonometric -----------------------------------------------------------------------------*/
@@ -61,8 +56,9 @@ V_INLINE vd v_reduce(vd x, vd *n) {
     *n = v_rint(x * 0x1.45f306dc9c883p-1);
     vd r = v_fma(-*n, v_all(0x1.921fb54442d18p+0), x);
     r = v_fma(-*n, v_all(0x1.1a62633145c07p-54), r);
-    for (int i = 0; i < LANES; i++)
-        if (fabs(x[i]) > TRIG_LIMIT) {
+    vl is_large = v_abs(x) > TRIG_LIMIT;
+    for (int i = 0; v_any(is_large) && i < LANES; i++)
+        if (is_large[i]) {
             double quarter = 0;
             r[i] = isinf(x[i]) ? NAN : reduce_large(x[i], &quarter);
             (*n)[i] = quarter;

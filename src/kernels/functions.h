@@ -30,6 +30,7 @@
     X(TANH, tanh)                                                                                  \
     X(ERF, erf)                                                                                    \
     X(SIGMOID, sigmoid)                                                                            \
+    X(SILU, silu)                                                                                  \
     X(SOFTPLUS, softplus)                                                                          \
     X(GELU, gelu)                                                                                  \
     X(GELU_TANH, gelu_tanh)
