@@ -19,6 +19,9 @@ check: ## layers, style, sizes, symbols, headers, and that generated documents a
 check-models: ## all states of the models of the release protocol, and the mistakes they find
 	@tools/check_models
 
+check-functions: release ## the F32 functions over all 2^32 numbers: about an hour
+	build/release/tern_functions
+
 soak: release ## 1e8 random operations on a pool under a shadow checker: some minutes
 	build/release/tern_soak --operations 100000000
 
@@ -42,4 +45,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "make %-42s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: release debug scalar clang-release aarch64
-.PHONY: test asan tsan check check-models soak docs bench install clean help
+.PHONY: test asan tsan check check-models check-functions soak docs bench install clean help

@@ -64,6 +64,13 @@ if(EXISTS ${PROJECT_SOURCE_DIR}/tests/memory/soak_main.c)
   target_include_directories(tern_soak PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 endif()
 
+# Every F32 function over all 2^32 numbers: `make check-functions`.
+if(EXISTS ${PROJECT_SOURCE_DIR}/tests/kernels/functions_main.c)
+  add_executable(tern_functions ${PROJECT_SOURCE_DIR}/tests/kernels/functions_main.c)
+  target_link_libraries(tern_functions PRIVATE tern tern_flags)
+  target_include_directories(tern_functions PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+endif()
+
 # Makes data/traces anew.
 add_executable(record_traces ${PROJECT_SOURCE_DIR}/tests/memory/record_traces.c)
 target_link_libraries(record_traces PRIVATE tern tern_flags)

@@ -3,8 +3,7 @@
  * Family `elementwise`: F32 element by element. Operand strides are in elements and may be any
  * number (0 repeats one element); results are contiguous and may be the same memory as a
  * contiguous operand. Each result is the correctly rounded expression named, so all variants agree
- * bit for bit; NaN in gives NaN out. exp is a part of silu, offered alone so that tests can hold it
- * to the rule over all of its range.
+ * bit for bit; NaN in gives NaN out.
  */
 #ifndef TERN__ELEMENTWISE_H
 #define TERN__ELEMENTWISE_H
@@ -22,9 +21,9 @@ typedef struct tern__elementwise_kernel {
     void (*scale)(const float *x, int64_t x_stride, float factor, float *out, int64_t n);
     void (*relu2)(const float *x, int64_t x_stride, float *out, int64_t n); /* r = x < 0 ? 0 : x;
                                                                                r * r */
-    void (*silu)(const float *x, int64_t x_stride, float *out, int64_t n);  /* x / (1 + exp(-x)),
-                                                                               exp as below */
-    void (*exp)(const float *x, int64_t x_stride, float *out, int64_t n);   /* kernels/exp.h */
+    void (*silu)(const float *x, int64_t x_stride, float *out,
+                 int64_t n); /* x / (1 + exp(-x)),
+                                exp of kernels/exp.h */
     /* One head of a rotary embedding: pairs (x[i], x[i + half]), i < half, contiguous:
      *   out[i]        = fma(-x[i + half], sine[i], x[i] * cosine[i])
      *   out[i + half] = fma(x[i], sine[i], x[i + half] * cosine[i]) */

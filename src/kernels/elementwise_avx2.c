@@ -3,8 +3,10 @@
  * operand of any stride. */
 #include <immintrin.h>
 
+#include "kernels/lanes_avx2.h"
+
 #include "kernels/elementwise.h"
-#include "kernels/exp_avx2.h"
+#include "kernels/exp.h"
 
 /* The drivers below take an operation and must be specialised for it. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -91,12 +93,7 @@ ALWAYS_INLINE __m256 relu2_lanes(__m256 x) {
 }
 
 ALWAYS_INLINE __m256 silu_lanes(__m256 x) {
-    __m256 minus = _mm256_xor_ps(x, _mm256_set1_ps(-0.0f));
-    return _mm256_div_ps(x, _mm256_add_ps(_mm256_set1_ps(1.0f), tern__exp_avx2(minus)));
-}
-
-ALWAYS_INLINE __m256 exp_lanes(__m256 x) {
-    return tern__exp_avx2(x);
+    return (__m256)s_silu((sf)x);
 }
 
 static void add(const float *a, int64_t a_stride, const float *b, int64_t b_stride, float *out,
@@ -119,10 +116,6 @@ static void relu2(const float *x, int64_t x_stride, float *out, int64_t n) {
 
 static void silu(const float *x, int64_t x_stride, float *out, int64_t n) {
     unary(silu_lanes, x, x_stride, out, n);
-}
-
-static void exponential(const float *x, int64_t x_stride, float *out, int64_t n) {
-    unary(exp_lanes, x, x_stride, out, n);
 }
 
 static void rope(const float *x, const float *cosine, const float *sine, float *out, int64_t half) {
@@ -163,7 +156,6 @@ const tern__elementwise_kernel tern__elementwise_avx2 = {
     .scale = scale,
     .relu2 = relu2,
     .silu = silu,
-    .exp = exponential,
     .rope = rope,
     .from_i32 = from_i32,
     .accumulate_i32 = accumulate_i32,

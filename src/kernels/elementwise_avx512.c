@@ -3,8 +3,10 @@
  * operand of any stride. */
 #include <immintrin.h>
 
+#include "kernels/lanes_avx512.h"
+
 #include "kernels/elementwise.h"
-#include "kernels/exp_avx512.h"
+#include "kernels/exp.h"
 
 /* The drivers below take an operation and must be specialised for it. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -87,12 +89,7 @@ ALWAYS_INLINE __m512 relu2_lanes(__m512 x) {
 }
 
 ALWAYS_INLINE __m512 silu_lanes(__m512 x) {
-    __m512 minus = _mm512_xor_ps(x, _mm512_set1_ps(-0.0f));
-    return _mm512_div_ps(x, _mm512_add_ps(_mm512_set1_ps(1.0f), tern__exp_avx512(minus)));
-}
-
-ALWAYS_INLINE __m512 exp_lanes(__m512 x) {
-    return tern__exp_avx512(x);
+    return (__m512)s_silu((sf)x);
 }
 
 static void add(const float *a, int64_t a_stride, const float *b, int64_t b_stride, float *out,
@@ -115,10 +112,6 @@ static void relu2(const float *x, int64_t x_stride, float *out, int64_t n) {
 
 static void silu(const float *x, int64_t x_stride, float *out, int64_t n) {
     unary(silu_lanes, x, x_stride, out, n);
-}
-
-static void exponential(const float *x, int64_t x_stride, float *out, int64_t n) {
-    unary(exp_lanes, x, x_stride, out, n);
 }
 
 static void rope(const float *x, const float *cosine, const float *sine, float *out, int64_t half) {
@@ -160,7 +153,6 @@ const tern__elementwise_kernel tern__elementwise_avx512 = {
     .scale = scale,
     .relu2 = relu2,
     .silu = silu,
-    .exp = exponential,
     .rope = rope,
     .from_i32 = from_i32,
     .accumulate_i32 = accumulate_i32,

@@ -29,12 +29,7 @@ static void relu2(const float *x, int64_t x_stride, float *out, int64_t n) {
 
 static void silu(const float *x, int64_t x_stride, float *out, int64_t n) {
     for (int64_t i = 0; i < n; i++)
-        out[i] = x[i * x_stride] / (1 + tern__exp_f32(-x[i * x_stride]));
-}
-
-static void exponential(const float *x, int64_t x_stride, float *out, int64_t n) {
-    for (int64_t i = 0; i < n; i++)
-        out[i] = tern__exp_f32(x[i * x_stride]);
+        out[i] = s_silu((sf){x[i * x_stride]})[0];
 }
 
 static void rope(const float *x, const float *cosine, const float *sine, float *out, int64_t half) {
@@ -62,7 +57,6 @@ const tern__elementwise_kernel tern__elementwise_scalar = {
     .scale = scale,
     .relu2 = relu2,
     .silu = silu,
-    .exp = exponential,
     .rope = rope,
     .from_i32 = from_i32,
     .accumulate_i32 = accumulate_i32,

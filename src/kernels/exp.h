@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The F32 exponential over lanes (lanes.h).
+ * The F32 exponential over lanes (lanes.h), and SiLU, which is made of it.
  *
  *   exp(x) = 2^n e^r,  n = x / ln 2 rounded, r = x - n ln 2, |r| <= 0.3466
  *   e^r    = 1 + r + r^2 q(r), q of degree 5 (minimax for the relative error, below 2^-31)
@@ -51,6 +51,11 @@ V_INLINE sf s_exp(sf x) {
     /* Beyond these bounds the result is +0 or infinity whatever x is. */
     sf n, low, power = s_exp_core(s_clamp(x, -104, 89), &n, &low);
     return s_scale(power, n);
+}
+
+/* -0 below -88.72, where exp(-x) is infinite. */
+V_INLINE sf s_silu(sf x) {
+    return x / (1 + s_exp(-x));
 }
 
 #endif

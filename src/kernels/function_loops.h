@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The loops of the family `functions` over the lanes that were included before: whole steps of
- * LANES elements, the last ones through a padded step. */
+ * DOUBLES elements, the last ones through a padded step. */
 #ifndef TERN__FUNCTION_LOOPS_H
 #define TERN__FUNCTION_LOOPS_H
 
@@ -22,11 +22,11 @@ V_INLINE sf s_take(const float *x, int64_t stride, int64_t count) {
 
 V_INLINE vd v_take(const double *x, int64_t stride, int64_t count) {
     vd lanes = {0};
-    if (count == LANES && stride == 1) {
+    if (count == DOUBLES && stride == 1) {
         memcpy(&lanes, x, sizeof lanes);
         return lanes;
     }
-    for (int i = 0; i < LANES; i++)
+    for (int i = 0; i < DOUBLES; i++)
         lanes[i] = i < count ? x[i * stride] : 1;
     return lanes;
 }
@@ -39,7 +39,7 @@ V_INLINE void s_put(float *out, int64_t count, sf y) {
 }
 
 V_INLINE void v_put(double *out, int64_t count, vd y) {
-    if (count == LANES)
+    if (count == DOUBLES)
         memcpy(out, &y, sizeof y);
     else
         memcpy(out, &y, (size_t)count * sizeof *out);
@@ -55,8 +55,8 @@ V_INLINE void s_map(sf (*f)(sf), const float *x, int64_t stride, float *out, int
 
 V_INLINE void v_map(vd (*f)(vd), const double *x, int64_t stride, double *out, int64_t n) {
     int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        v_put(out + i, LANES, f(v_take(x + i * stride, stride, LANES)));
+    for (; i + DOUBLES <= n; i += DOUBLES)
+        v_put(out + i, DOUBLES, f(v_take(x + i * stride, stride, DOUBLES)));
     if (i < n)
         v_put(out + i, n - i, f(v_take(x + i * stride, stride, n - i)));
 }
@@ -72,8 +72,8 @@ V_INLINE void s_map2(vd (*f)(vd, vd), const float *x, int64_t x_stride, const fl
 
 V_INLINE void v_map2(vd (*f)(vd, vd), const double *x, int64_t x_stride, const double *y,
                      int64_t y_stride, double *out, int64_t n) {
-    for (int64_t i = 0; i < n; i += LANES) {
-        int64_t count = n - i < LANES ? n - i : LANES;
+    for (int64_t i = 0; i < n; i += DOUBLES) {
+        int64_t count = n - i < DOUBLES ? n - i : DOUBLES;
         vd a = v_take(x + i * x_stride, x_stride, count);
         v_put(out + i, count, f(a, v_take(y + i * y_stride, y_stride, count)));
     }

@@ -63,7 +63,8 @@ V_INLINE sf s_softplus(sf x) {
     sf most = s_fma(s_all(-0.3125f), square, e);
     sf low = s_fma(s_all(-0.3125f), square, e - most);
     low = s_fma(s_all(-0.3125f), square_low, low);
-    low = s_fma(1 - most, s_scale(e_low, n), low); /* the slope 1 / (1 + e), nearly */
+    /* The slope is 1 / (1 + e), nearly. */
+    low = s_fma(s_fma(s_all(-0.75f), most, s_all(1)), s_scale(e_low, n), low);
     low = s_fma(square, s_poly(e, p, 9), low);
     sf positive = s_select(x < 0, s_all(0), x);
     sf sum = positive + most, rest = sum - positive; /* either may be the larger one */
@@ -87,10 +88,6 @@ V_INLINE sf s_sigmoid(sf x) {
     sf n, low, power = s_exp_core(s_at_least(-s_abs(x), -104), &n, &low);
     sf y = s_logistic(x < 0, power, low, &n, &low);
     return s_scale(y + low, n);
-}
-
-V_INLINE sf s_silu(sf x) {
-    return x / (1 + s_exp(-x));
 }
 
 /* |x| = n ln 2 / 2 + r, tanh(r) = r + small = t: tanh |x| = (a + b t) / (b + a t) with b = 2^n + 1
@@ -131,15 +128,16 @@ V_INLINE sf s_erf(sf x) {
         0x1.06eba8p-3f, -0x1.81273ep-2f, 0x1.ce2cf8p-4f,  -0x1.b7f912p-6f,
         0x1.5405cp-8f,  -0x1.a3f74p-11f, 0x1.496b5cp-14f,
     };
-    /* -log(1 - erf(x)) / x for 1 <= x <= 4: 2^-31.2 */
+    /* g = -log(1 - erf(x)), g / x for 1 <= x <= 4: 2^-31.2 */
     static const float far[] = {
         0x1.20f21cp+0f, 0x1.451acp-1f,    0x1.b4595ep-4f,  -0x1.89603ap-6f,
         0x1.ec7a7ep-9f, -0x1.6f92fap-12f, 0x1.d4525cp-17f,
     };
-    sf a = s_at_most(s_abs(x), 4);
+    sf a = s_at_most(s_abs(x), 4), p = s_poly(a, far, 7), g = a * p, g_low = s_fma(a, p, -g);
+    sf n, low, power = s_exp_core(-g, &n, &low);
+    sf large = 1 - s_scale(power + s_fma(-power, g_low, low), n);
     sf small = s_fma(x, s_poly(x * x, near, 7), x);
-    sf large = s_copysign(1 - s_exp(-a * s_poly(a, far, 7)), x);
-    return s_select(a < 1, small, large);
+    return s_select(a < 1, small, s_copysign(large, x));
 }
 
 /* x P(x) with P the normal distribution. For t = |x|, P(-t) = e^(-t^2 / 2) r(t), and (t + 5/4) r(t)
@@ -155,11 +153,13 @@ V_INLINE sf s_gelu(sf x) {
     sf bounded = s_clamp(x, -15, 15), t = s_abs(bounded), square = t * t;
     sf n, e_low, e = s_exp_core(-0.5f * square, &n, &e_low);
     e_low = s_fma(e, -0.5f * s_fma(t, t, -square), e_low);
-    /* 1 / (t + 5/4) and u from one division */
-    sf d = t + 1.25f, d_low = t - (d - 1.25f), f = t + 4, inverse = 1 / (d * f);
-    sf w = f * inverse, w_low = w * s_fma(-w, d_low, s_fma(-w, d, s_all(1)));
-    sf u = (t - 4) * (d * inverse);
-    sf v = s_poly(u, c, 10), s = s_fma(u, v, s_all(c0)), s_low = s_fma(u, v, c0 - s);
+    /* w = 1 / (t + 5/4) and u = 1 - 8 / (t + 4) from one division */
+    sf d = t + 1.25f, d_low = t - (d - 1.25f), f = t + 4, f_low = t - (f - 4);
+    sf inverse = 1 / (d * f), w = f * inverse, v = d * inverse;
+    sf w_low = w * s_fma(-w, d_low, s_fma(-w, d, s_all(1)));
+    sf v_low = s_fma(-v, f_low, s_fma(-v, f, s_all(1)));
+    sf u = s_fma(-8 * v, v_low, s_fma(s_all(-8), v, s_all(1)));
+    sf c1 = s_poly(u, c, 10), s = s_fma(u, c1, s_all(c0)), s_low = s_fma(u, c1, c0 - s);
     sf r = s * w, r_low = s_fma(s, w, -r) + s_fma(s, w_low, s_low * w);
     sf p = e * r, p_low = s_fma(e, r, -p) + s_fma(e, r_low, e_low * r);
     /* P(x) = 1 - P(-x) */

@@ -57,7 +57,7 @@ V_INLINE vd v_reduce(vd x, vd *n) {
     vd r = v_fma(-*n, v_all(0x1.921fb54442d18p+0), x);
     r = v_fma(-*n, v_all(0x1.1a62633145c07p-54), r);
     vl is_large = v_abs(x) > TRIG_LIMIT;
-    for (int i = 0; v_any(is_large) && i < LANES; i++)
+    for (int i = 0; v_any(is_large) && i < DOUBLES; i++)
         if (is_large[i]) {
             double quarter = 0;
             r[i] = isinf(x[i]) ? NAN : reduce_large(x[i], &quarter);

@@ -121,19 +121,19 @@ V_INLINE sf s_scale(sf x, sf n) {
 
 /* A function of doubles on singles, rounded once. */
 V_INLINE sf s_by_doubles(vd (*f)(vd), sf x) {
-    vf part[SINGLES / LANES];
+    vf part[SINGLES / DOUBLES];
     memcpy(part, &x, sizeof x);
-    for (int i = 0; i < SINGLES / LANES; i++)
+    for (int i = 0; i < SINGLES / DOUBLES; i++)
         part[i] = v_narrow(f(v_widen(part[i])));
     memcpy(&x, part, sizeof x);
     return x;
 }
 
 V_INLINE sf s_by_doubles2(vd (*f)(vd, vd), sf x, sf y) {
-    vf a[SINGLES / LANES], b[SINGLES / LANES];
+    vf a[SINGLES / DOUBLES], b[SINGLES / DOUBLES];
     memcpy(a, &x, sizeof x);
     memcpy(b, &y, sizeof y);
-    for (int i = 0; i < SINGLES / LANES; i++)
+    for (int i = 0; i < SINGLES / DOUBLES; i++)
         a[i] = v_narrow(f(v_widen(a[i]), v_widen(b[i])));
     memcpy(&x, a, sizeof x);
     return x;

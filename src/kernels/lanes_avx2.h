@@ -11,7 +11,7 @@
 #include <immintrin.h>
 
 #define TERN__HAS_LANES
-enum { LANES = 4, SINGLES = 8 };
+enum { DOUBLES = 4, SINGLES = 8 };
 
 typedef double vd __attribute__((vector_size(32)));
 typedef int64_t vl __attribute__((vector_size(32)));

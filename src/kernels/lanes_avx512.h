@@ -11,7 +11,7 @@
 #include <immintrin.h>
 
 #define TERN__HAS_LANES
-enum { LANES = 8, SINGLES = 16 };
+enum { DOUBLES = 8, SINGLES = 16 };
 
 typedef double vd __attribute__((vector_size(64)));
 typedef int64_t vl __attribute__((vector_size(64)));

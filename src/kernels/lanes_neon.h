@@ -11,7 +11,7 @@
 #include <arm_neon.h>
 
 #define TERN__HAS_LANES
-enum { LANES = 2, SINGLES = 4 };
+enum { DOUBLES = 2, SINGLES = 4 };
 
 typedef double vd __attribute__((vector_size(16)));
 typedef int64_t vl __attribute__((vector_size(16)));

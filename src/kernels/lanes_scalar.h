@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Lanes: the handful of vector operations that the functions are written in. Each lanes_<isa>.h
- * defines the same names with its own numbers of lanes: LANES doubles (vd; vl and vu are their
+ * defines the same names with its own numbers of lanes: DOUBLES doubles (vd; vl and vu are their
  * bits, vf as many floats), SINGLES floats in a whole register (sf; si and su are their bits).
  * Arithmetic, comparisons and shifts are the operators of GCC's vector types, element by element.
  * This one has a single lane and makes the functions the plain C that they specify.
@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define TERN__HAS_LANES
-enum { LANES = 1, SINGLES = 1 };
+enum { DOUBLES = 1, SINGLES = 1 };
 
 typedef double vd __attribute__((vector_size(8)));
 typedef int64_t vl __attribute__((vector_size(8)));

@@ -7,7 +7,9 @@
 
 #include <immintrin.h>
 
-#include "kernels/exp_avx2.h"
+#include "kernels/lanes_avx2.h"
+
+#include "kernels/exp.h"
 #include "kernels/rows.h"
 
 enum { LANES = 8, REGISTERS = 8, STEP = LANES * REGISTERS };
@@ -130,14 +132,14 @@ static void softmax(const float *x, float *out, int64_t n) {
     for (; i + STEP <= n; i += STEP)
         for (int k = 0; k < REGISTERS; k++) {
             __m256 value = _mm256_sub_ps(_mm256_loadu_ps(x + i + k * LANES), largest);
-            value = tern__exp_avx2(value);
+            value = (__m256)s_exp((sf)value);
             _mm256_storeu_ps(out + i + k * LANES, value);
             partial[k] = _mm256_add_ps(partial[k], value);
         }
     for (int k = 0; k < REGISTERS && i + k * LANES < n; k++) {
         __m256i lanes = lanes_left(n - i - k * LANES);
         __m256 value = _mm256_sub_ps(_mm256_maskload_ps(x + i + k * LANES, lanes), largest);
-        value = tern__exp_avx2(value);
+        value = (__m256)s_exp((sf)value);
         _mm256_maskstore_ps(out + i + k * LANES, lanes, value);
         partial[k] = choose(partial[k], lanes, _mm256_add_ps(partial[k], value));
     }

@@ -7,7 +7,9 @@
 
 #include <immintrin.h>
 
-#include "kernels/exp_avx512.h"
+#include "kernels/lanes_avx512.h"
+
+#include "kernels/exp.h"
 #include "kernels/rows.h"
 
 enum { LANES = 16, REGISTERS = 4, STEP = LANES * REGISTERS };
@@ -113,14 +115,14 @@ static void softmax(const float *x, float *out, int64_t n) {
     for (; i + STEP <= n; i += STEP)
         for (int k = 0; k < REGISTERS; k++) {
             __m512 value = _mm512_sub_ps(_mm512_loadu_ps(x + i + k * LANES), largest);
-            value = tern__exp_avx512(value);
+            value = (__m512)s_exp((sf)value);
             _mm512_storeu_ps(out + i + k * LANES, value);
             partial[k] = _mm512_add_ps(partial[k], value);
         }
     for (int k = 0; k < REGISTERS && i + k * LANES < n; k++) {
         __mmask16 lanes = lanes_left(n - i - k * LANES);
         __m512 value = _mm512_maskz_loadu_ps(lanes, x + i + k * LANES);
-        value = tern__exp_avx512(_mm512_sub_ps(value, largest));
+        value = (__m512)s_exp((sf)_mm512_sub_ps(value, largest));
         _mm512_mask_storeu_ps(out + i + k * LANES, lanes, value);
         partial[k] = _mm512_mask_add_ps(partial[k], lanes, partial[k], value);
     }

@@ -52,7 +52,7 @@ static void rms_norm(const float *x, const float *weight, float epsilon, float *
 static void softmax(const float *x, float *out, int64_t n) {
     float largest = max(x, n);
     for (int64_t i = 0; i < n; i++)
-        out[i] = tern__exp_f32(x[i] - largest);
+        out[i] = s_exp((sf){x[i] - largest})[0];
     float r = 1 / sum(out, n);
     for (int64_t i = 0; i < n; i++)
         out[i] *= r;

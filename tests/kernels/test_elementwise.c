@@ -4,7 +4,6 @@
 #include "support.h"
 
 #include "kernels/elementwise.h"
-#include "kernels/exp.h"
 #include "kernels/inputs.h"
 #include "kernels/variants.h"
 
@@ -13,8 +12,8 @@ static const tern__elementwise_kernel *twin(void) {
 }
 
 /* The functions whose operands have strides. */
-enum { ADD, MUL, SCALE, RELU2, SILU, EXP, STRIDED };
-static const char *const strided_name[] = {"add", "mul", "scale", "relu2", "silu", "exp"};
+enum { ADD, MUL, SCALE, RELU2, SILU, STRIDED };
+static const char *const strided_name[] = {"add", "mul", "scale", "relu2", "silu"};
 
 /* n elements at any stride in a guarded buffer. */
 typedef struct operand {
@@ -51,11 +50,8 @@ static void run_strided(const tern__elementwise_kernel *kernel, int function, co
     case RELU2:
         kernel->relu2(a->first, a->stride, out, n);
         break;
-    case SILU:
-        kernel->silu(a->first, a->stride, out, n);
-        break;
     default:
-        kernel->exp(a->first, a->stride, out, n);
+        kernel->silu(a->first, a->stride, out, n);
     }
 }
 
@@ -188,109 +184,6 @@ static void test_integer_variants(void **state) {
             check_integers(&random, input, test_lengths[length]);
 }
 
-/* exp and silu over the whole range: every 16 411th bit pattern. The digest (FNV-1a) of the twin's
- * results ties the bits of exp on every platform and compiler to the ones measured. */
-static void test_exp_variants(void **state) {
-    (void)state;
-    enum { BLOCK = 1024, STEP = 16411 };
-    static float x[BLOCK], expected[2][BLOCK], got[BLOCK];
-    uint32_t digest = 2166136261u;
-    for (uint64_t bits = 0; bits < UINT64_C(1) << 32;) {
-        for (int i = 0; i < BLOCK; i++, bits += STEP)
-            x[i] = tern__f32_from_bits((uint32_t)bits);
-        twin()->exp(x, 1, expected[0], BLOCK);
-        twin()->silu(x, 1, expected[1], BLOCK);
-        for (int i = 0; i < BLOCK; i++)
-            digest = (digest ^ (isnan(x[i]) ? 0 : tern__f32_bits(expected[0][i]))) * 16777619u;
-        const tern__elementwise_kernel *kernel;
-        for (int at = 0;
-             (kernel = test_next_variant(tern__elementwise_family, "elementwise", &at));) {
-            kernel->exp(x, 1, got, BLOCK);
-            test_same_floats(got, expected[0], BLOCK, "exp over all bit patterns");
-            kernel->silu(x, 1, got, BLOCK);
-            test_same_floats(got, expected[1], BLOCK, "silu over all bit patterns");
-        }
-    }
-    assert_int_equal(digest, 0x462022edu);
-}
-
-/* The distance of `got` from `exact` in units of the last place that F32 has there. */
-static double ulps(float got, double exact) {
-    int exponent;
-    frexp(exact, &exponent);
-    exponent = exponent - 24 < -149 ? -149 : exponent - 24;
-    return fabs((double)got - exact) / ldexp(1, exponent);
-}
-
-static void test_exp_accuracy(void **state) {
-    (void)state;
-    double worst = 0;
-    for (uint64_t bits = 0; bits < UINT64_C(1) << 32; bits += 8191) {
-        float x = tern__f32_from_bits((uint32_t)bits);
-        if (!(x > -103.97f && x < 88.72f))
-            continue;
-        double error = ulps(tern__exp_f32(x), exp((double)x));
-        worst = error > worst ? error : worst;
-    }
-    if (!(worst <= 0.765))
-        fail_msg("exp is %.4f ulp off", worst);
-
-    for (float x = -30; x < 30; x += 0.0037f) {
-        float got;
-        twin()->silu(&x, 1, &got, 1);
-        double error = ulps(got, x / (1 + exp(-(double)x)));
-        if (!(error <= 2.5))
-            fail_msg("silu(%.9g) is %.4f ulp off", (double)x, error);
-    }
-}
-
-static void test_exp_edges(void **state) {
-    (void)state;
-    const float x[] = {0,
-                       -0.0f,
-                       INFINITY,
-                       -INFINITY,
-                       NAN,
-                       0x1p-149f,
-                       -0x1p-149f,
-                       1,
-                       -1,
-                       0x1.62e42ep+6f,
-                       0x1.62e43p+6f, /* 88.7228: the last finite result */
-                       1000,
-                       -1000,
-                       3.4e38f,
-                       -3.4e38f,
-                       -0x1.9d1d9ep+6f,
-                       -0x1.9fe368p+6f, /* the last 2^-149 and the first 0 */
-                       -0x1.9fe36ap+6f,
-                       -0x1.5d589ep+6f,
-                       -0x1.5d58ap+6f};
-    const float y[] = {1,
-                       1,
-                       INFINITY,
-                       0,
-                       NAN,
-                       1,
-                       1,
-                       0x1.5bf0a8p+1f,
-                       0x1.78b564p-2f,
-                       0x1.ffff08p+127f,
-                       INFINITY,
-                       INFINITY,
-                       0,
-                       INFINITY,
-                       0,
-                       0x1p-149f,
-                       0x1p-149f,
-                       0,
-                       0x1.00004cp-126f,
-                       0x1.ffff98p-127f};
-    float got[sizeof x / sizeof *x];
-    twin()->exp(x, 1, got, sizeof x / sizeof *x);
-    test_same_floats(got, y, sizeof x / sizeof *x, "exp");
-}
-
 static void test_literals(void **state) {
     (void)state;
     const tern__elementwise_kernel *kernel = twin();
@@ -328,9 +221,9 @@ static void test_literals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_literals),         cmocka_unit_test(test_exp_edges),
-        cmocka_unit_test(test_exp_accuracy),     cmocka_unit_test(test_exp_variants),
-        cmocka_unit_test(test_strided_variants), cmocka_unit_test(test_rope_variants),
+        cmocka_unit_test(test_literals),
+        cmocka_unit_test(test_strided_variants),
+        cmocka_unit_test(test_rope_variants),
         cmocka_unit_test(test_integer_variants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
