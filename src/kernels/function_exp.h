@@ -32,10 +32,15 @@ V_INLINE vd v_exp_core(vd x, vd *n) {
     return r + v_fma(r * r, v_poly(r, q, 10), rest);
 }
 
+/* x 2^n, rounded once, for normal x about 1 and |n| <= 2000: the first of two factors is exact. */
+V_INLINE vd v_scale(vd x, vd n) {
+    vd half = v_rint(n * 0.5);
+    return x * v_power_of_two(v_integer(half)) * v_power_of_two(v_integer(n - half));
+}
+
 V_INLINE vd f_exp(vd x) {
     vd n, e = v_exp_core(v_clamp(x, -746, 710), &n);
-    vd half = v_rint(n * 0.5); /* two factors: n may lie outside the normal exponents */
-    return (1 + e) * v_power_of_two(v_integer(half)) * v_power_of_two(v_integer(n - half));
+    return v_scale(1 + e, n);
 }
 
 V_INLINE vd f_expm1(vd x) {
@@ -49,21 +54,26 @@ V_INLINE vd f_expm1(vd x) {
 
 /* -- logarithms --------------------------------------------------------------------------------*/
 
-/* Splits x > 0 into 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); log(1 + f) = f - low as in
- * fdlibm: s = f / (2 + f), log(1 + f) = f - (f^2/2 - s (f^2/2 + s^2 g(s^2))). */
+/* Splits x > 0 into 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); returns f. */
+V_INLINE vd v_log_split(vd x, vd *k) {
+    vl is_tiny = x < 0x1p-1022;
+    x = v_select(is_tiny, x * 0x1p54, x);
+    /* The exponent counted from sqrt(1/2), made positive for the shift. */
+    vu offset = (vu)x - (vu)v_all(0x1.6a09e667f3bcdp-1) + ((uint64_t)2048 << 52);
+    vl exponent = (vl)(offset >> 52) - 2048;
+    *k = (vd)((vu)exponent + (vu)v_all(V_MAGIC)) - V_MAGIC - v_select(is_tiny, v_all(54), v_all(0));
+    return (vd)((vu)x - ((vu)exponent << 52)) - 1;
+}
+
+/* log(1 + f) = f - low as in fdlibm: s = f / (2 + f), log(1 + f) = f - (f^2/2 - s (f^2/2 + s^2
+ * g(s^2))). */
 V_INLINE vd v_log_core(vd x, vd *k, vd *f) {
     /* 2^-50.9, of a term that is at most 1/100 of the whole */
     static const double g[] = {
         0x1.5555555555558p-1, 0x1.99999999952d7p-2, 0x1.2492492df281ap-2, 0x1.c71c62e3f11e6p-3,
         0x1.7462b51cb66b1p-3, 0x1.39fe51a7c18f9p-3, 0x1.2b5900de53b32p-3,
     };
-    vl is_tiny = x < 0x1p-1022;
-    x = v_select(is_tiny, x * 0x1p54, x);
-    /* The exponent counted from sqrt(1/2), made positive for the shift. */
-    vu offset = (vu)x - (vu)v_all(0x1.6a09e667f3bcdp-1) + ((uint64_t)2048 << 52);
-    vl exponent = (vl)(offset >> 52) - 2048;
-    *f = (vd)((vu)x - ((vu)exponent << 52)) - 1;
-    *k = (vd)((vu)exponent + (vu)v_all(V_MAGIC)) - V_MAGIC - v_select(is_tiny, v_all(54), v_all(0));
+    *f = v_log_split(x, k);
     vd half = 0.5 * *f * *f, s = *f / (2 + *f), z = s * s;
     return half - s * v_fma(z, v_poly(z, g, 7), half);
 }

@@ -104,12 +104,17 @@ static void pow_f32(const float *x, int64_t x_stride, const float *y, int64_t y_
     s_map2(f_pow, x, x_stride, y, y_stride, out, n);
 }
 
+static void pow_f64(const double *x, int64_t x_stride, const double *y, int64_t y_stride,
+                    double *out, int64_t n) {
+    v_map2(f_pow, x, x_stride, y, y_stride, out, n);
+}
+
 #define V_ROW_F32(symbol, name) [TERN__FUNCTION_##symbol] = name##_f32,
 #define V_ROW_F64(symbol, name) [TERN__FUNCTION_##symbol] = name##_f64,
 
 /* The functions of a variant's struct, behind its facts. */
 #define V_FUNCTIONS                                                                                \
     .f32 = {TERN__UNARY_FUNCTIONS(V_ROW_F32)}, .f64 = {TERN__UNARY_FUNCTIONS(V_ROW_F64)},          \
-    .atan2_f32 = atan2_f32, .atan2_f64 = atan2_f64, .pow_f32 = pow_f32
+    .atan2_f32 = atan2_f32, .atan2_f64 = atan2_f64, .pow_f32 = pow_f32, .pow_f64 = pow_f64
 
 #endif

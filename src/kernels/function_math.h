@@ -80,22 +80,36 @@ V_INLINE vd f_silu(vd x) {
 
 /* -- powers ------------------------------------------------------------------------------------*/
 
-/* log x in two parts for finite x > 0; the second has 40 good bits. */
-V_INLINE vd v_log_in_two(vd x, vd *rest) {
-    vd k, f, low = v_log_core(x, &k, &f);
-    vd whole = k * LN2_HIGH; /* exact */
-    vd sum = whole + f, lost = f - (sum - whole);
-    vd high = sum - low;
-    *rest = (sum - high) - low + lost + k * LN2_LOW;
-    return high;
+/* log x as the result + *low, good to 2^-64, for finite x > 0: k ln 2 + 2 s (1 + z c), where
+ * s = f / (2 + f), z = s^2, and c = 1/3 + z q(z). */
+V_INLINE vd v_log_in_two(vd x, vd *low) {
+    /* 2^-59 of q */
+    static const double q[] = {
+        0x1.999999999999ap-3, 0x1.2492492492523p-3, 0x1.c71c71c6ea39dp-4, 0x1.745d177ae81eap-4,
+        0x1.3b1395b2fdc90p-4, 0x1.1118cdf1c5544p-4, 0x1.df7b9e062242fp-5, 0x1.e039c3cc5a682p-5,
+    };
+    const double third = 0x1.5555555555555p-2, third_low = 0x1.5555555555555p-56;
+    vd k, f = v_log_split(x, &k), d = 2 + f, d_low = f - (d - 2), inverse = 1 / d;
+    vd s = f * inverse, s_low = v_fma(-s, d_low, v_fma(-s, d, f)) * inverse;
+    vd z = s * s, z_low = v_fma(s, s, -z) + 2 * s * s_low;
+    vd small = z * v_poly(z, q, 8), c = third + small, c_low = small - (c - third) + third_low;
+    vd t = z * c, t_low = v_fma(z, c, -t) + v_fma(z, c_low, z_low * c);
+    vd first = 2 * s, u = first * t,
+       u_low = v_fma(first, t, -u) + v_fma(first, t_low, 2 * s_low * t);
+    vd log = first + u, log_low = u - (log - first) + (u_low + 2 * s_low);
+    vd whole = k * LN2_HIGH, sum = whole + log; /* exact; k = 0 or |whole| > |log| */
+    *low = log - (sum - whole) + v_fma(k, v_all(LN2_LOW), log_low);
+    return sum;
 }
 
-/* C11 F.10.4.4. For F32 only: the logarithm's error times y must stay far below half an ulp of the
- * result there. */
+/* C11 F.10.4.4. */
 V_INLINE vd f_pow(vd x, vd y) {
-    vd rest, log = v_log_in_two(v_abs(x), &rest);
-    vd product = v_clamp(v_fma(y, rest, y * log), -800, 800);
-    vd power = f_exp(product);
+    vd log_low, log = v_log_in_two(v_abs(x), &log_low), n;
+    vd product = v_clamp(y * log, -800, 800);
+    vd product_low = v_fma(y, log_low, v_fma(y, log, -product));
+    vd e = v_exp_core(product, &n);
+    e = v_fma(v_select(v_abs(product) < 800, product_low, v_all(0)), 1 + e, e);
+    vd power = v_scale(1 + e, n);
     /* x^y for x = 0 and infinity; 0 and infinity change places for negative y. */
     vl is_edge = (x == 0) | (v_abs(x) == INFINITY);
     vl gives_zero = (x == 0) ^ (y < 0);

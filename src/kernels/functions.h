@@ -2,8 +2,9 @@
  *
  * Family `functions`: transcendental functions, element by element. The operands have any stride
  * (in elements; 0 repeats one), results are contiguous and may be the same memory as a contiguous
- * operand. Both types are evaluated in double (function_math.h is the definition) and F32 rounded
- * once, so an F32 result is the nearest number but for ties closer than 2^-20 ulp or so.
+ * operand. function_math.h is the definition in double. F32 has its own, in F32, where that is fast
+ * and good to one ulp (function_single.h); the others go through double and are rounded once, so
+ * that the result is the nearest number but for ties closer than 2^-20 ulp or so.
  */
 #ifndef TERN__FUNCTIONS_H
 #define TERN__FUNCTIONS_H
@@ -55,6 +56,8 @@ typedef struct tern__functions_kernel {
                       double *out, int64_t n);
     void (*pow_f32)(const float *x, int64_t x_stride, const float *y, int64_t y_stride, float *out,
                     int64_t n);
+    void (*pow_f64)(const double *x, int64_t x_stride, const double *y, int64_t y_stride,
+                    double *out, int64_t n);
 } tern__functions_kernel;
 
 extern const tern__functions_kernel *const tern__functions_family[];

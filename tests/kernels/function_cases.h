@@ -79,7 +79,7 @@ static double error_ulp(double got, double want, int digits, int lowest) {
     int exponent;
     frexp(want, &exponent);
     int unit = exponent - digits;
-    return fabs(got - want) * ldexp(1, -(unit > lowest ? unit : lowest));
+    return ldexp(fabs(got - want), -(unit > lowest ? unit : lowest));
 }
 
 static double error_f32(float got, double want) {

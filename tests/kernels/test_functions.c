@@ -112,6 +112,12 @@ static float pow_one(float x, float y) {
     return out;
 }
 
+static double pow_one_f64(double x, double y) {
+    double out;
+    twin()->pow_f64(&x, 1, &y, 1, &out, 1);
+    return out;
+}
+
 static double atan2_one(double y, double x) {
     double out;
     twin()->atan2_f64(&y, 1, &x, 1, &out, 1);
@@ -132,6 +138,9 @@ static void binary_functions_know_the_edges(void **state) {
             float power = pow_one(edges[i], edges[j]);
             if (!(error_f32(power, pow(x, y)) <= 0.50001))
                 fail_msg("pow(%g, %g) = %g, not %g", x, y, (double)power, pow(x, y));
+            double power_f64 = pow_one_f64(x, y);
+            if (!(error_ulp(power_f64, pow(x, y), 53, -1074) <= 3))
+                fail_msg("pow(%g, %g) = %a, not %a", x, y, power_f64, pow(x, y));
             double angle = atan2_one(x, y);
             if (!(error_ulp(angle, atan2(x, y), 53, -1074) <= 2))
                 fail_msg("atan2(%g, %g) = %g, not %g", x, y, angle, atan2(x, y));
@@ -161,6 +170,37 @@ static void binary_functions_are_the_nearest(void **state) {
                          (double)p[i], (double)a[i]);
         }
     }
+}
+
+/* Bases of every size and near 1, exponents up to where the power leaves the numbers. */
+static void powers_are_close(void **state) {
+    (void)state;
+    static double x[BATCH], y[BATCH], p[BATCH];
+    const tern__functions_kernel *kernel =
+        TERN__PICK(tern__functions_family, tern__cpu()->features);
+    test_random random = {.seed = 16};
+    double largest = 0, where[2] = {0};
+    for (int round = 0; round < (SAMPLE_STEP > 257 ? 2 : 24 / TEST_THINNING); round++) {
+        for (int i = 0; i < BATCH; i++) {
+            double unit = (test_random_u32(&random) + 0.5) * 0x1p-32;
+            x[i] = i % 2 == 0 ? ldexp(1 + unit, (int)test_random_range(&random, -1074, 1023))
+                              : 1 + ldexp(unit - 0.5, (int)test_random_range(&random, -30, 0));
+            double size = 745 / fabs(log(x[i]));
+            y[i] = size * ((test_random_u32(&random) + 0.5) * 0x1p-31 - 1);
+        }
+        kernel->pow_f64(x, 1, y, 1, p, BATCH);
+        for (int i = 0; i < BATCH; i++) {
+            double error = error_ulp(p[i], (double)powl(x[i], y[i]), 53, -1074);
+            if (error > largest) {
+                largest = error;
+                where[0] = x[i];
+                where[1] = y[i];
+            }
+        }
+    }
+    printf("%-10s f64 %.2f ulp at %a, %a\n", "pow", largest, where[0], where[1]);
+    if (!(largest <= 2))
+        fail_msg("pow(%a, %a) is off by %g ulp", where[0], where[1], largest);
 }
 
 /* C11 annex F, by the bits. */
@@ -272,33 +312,31 @@ typedef struct call {
     int64_t x_stride, y_stride, n;
 } call;
 
-/* Functions f < TERN__FUNCTIONS, then atan2 and pow (F32 only). */
-static bool run(const tern__functions_kernel *k, int f, bool is_double, const call *c, void *out) {
+/* Functions f < TERN__FUNCTIONS, then atan2 and pow. */
+static void run(const tern__functions_kernel *k, int f, bool is_double, const call *c, void *out) {
     if (f < TERN__FUNCTIONS && is_double)
         k->f64[f](c->x, c->x_stride, out, c->n);
     else if (f < TERN__FUNCTIONS)
         k->f32[f](c->xf, c->x_stride, out, c->n);
-    else if (f == TERN__FUNCTIONS && is_double)
-        k->atan2_f64(c->x, c->x_stride, c->y, c->y_stride, out, c->n);
-    else if (f == TERN__FUNCTIONS)
-        k->atan2_f32(c->xf, c->x_stride, c->yf, c->y_stride, out, c->n);
-    else if (!is_double)
-        k->pow_f32(c->xf, c->x_stride, c->yf, c->y_stride, out, c->n);
-    return f <= TERN__FUNCTIONS || !is_double;
+    else if (is_double)
+        (f == TERN__FUNCTIONS ? k->atan2_f64 : k->pow_f64)(c->x, c->x_stride, c->y, c->y_stride,
+                                                           out, c->n);
+    else
+        (f == TERN__FUNCTIONS ? k->atan2_f32 : k->pow_f32)(c->xf, c->x_stride, c->yf, c->y_stride,
+                                                           out, c->n);
 }
 
 static void compare(const tern__functions_kernel *kernel, int f, bool is_double, const call *c) {
     size_t size = is_double ? sizeof(double) : sizeof(float);
     void *expected = malloc((size_t)c->n * size + 1);
     test_guarded out = test_guarded_new((size_t)c->n * size, 3 * size);
-    if (run(twin(), f, is_double, c, expected)) {
-        char what[128];
-        snprintf(what, sizeof what, "%s function %d f%d n %lld strides %lld %lld",
-                 kernel->variant.name, f, is_double ? 64 : 32, (long long)c->n,
-                 (long long)c->x_stride, (long long)c->y_stride);
-        run(kernel, f, is_double, c, out.data);
-        check_bits(out.data, expected, is_double, c->n, what);
-    }
+    run(twin(), f, is_double, c, expected);
+    char what[128];
+    snprintf(what, sizeof what, "%s function %d f%d n %lld strides %lld %lld", kernel->variant.name,
+             f, is_double ? 64 : 32, (long long)c->n, (long long)c->x_stride,
+             (long long)c->y_stride);
+    run(kernel, f, is_double, c, out.data);
+    check_bits(out.data, expected, is_double, c->n, what);
     test_guarded_check(&out);
     test_guarded_free(&out);
     free(expected);
@@ -364,6 +402,7 @@ int main(void) {
         cmocka_unit_test(exp_has_its_bits),
         cmocka_unit_test(binary_functions_know_the_edges),
         cmocka_unit_test(binary_functions_are_the_nearest),
+        cmocka_unit_test(powers_are_close),
         cmocka_unit_test(variants_have_the_bits_of_the_twin),
         cmocka_unit_test(results_may_replace_operands),
     };
