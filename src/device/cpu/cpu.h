@@ -12,6 +12,7 @@
 #include "kernels/gemm.h"
 #include "kernels/map.h"
 #include "kernels/plain.h"
+#include "kernels/reduce.h"
 #include "kernels/rows.h"
 #include "kernels/ternary.h"
 
@@ -25,6 +26,7 @@ typedef struct tern__cpu_device {
     const tern__map_kernel *map;
     const tern__functions_kernel *functions;
     const tern__plain_kernel *plain;
+    const tern__reduce_kernel *reduce;
     const tern__rows_kernel *rows;
     const tern__convert_kernel *convert;
     const tern__gemm_kernel *gemm;
@@ -49,6 +51,11 @@ static inline tern__cpu_device *tern__cpu_of(tern__device *device) {
 /* Op rows, one file per kind. */
 tern_status tern__cpu_elementwise(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_copy(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_reduce(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_arg_extreme(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_scan(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_quantile(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_dot(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_rms_norm(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_softmax(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_rope(tern__device *device, const tern__op_call *call);
