@@ -4,11 +4,8 @@
 
 #include "kernels/lanes_avx2.h"
 
-#include "kernels/exp_avx2.h"
+#include "kernels/exp.h"
 #include "kernels/function_exp.h"
-
-typedef float sf __attribute__((vector_size(32)));
-typedef int32_t si __attribute__((vector_size(32)));
 
 /* All bits of the first `count` lanes of 8, of 4. */
 static inline __m256i first_of_8(int64_t count) {
@@ -59,18 +56,6 @@ static inline vd d_down(vd v, int s) {
 
 static inline vu u_down(vu v, int s) {
     return (vu)d_down((vd)v, s);
-}
-
-static inline sf s_fma(sf a, sf b, sf c) {
-    return (sf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
-}
-
-static inline sf s_abs(sf x) {
-    return (sf)_mm256_andnot_ps(_mm256_set1_ps(-0.0f), (__m256)x);
-}
-
-static inline sf s_exp(sf x) {
-    return (sf)tern__exp_avx2((__m256)x);
 }
 
 /* min and max give their second operand for two zeros: taken both ways, the signs are joined. */

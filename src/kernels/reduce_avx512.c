@@ -4,11 +4,8 @@
 
 #include "kernels/lanes_avx512.h"
 
-#include "kernels/exp_avx512.h"
+#include "kernels/exp.h"
 #include "kernels/function_exp.h"
-
-typedef float sf __attribute__((vector_size(64)));
-typedef int32_t si __attribute__((vector_size(64)));
 
 static inline __mmask16 first_of_16(int64_t count) {
     return (__mmask16)(count < 16 ? (1u << count) - 1 : 0xffff);
@@ -60,18 +57,6 @@ static inline vd d_down(vd v, int s) {
 
 static inline vu u_down(vu v, int s) {
     return (vu)d_down((vd)v, s);
-}
-
-static inline sf s_fma(sf a, sf b, sf c) {
-    return (sf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-}
-
-static inline sf s_abs(sf x) {
-    return (sf)_mm512_abs_ps((__m512)x);
-}
-
-static inline sf s_exp(sf x) {
-    return (sf)tern__exp_avx512((__m512)x);
 }
 
 /* range: the sign of zeros is right, but a NaN loses. */

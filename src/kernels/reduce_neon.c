@@ -9,9 +9,6 @@
 #include "kernels/exp.h"
 #include "kernels/function_exp.h"
 
-typedef float sf __attribute__((vector_size(16)));
-typedef int32_t si __attribute__((vector_size(16)));
-
 #define DEFINE_PARTS(type, t, V)                                                                   \
     static inline V t##_take(const type *x, int64_t count) {                                       \
         const int64_t lanes = sizeof(V) / sizeof *x;                                               \
@@ -46,18 +43,6 @@ static inline vd d_down(vd v, int s) {
 static inline vu u_down(vu v, int s) {
     (void)s;
     return (vu){v[1], v[0]};
-}
-
-static inline sf s_fma(sf a, sf b, sf c) {
-    return (sf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
-}
-
-static inline sf s_abs(sf x) {
-    return (sf)vabsq_f32((float32x4_t)x);
-}
-
-static inline sf s_exp(sf x) {
-    return (sf){tern__exp_f32(x[0]), tern__exp_f32(x[1]), tern__exp_f32(x[2]), tern__exp_f32(x[3])};
 }
 
 static inline sf s_smaller(sf a, sf b) {

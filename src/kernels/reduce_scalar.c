@@ -6,6 +6,10 @@
 #include "kernels/function_exp.h"
 #include "kernels/reduce.h"
 
+static inline float exp_f32(float x) {
+    return s_exp((sf){x})[0];
+}
+
 static inline double exp_f64(double x) {
     return f_exp((vd){x})[0];
 }
@@ -74,7 +78,7 @@ DEFINE_CHOICES(double, f64)
 
 #define FMA(a, b, c) fma(a, b, c)
 #define ABS(a)       fabs(a)
-#define EXP(a)       _Generic((a), float : tern__exp_f32, default : exp_f64)(a)
+#define EXP(a)       _Generic((a), float : exp_f32, default : exp_f64)(a)
 
 #define STEP_F32(symbol, name, expression) DEFINE_STEP(float, name##_f32, expression)
 #define EXTREME_F32(symbol, name, choose, of_what)                                                 \

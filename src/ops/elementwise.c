@@ -2,7 +2,6 @@
  * Operations element by element: broadcast, promoted, computed by the device in the promoted type.
  */
 #include <math.h>
-#include <string.h>
 
 #include "ops/call.h"
 
@@ -336,8 +335,12 @@ tern_status tern_isclose_into(tern_tensor *a, tern_tensor *b, double relative, d
 
 /* All flags are set. Takes the flags. */
 static tern_status read_all(tern_status status, tern_tensor *flags, bool *result) {
+    tern_tensor *all = NULL;
     if (status == TERN_OK)
-        *result = memchr(flags->data, 0, (size_t)tern_tensor_count(flags)) == NULL;
+        status = tern_all(flags, TERN_ALL_AXES, false, &all);
+    if (status == TERN_OK)
+        *result = *(const uint8_t *)all->data != 0;
+    tern_tensor_release(all);
     tern_tensor_release(flags);
     return status;
 }

@@ -83,6 +83,8 @@ static void step_pow(const tern__step_args *args) {
     const tern__map_args *m = &args->map;
     if (args->hub == TERN__HUB_F32)
         functions->pow_f32(m->in[0], m->stride[0], m->in[1], m->stride[1], m->out, m->n);
+    else if (args->hub == TERN__HUB_F64)
+        functions->pow_f64(m->in[0], m->stride[0], m->in[1], m->stride[1], m->out, m->n);
     else
         run_map(args, TERN__MAP_POW);
 }
@@ -138,16 +140,6 @@ static void step_masked_fill(const tern__step_args *args) {
     choose(args, 1, &value, 0, 0);
 }
 
-static void run_silu(const tern__step_args *args, int code) {
-    (void)code;
-    const tern__map_args *m = &args->map;
-    args->cpu->elementwise->silu(m->in[0], m->stride[0], m->out, m->n);
-}
-
-static void step_silu(const tern__step_args *args) {
-    run_silu(args, 0);
-}
-
 /* The activation of a sum, which lies in the result. */
 static void step_bias_activation(const tern__step_args *args) {
     static const struct {
@@ -157,7 +149,7 @@ static void step_bias_activation(const tern__step_args *args) {
         [TERN_ACTIVATION_RELU] = {run_map, TERN__MAP_RELU},
         [TERN_ACTIVATION_RELU2] = {run_map, TERN__MAP_RELU2},
         [TERN_ACTIVATION_SIGMOID] = {run_function, TERN__FUNCTION_SIGMOID},
-        [TERN_ACTIVATION_SILU] = {run_silu, 0},
+        [TERN_ACTIVATION_SILU] = {run_function, TERN__FUNCTION_SILU},
         [TERN_ACTIVATION_GELU] = {run_function, TERN__FUNCTION_GELU},
         [TERN_ACTIVATION_GELU_TANH] = {run_function, TERN__FUNCTION_GELU_TANH},
         [TERN_ACTIVATION_TANH] = {run_function, TERN__FUNCTION_TANH},
@@ -220,7 +212,6 @@ static void step_dropout(const tern__step_args *args) {
     MAP_STEP(SHIFT_RIGHT)
 
 static const tern__step_row steps[TERN__OP_COUNT] = {
-    [TERN__OP_SILU] = {step_silu, 0, -1, false},
     [TERN__OP_OUTER] = {step_map, TERN__MAP_MUL, -1, false},
     [TERN__OP_BIT_NOT] = {step_bit_not, 0, -1, false},
     [TERN__OP_ATAN2] = {step_atan2, 0, -1, false},
