@@ -28,6 +28,32 @@ typedef struct tern__op_call {
     int64_t staged_bytes;        /* of operands that were copied first: makes the call a copy */
 } tern__op_call;
 
+/* MASKED_SELECT and NONZERO are two calls. The first, without detail, writes to `out`, I64 of
+ * blocks + 1, how many elements are set before each block of TERN__PICK_BLOCK in row-major order,
+ * and at last how many there are. The second has that tensor in its detail and writes the result.
+ */
+enum { TERN__PICK_BLOCK = 16384 };
+
+typedef struct tern__picks {
+    const tern_tensor *blocks;
+} tern__picks;
+
+/* TOPK: the detail; `out` is for the values. */
+typedef struct tern__topk {
+    tern_tensor *indices; /* NULL: not wanted */
+} tern__topk;
+
+/* UNIQUE is two calls, both with this detail. The first one fills `order` and `groups`, its `out`,
+ * the second one `firsts`, its `out`, `counts` and `inverse`. */
+typedef struct tern__unique {
+    tern_tensor *order;   /* I64 (n): as ARGSORT of all elements gives it */
+    tern_tensor *groups;  /* I64 (n): by place in that order, the number of the different value */
+    tern_tensor *firsts;  /* I64 (u): the first place in x of each different value; NULL: the first
+                             call */
+    tern_tensor *counts;  /* I64 (u); NULL: not wanted */
+    tern_tensor *inverse; /* I64, contiguous, as many as x has; NULL: not wanted */
+} tern__unique;
+
 typedef struct tern__device tern__device;
 typedef tern_status (*tern__op_fn)(tern__device *device, const tern__op_call *call);
 

@@ -110,8 +110,7 @@ static bool overlaps(const tern_tensor *a, const tern_tensor *b) {
     return x.begin < y.end && y.begin < x.end;
 }
 
-/* Element by element the same memory. */
-static bool is_same_view(const tern_tensor *a, const tern_tensor *b) {
+bool tern__same_view(const tern_tensor *a, const tern_tensor *b) {
     bool is_same = a->data == b->data && a->dtype == b->dtype && tern__same_shape(a, b);
     for (int i = 0; is_same && i < a->rank; i++)
         is_same = a->dims[i] <= 1 || tern__strides(a)[i] == tern__strides(b)[i];
@@ -186,88 +185,78 @@ tern_status tern__transfer(tern_tensor *x, tern_tensor *to) {
         &(tern__op_call){.op = TERN__OP_COPY, .context = to->context, .in = {x}, .out = to});
 }
 
-/* How a call reaches its destination. */
-typedef struct route {
-    bool is_in_place, needs_detour;
-} route;
-
-static route find_route(const tern__op_call *call, const tern_tensor *to) {
-    tern__writes writes = tern__op_rows[call->op].writes;
-    route found = {.needs_detour = writes == TERN__WRITES_FRESH && !tern_tensor_is_contiguous(to)};
-    for (int i = 0; i < TERN__OPERANDS && call->in[i] != NULL; i++) {
-        if (!overlaps(call->in[i], to))
+static void find_route(tern__result *r) {
+    const tern_tensor *to = r->target.into;
+    tern__writes writes = tern__op_rows[r->call->op].writes;
+    r->needs_detour = writes == TERN__WRITES_FRESH && !tern_tensor_is_contiguous(to);
+    for (int i = 0; i < r->count; i++) {
+        if (!overlaps(r->sources[i], to))
             continue;
-        if (writes == TERN__WRITES_ANYWHERE && is_same_view(call->in[i], to))
-            found.is_in_place = true;
+        if (writes == TERN__WRITES_ANYWHERE && tern__same_view(r->sources[i], to))
+            r->is_in_place = true;
         else
-            found.needs_detour = true;
+            r->needs_detour = true;
     }
-    return found;
 }
 
 /* Of class COPY: the bytes that were moved; else all that was read and written. */
-static void count_call(const tern__op_call *call, route taken) {
+static void count_result(const tern__result *r) {
+    const tern__op_call *call = r->call;
     tern_op_class op_class = tern__op_rows[call->op].info.op_class;
     int64_t bytes = call->staged_bytes;
-    if (op_class != TERN_CLASS_MOVE && (taken.needs_detour || bytes > 0))
+    if (op_class != TERN_CLASS_MOVE && (r->needs_detour || bytes > 0))
         op_class = TERN_CLASS_COPY;
-    else if (op_class == TERN_CLASS_COMPUTE && taken.is_in_place)
+    else if (op_class == TERN_CLASS_COMPUTE && r->is_in_place)
         op_class = TERN_CLASS_IN_PLACE;
     if (op_class != TERN_CLASS_COPY)
-        for (int i = 0; i < TERN__OPERANDS && call->in[i] != NULL; i++)
-            bytes += tern__count_bytes(call->in[i]);
-    if (op_class != TERN_CLASS_COPY || taken.needs_detour || bytes == 0)
+        for (int i = 0; i < r->count; i++)
+            bytes += tern__count_bytes(r->sources[i]);
+    if (op_class != TERN_CLASS_COPY || r->needs_detour || bytes == 0)
         bytes += tern__count_bytes(call->out);
     tern__count(call->context, call->op, op_class, bytes);
 }
 
-static tern_status make_and_run(tern__op_call *call, tern_dtype dtype, const tern_shape *shape) {
-    tern_status status =
-        tern__tensor_empty(call->context, dtype, shape, tern__op_name(call->op), &call->out);
-    if (status == TERN_OK && tern_tensor_count(call->out) > 0)
-        status = tern__call_row(call);
-    if (status != TERN_OK) {
-        tern_tensor_release(call->out);
-        call->out = NULL;
+tern_status tern__result_open(tern__result *r, tern_dtype dtype, const tern_shape *shape) {
+    tern__op_call *call = r->call;
+    if (call->context == NULL)
+        call->context = r->sources[0]->context;
+    call->out = r->target.into;
+    r->is_in_place = r->needs_detour = false;
+    if (r->target.into != NULL) {
+        tern_status status = check_destination(call, r->target.into, dtype, shape);
+        if (status != TERN_OK)
+            return status;
+        find_route(r);
+        if (!r->needs_detour)
+            return TERN_OK;
     }
-    return status;
+    return tern__tensor_empty(call->context, dtype, shape, tern__op_name(call->op), &call->out);
 }
 
-static tern_status call_into(tern__op_call *call, tern_dtype dtype, const tern_shape *shape,
-                             tern_tensor *to) {
-    tern_status status = check_destination(call, to, dtype, shape);
-    if (status != TERN_OK)
-        return status;
-    route way = find_route(call, to);
-    if (!way.needs_detour) {
-        call->out = to;
-        if (tern_tensor_count(to) > 0)
-            status = tern__call_row(call);
-        if (status == TERN_OK)
-            count_call(call, way);
-        return status;
-    }
-    status = make_and_run(call, dtype, shape);
-    if (status != TERN_OK)
-        return status;
-    status = tern__transfer(call->out, to);
-    count_call(call, way);
-    tern_tensor_release(call->out);
+tern_status tern__result_close(tern__result *r, tern_status status) {
+    tern_tensor *out = r->call->out;
+    if (status == TERN_OK && r->needs_detour)
+        status = tern__transfer(out, r->target.into);
+    if (status == TERN_OK)
+        count_result(r);
+    if (status == TERN_OK && r->target.fresh != NULL)
+        *r->target.fresh = out;
+    else if (out != r->target.into)
+        tern_tensor_release(out);
     return status;
 }
 
 tern_status tern__call(tern__op_call *call, tern_dtype dtype, const tern_shape *shape,
                        tern__target target) {
-    if (call->context == NULL)
-        call->context = call->in[0]->context;
-    if (target.into != NULL)
-        return call_into(call, dtype, shape, target.into);
-    tern_status status = make_and_run(call, dtype, shape);
+    tern__result r = {.call = call, .target = target, .sources = call->in};
+    while (r.count < TERN__OPERANDS && call->in[r.count] != NULL)
+        r.count++;
+    tern_status status = tern__result_open(&r, dtype, shape);
     if (status != TERN_OK)
         return status;
-    count_call(call, (route){0});
-    *target.fresh = call->out;
-    return TERN_OK;
+    if (tern_tensor_count(call->out) > 0)
+        status = tern__call_row(call);
+    return tern__result_close(&r, status);
 }
 
 /* -- contiguous operands -----------------------------------------------------------------------*/
@@ -277,13 +266,19 @@ tern_status tern__as_contiguous(tern_tensor *x, tern__op_call *call, tern_tensor
     if (tern_tensor_is_contiguous(x))
         return TERN_OK;
     tern_shape shape = tern_tensor_shape(x);
-    tern__op_call copy = {.op = TERN__OP_COPY, .context = x->context, .in = {x}};
+    tern_tensor *copy = NULL;
     *out = NULL;
-    tern_status status = make_and_run(&copy, (tern_dtype)x->dtype, &shape);
+    tern_status status = tern__tensor_empty(x->context, (tern_dtype)x->dtype, &shape,
+                                            tern__op_name(TERN__OP_COPY), &copy);
     if (status == TERN_OK)
-        call->staged_bytes += tern__count_bytes(copy.out);
-    *out = copy.out;
-    return status;
+        status = tern__transfer(x, copy);
+    if (status != TERN_OK) {
+        tern_tensor_release(copy);
+        return status;
+    }
+    call->staged_bytes += tern__count_bytes(copy);
+    *out = copy;
+    return TERN_OK;
 }
 
 void tern__drop(const tern_tensor *x, tern_tensor *contiguous) {

@@ -32,6 +32,32 @@ typedef struct tern__target {
 tern_status tern__call(tern__op_call *call, tern_dtype dtype, const tern_shape *shape,
                        tern__target target);
 
+/* A result on its way to the target. tern__call does all of it for an operation that is one row
+ * and has its operands in the call. Others open a result, write to call->out, and close it:
+ *
+ *     tern__result r = {.call = &call, .target = target, .sources = tensors, .count = count};
+ *     tern_status status = tern__result_open(&r, dtype, &shape);
+ *     if (status == TERN_OK)
+ *         status = tern__result_close(&r, write(&call));
+ */
+typedef struct tern__result {
+    tern__op_call *call; /* which operation; tern__result_open sets call->out */
+    tern__target target;
+    tern_tensor *const *sources; /* what is read while the result is written */
+    int count;
+    bool is_in_place, needs_detour; /* set by tern__result_open */
+} tern__result;
+
+/* Makes call->out: a fresh tensor, the destination, or a temporary tensor for it. */
+tern_status tern__result_open(tern__result *result, tern_dtype dtype, const tern_shape *shape);
+
+/* `status` says whether call->out was written. Brings it to the target and counts the call, or
+ * releases what was made. Returns the status of both. */
+tern_status tern__result_close(tern__result *result, tern_status status);
+
+/* Element by element the same memory. */
+bool tern__same_view(const tern_tensor *a, const tern_tensor *b);
+
 /* Runs the device's row as it is, without a result of its own and without counting. */
 tern_status tern__call_row(const tern__op_call *call);
 

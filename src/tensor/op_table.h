@@ -313,35 +313,37 @@ typedef enum tern__writes {
     X(PACK_RANDOM, "pack_random", 0, TERN__TRITS, PACKED, "given", MOVE, "ternary", NOTHING, "")
 
 #define TERN__OP_INDEXING(X)                                                                       \
-    X(GATHER, "gather", 2, TERN__PLAIN, FIRST, "index", MOVE, "", FRESH, "scatter_add")            \
-    X(SCATTER, "scatter", 3, TERN__PLAIN, FIRST, "x", MOVE, "", FRESH, "gather")                   \
-    X(SCATTER_ADD, "scatter_add", 3, TERN__NUMBERS, FIRST, "x", MOVE, "", FRESH, "g, gather(g)")   \
+    X(GATHER, "gather", 2, TERN__PLAIN, FIRST, "index", MOVE, "", STRIDED, "scatter_add")          \
+    X(SCATTER, "scatter", 3, TERN__PLAIN, FIRST, "x", MOVE, "", STRIDED, "gather")                 \
+    X(SCATTER_ADD, "scatter_add", 3, TERN__NUMBERS, FIRST, "x", MOVE, "", STRIDED, "g, gather(g)") \
     X(INDEX_SELECT, "index_select", 2, TERN__PLAIN, FIRST, "x with the axis as long as the index", \
-      MOVE, "", FRESH, "scatter_add")                                                              \
-    X(TAKE, "take", 2, TERN__PLAIN, FIRST, "index", MOVE, "", FRESH, "scatter_add")                \
-    X(PUT, "put", 3, TERN__PLAIN, FIRST, "x", MOVE, "", FRESH, "")                                 \
+      MOVE, "", STRIDED, "scatter_add")                                                            \
+    X(TAKE, "take", 2, TERN__PLAIN, FIRST, "index", MOVE, "", STRIDED, "scatter_add")              \
+    X(PUT, "put", 3, TERN__PLAIN, FIRST, "x", MOVE, "", STRIDED, "")                               \
     X(MASKED_SELECT, "masked_select", 2, TERN__PLAIN, FIRST, "vector", MOVE, "", FRESH, "put")     \
     X(MASKED_FILL, "masked_fill", 2, TERN__PLAIN, FIRST, "x", COMPUTE, "map", ANYWHERE,            \
       "masked_fill(g, mask, 0)")                                                                   \
     X(NONZERO, "nonzero", 1, TERN__PLAIN, I64, "(count, rank)", COMPUTE, "", FRESH, "")            \
     X(ONE_HOT, "one_hot", 1, TERN__INTEGERS, GIVEN, "(...): (..., classes)", COMPUTE, "", FRESH,   \
       "")                                                                                          \
-    X(SEARCHSORTED, "searchsorted", 2, TERN__PLAIN, I64, "values", COMPUTE, "", FRESH, "")
+    X(SEARCHSORTED, "searchsorted", 2, TERN__PLAIN, I64, "values", COMPUTE, "", STRIDED, "")
 
 #define TERN__OP_JOINING(X)                                                                        \
     X(CONCAT, "concat", -1, TERN__PLAIN, SAME, "sum along the axis", MOVE, "convert", STRIDED,     \
       "slices of g")                                                                               \
     X(STACK, "stack", -1, TERN__PLAIN, SAME, "a new axis", MOVE, "convert", STRIDED,               \
       "selects of g")                                                                              \
-    X(PAD, "pad", 1, TERN__PLAIN, FIRST, "by the arguments", MOVE, "convert", FRESH, "slice of g") \
-    X(TILE, "tile", 1, TERN__PLAIN, FIRST, "by the arguments", MOVE, "convert", FRESH, "sum")      \
-    X(REPEAT, "repeat", 1, TERN__PLAIN, FIRST, "by the arguments", MOVE, "convert", FRESH, "sum")  \
+    X(PAD, "pad", 1, TERN__PLAIN, FIRST, "by the arguments", MOVE, "convert", STRIDED,             \
+      "slice of g")                                                                                \
+    X(TILE, "tile", 1, TERN__PLAIN, FIRST, "by the arguments", MOVE, "convert", STRIDED, "sum")    \
+    X(REPEAT, "repeat", 1, TERN__PLAIN, FIRST, "by the arguments", MOVE, "convert", STRIDED,       \
+      "sum")                                                                                       \
     X(ROLL, "roll", 1, TERN__PLAIN, FIRST, "by the arguments", MOVE, "convert", FRESH,             \
       "roll(g, -shift)")
 
 #define TERN__OP_SORTING(X)                                                                        \
-    X(SORT, "sort", 1, TERN__PLAIN, FIRST, "x", MOVE, "", FRESH, "scatter by argsort")             \
-    X(ARGSORT, "argsort", 1, TERN__PLAIN, I64, "x", COMPUTE, "", FRESH, "")                        \
+    X(SORT, "sort", 1, TERN__PLAIN, FIRST, "x", MOVE, "", ANYWHERE, "scatter by argsort")          \
+    X(ARGSORT, "argsort", 1, TERN__PLAIN, I64, "x", COMPUTE, "", STRIDED, "")                      \
     X(TOPK, "topk", 1, TERN__PLAIN, FIRST, "k along the axis", MOVE, "", NOTHING,                  \
       "scatter by indices")                                                                        \
     X(UNIQUE, "unique", 1, TERN__PLAIN, FIRST, "vector", MOVE, "", NOTHING, "")

@@ -56,6 +56,15 @@ tern_status tern__cpu_arg_extreme(tern__device *device, const tern__op_call *cal
 tern_status tern__cpu_scan(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_quantile(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_dot(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_gather(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_scatter(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_pick(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_one_hot(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_search(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_roll(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_sort(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_topk(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_unique(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_rms_norm(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_softmax(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_rope(tern__device *device, const tern__op_call *call);

@@ -21,13 +21,7 @@ static void drop_axis(tern__walk *w, int axis) {
     }
 }
 
-static void open_walk(tern__walk *w, int operands, const tern_tensor *const *tensors) {
-    tern_shape shape = tern_tensor_shape(tensors[0]);
-    w->rank = shape.rank;
-    w->operands = operands;
-    memcpy(w->dims, shape.dims, sizeof w->dims);
-    for (int o = 0; o < operands; o++)
-        tern__broadcast_strides(tensors[o], &shape, w->strides[o]);
+void tern__walk_merge(tern__walk *w) {
     for (int i = w->rank - 1; i >= 0; i--)
         if (w->dims[i] == 1)
             drop_axis(w, i);
@@ -39,13 +33,29 @@ static void open_walk(tern__walk *w, int operands, const tern_tensor *const *ten
     if (w->rank == 0) {
         w->rank = 1;
         w->dims[0] = 1;
-        for (int o = 0; o < operands; o++)
+        for (int o = 0; o < w->operands; o++)
             w->strides[o][0] = 1;
     }
 }
 
-/* Element offset of each operand at the beginning of row `row`. */
-static void row_offsets(const tern__walk *w, int64_t row, int64_t offsets[TERN__WALK_OPERANDS]) {
+void tern__walk_open(tern__walk *w, const tern_shape *shape, int operands,
+                     const tern_tensor *const *tensors) {
+    w->rank = shape->rank;
+    w->operands = operands;
+    memcpy(w->dims, shape->dims, sizeof w->dims);
+    for (int o = 0; o < operands; o++)
+        tern__broadcast_strides(tensors[o], shape, w->strides[o]);
+    tern__walk_merge(w);
+}
+
+int64_t tern__walk_rows(const tern__walk *w) {
+    int64_t rows = 1;
+    for (int i = 0; i + 1 < w->rank; i++)
+        rows *= w->dims[i];
+    return rows;
+}
+
+void tern__walk_offsets(const tern__walk *w, int64_t row, int64_t offsets[TERN__WALK_OPERANDS]) {
     for (int o = 0; o < w->operands; o++)
         offsets[o] = 0;
     for (int i = w->rank - 2; i >= 0; i--) {
@@ -53,6 +63,19 @@ static void row_offsets(const tern__walk *w, int64_t row, int64_t offsets[TERN__
         row /= w->dims[i];
         for (int o = 0; o < w->operands; o++)
             offsets[o] += index * w->strides[o][i];
+    }
+}
+
+void tern__walk_range(const tern__walk *w, int64_t begin, int64_t end, tern__range_fn run,
+                      void *user) {
+    int64_t length = w->dims[w->rank - 1], offsets[TERN__WALK_OPERANDS];
+    for (int64_t at = begin; at < end;) {
+        int64_t first = at % length, n = tern__min_i64(length - first, end - at);
+        tern__walk_offsets(w, at / length, offsets);
+        for (int o = 0; o < w->operands; o++)
+            offsets[o] += first * w->strides[o][w->rank - 1];
+        run(user, offsets, at, n);
+        at += n;
     }
 }
 
@@ -69,7 +92,7 @@ static void do_rows(void *argument, int64_t begin, int64_t end, int lane) {
     }
     int64_t n = j->walk.dims[j->walk.rank - 1];
     for (int64_t row = begin; row < end; row++) {
-        row_offsets(&j->walk, row, offsets);
+        tern__walk_offsets(&j->walk, row, offsets);
         j->run(j, offsets, n);
     }
 }
@@ -80,10 +103,9 @@ void tern__walk_call(tern__device *device, const tern__op_call *call, int operan
     const tern_tensor *tensors[TERN__WALK_OPERANDS] = {call->out};
     for (int o = 1; o < operands; o++)
         tensors[o] = call->in[o - 1];
-    open_walk(&j.walk, operands, tensors);
-    int64_t rows = 1, n = j.walk.dims[j.walk.rank - 1];
-    for (int i = 0; i + 1 < j.walk.rank; i++)
-        rows *= j.walk.dims[i];
+    tern_shape shape = tern_tensor_shape(call->out);
+    tern__walk_open(&j.walk, &shape, operands, tensors);
+    int64_t rows = tern__walk_rows(&j.walk), n = j.walk.dims[j.walk.rank - 1];
     int64_t count = j.walk.rank == 1 ? n : rows;
     int64_t grain = j.walk.rank == 1 ? TERN__CPU_GRAIN : tern__max_i64(1, TERN__CPU_GRAIN / n);
     tern__team_run(j.cpu->team, count, grain, do_rows, &j);

@@ -33,6 +33,30 @@ struct tern__walk_job {
 void tern__walk_call(tern__device *device, const tern__op_call *call, int operands,
                      tern__walk_fn run);
 
+/* -- for rows that walk in their own way ------------------------------------------------------*/
+
+/* Tensors broadcast to one shape; axes are merged. */
+void tern__walk_open(tern__walk *walk, const tern_shape *shape, int operands,
+                     const tern_tensor *const *tensors);
+
+/* Merges the axes of a walk whose dimensions and strides are set. */
+void tern__walk_merge(tern__walk *walk);
+
+/* Product of all dimensions but the last. */
+int64_t tern__walk_rows(const tern__walk *walk);
+
+/* Element offset of each operand at the beginning of row `row`. */
+void tern__walk_offsets(const tern__walk *walk, int64_t row, int64_t offsets[TERN__WALK_OPERANDS]);
+
+/* Does n elements along the last axis, beginning at these element offsets; `position` of them come
+ * before in row-major order. */
+typedef void (*tern__range_fn)(void *user, const int64_t offsets[TERN__WALK_OPERANDS],
+                               int64_t position, int64_t n);
+
+/* Runs over the elements [begin, end) in row-major order. */
+void tern__walk_range(const tern__walk *walk, int64_t begin, int64_t end, tern__range_fn run,
+                      void *user);
+
 /* Stride of operand `index` (0: the result) along the last axis. */
 static inline int64_t tern__walk_step(const tern__walk_job *job, int index) {
     return job->walk.strides[index][job->walk.rank - 1];
