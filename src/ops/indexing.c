@@ -250,7 +250,7 @@ static tern_status one_hot(tern_tensor *ids, int64_t classes, tern_dtype dtype,
                            tern__target target) {
     tern__op_call call = {.op = TERN__OP_ONE_HOT, .in = {ids}};
     tern_shape shape = tern_tensor_shape(ids);
-    tern_status status = tern__check_dtype(call.op, "the ids", ids, TERN__INTEGERS);
+    tern_status status = tern__check_dtype(call.op, "the tensor of ids", ids, TERN__INTEGERS);
     if (status != TERN_OK)
         return status;
     if (!tern__dtype_is_plain(dtype))

@@ -225,12 +225,14 @@ typedef struct padding {
     tern_tensor *value; /* F64, rank 0, of mode CONSTANT */
 } padding;
 
-/* Reflects at the edges: `filled` has what there is of the axis, and grows by at most its length
- * less the edge at a time. An axis of one element repeats it. */
+/* Reflects at the edges: `filled` has what there is of the axis, n elements at first, and grows by
+ * multiples of n - 1, but for the last time: then the new edge is again an element about which all
+ * is symmetric. An axis of one element repeats it. */
 static tern_status reflect(box *filled, int axis, int64_t before, int64_t after) {
+    int64_t period = filled->dims[axis] - 1, skipped = period > 0;
     tern_status status = TERN_OK;
     while (status == TERN_OK && before + after > 0) {
-        int64_t n = filled->dims[axis], reach = tern__max_i64(n - 1, 1), skipped = n > 1;
+        int64_t n = filled->dims[axis], reach = period > 0 ? (n - 1) / period * period : n;
         bool is_before = before > 0;
         int64_t *left = is_before ? &before : &after;
         int64_t length = tern__min_i64(*left, reach);
