@@ -5,6 +5,9 @@
 #include "base/checked.h"
 #include "ops/call.h"
 
+/* Elements in a row that are not worth a row of their own, when there is a longer axis. */
+enum { SHORT_RUN = 16 };
+
 /* -- boxes -------------------------------------------------------------------------------------*/
 
 /* Elements of a tensor: what a view would show. One axis more than a tensor may have: repeat splits
@@ -65,29 +68,73 @@ static tern_status view(const box *b, tern_tensor **out) {
                              "view", out);
 }
 
-/* Copies one box, broadcast and cast, to another one; not counted. */
-static tern_status copy(const box *from, const box *to) {
-    tern_tensor *source = NULL, *target = NULL;
-    tern_status status = TERN_OK;
-    if (is_empty(to))
-        return TERN_OK;
-    if (to->rank > TERN_MAX_RANK) {
-        box from_part = *from, to_part = *to;
-        drop_axis(&from_part, 0);
-        drop_axis(&to_part, 0);
-        for (int64_t i = 0; status == TERN_OK && i < to->dims[0]; i++) {
-            status = copy(&from_part, &to_part);
-            from_part.offset += from->dims[0] == 1 ? 0 : from->strides[0];
-            to_part.offset += to->strides[0];
-        }
-        return status;
+static void swap_axes(box *b, int i, int j) {
+    int64_t dim = b->dims[i], stride = b->strides[i];
+    b->dims[i] = b->dims[j];
+    b->strides[i] = b->strides[j];
+    b->dims[j] = dim;
+    b->strides[j] = stride;
+}
+
+/* Axis `i` and the one behind it can be walked over as one axis. */
+static bool can_merge(const box *b, int i) {
+    return b->strides[i] == b->strides[i + 1] * b->dims[i + 1];
+}
+
+/* Makes a longer axis the last one when the elements in a row are few: a copy goes along it. */
+static void lengthen_runs(box *from, box *to) {
+    int last = to->rank - 1;
+    int64_t run = 1;
+    for (int i = last; i >= 0; i--) {
+        if (run > 1 && to->dims[i] > 1 && !(can_merge(from, i) && can_merge(to, i)))
+            break;
+        run *= to->dims[i];
     }
+    int longer = last;
+    while (run < SHORT_RUN && longer >= 0 && to->dims[longer] < SHORT_RUN)
+        longer--;
+    if (longer < 0 || longer == last)
+        return;
+    swap_axes(from, longer, last);
+    swap_axes(to, longer, last);
+}
+
+static tern_status copy_views(const box *from, const box *to) {
+    tern_tensor *source = NULL, *target = NULL;
+    tern_status status;
     TERN__TRY(view(from, &source));
     TERN__TRY(view(to, &target));
     TERN__TRY(tern__transfer(source, target));
 done:
     tern_tensor_release(target);
     tern_tensor_release(source);
+    return status;
+}
+
+/* Copies one box, broadcast and cast, to another one; not counted. */
+static tern_status copy(const box *from, const box *to) {
+    tern_status status = TERN_OK;
+    box source = *from, target = *to;
+    if (is_empty(to))
+        return TERN_OK;
+    while (source.rank < target.rank)
+        insert_axis(&source, 0, 1, 0);
+    for (int i = 0; i < target.rank; i++)
+        if (source.dims[i] != target.dims[i]) {
+            source.dims[i] = target.dims[i];
+            source.strides[i] = 0;
+        }
+    lengthen_runs(&source, &target);
+    if (target.rank <= TERN_MAX_RANK)
+        return copy_views(&source, &target);
+    int64_t from_step = source.strides[0], to_step = target.strides[0], count = target.dims[0];
+    drop_axis(&source, 0);
+    drop_axis(&target, 0);
+    for (int64_t i = 0; status == TERN_OK && i < count; i++) {
+        status = copy_views(&source, &target);
+        source.offset += from_step;
+        target.offset += to_step;
+    }
     return status;
 }
 
@@ -308,8 +355,11 @@ static tern_status pad(tern_tensor *x, const int64_t *const widths[2], tern_pad_
     if ((unsigned)mode > TERN_PAD_EDGE)
         TERN__TRY(tern__fail(TERN_E_ARGUMENT, "pad: no mode %d", (int)mode));
     TERN__TRY(pad_shape(x, widths[0], widths[1], mode, &shape));
-    TERN__TRY(tern__tensor_empty(x->context, TERN_F64, &(tern_shape){.rank = 0}, "pad", &p.value));
-    *(double *)p.value->data = value;
+    if (mode == TERN_PAD_CONSTANT) {
+        TERN__TRY(
+            tern__tensor_empty(x->context, TERN_F64, &(tern_shape){.rank = 0}, "pad", &p.value));
+        *(double *)p.value->data = value;
+    }
     TERN__TRY(tern__result_open(&r, (tern_dtype)x->dtype, &shape));
     TERN__TRY(tern__result_close(&r, write_padded(x, widths[0], widths[1], &p, call.out)));
 done:

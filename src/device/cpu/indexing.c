@@ -16,6 +16,18 @@
 #include "device/cpu/elementwise.h"
 #include "device/cpu/indexing.h"
 
+/* -- indices -----------------------------------------------------------------------------------*/
+
+/* n <= TERN__CHUNK indices: where they lie, or in `chunk`. */
+static const int64_t *read_indices(const tern__cpu_device *cpu, const tern_tensor *index,
+                                   int64_t at, int64_t step, int64_t *chunk, int64_t n) {
+    const void *from = tern__element(index, at);
+    if (index->dtype == TERN_I64 && step == 1)
+        return from;
+    tern__cpu_load(cpu, (tern_dtype)index->dtype, from, step, TERN__HUB_I64, chunk, n);
+    return chunk;
+}
+
 /* -- checking indices --------------------------------------------------------------------------*/
 
 typedef struct index_check {
@@ -34,19 +46,24 @@ static void note_first(atomic_llong *first, int64_t position) {
         ;
 }
 
+/* In [-length, length): one comparison. */
+static inline bool is_inside(int64_t index, uint64_t length) {
+    return (uint64_t)index + length < 2 * length;
+}
+
 static void check_segment(void *user, const int64_t *at, int64_t position, int64_t n) {
     index_check *c = user;
-    tern_dtype type = (tern_dtype)c->index->dtype;
-    int64_t values[TERN__CHUNK], step = c->walk.strides[0][c->walk.rank - 1];
+    uint64_t length = (uint64_t)c->length;
+    int64_t chunk[TERN__CHUNK], step = c->walk.strides[0][c->walk.rank - 1];
     for (int64_t i = 0; i < n; i += TERN__CHUNK) {
         int64_t count = tern__min_i64(TERN__CHUNK, n - i);
-        tern__cpu_load(c->cpu, type, tern__element(c->index, at[0] + i * step), step, TERN__HUB_I64,
-                       values, count);
-        int bad = 0;
+        const int64_t *values =
+            read_indices(c->cpu, c->index, at[0] + i * step, step, chunk, count);
+        int64_t inside = 0;
         for (int64_t k = 0; k < count; k++)
-            bad |= values[k] < -c->length || values[k] >= c->length;
-        for (int64_t k = 0; bad && k < count; k++)
-            if (values[k] < -c->length || values[k] >= c->length) {
+            inside += is_inside(values[k], length);
+        for (int64_t k = 0; inside < count && k < count; k++)
+            if (!is_inside(values[k], length)) {
                 note_first(&c->first, position + i + k);
                 return;
             }
@@ -62,14 +79,13 @@ static void check_piece(void *argument, int64_t begin, int64_t end, int lane) {
 /* Where the walk over `shape` finds its position, as "(1, 2)", and the index there. */
 static tern_status fail_at(const tern__op_call *call, const index_check *c,
                            const tern_shape *shape) {
-    int64_t place[TERN_MAX_RANK] = {0}, rest = atomic_load(&c->first), offset = 0, value;
+    int64_t place[TERN_MAX_RANK] = {0}, rest = atomic_load(&c->first), offset = 0, chunk;
     for (int i = shape->rank - 1; i >= 0; i--) {
         place[i] = rest % shape->dims[i];
         rest /= shape->dims[i];
         offset += place[i] * tern__strides(c->index)[i];
     }
-    tern__cpu_load(c->cpu, (tern_dtype)c->index->dtype, tern__element(c->index, offset), 1,
-                   TERN__HUB_I64, &value, 1);
+    int64_t value = *read_indices(c->cpu, c->index, offset, 1, &chunk, 1);
     char text[TERN__SHAPE_TEXT];
     return tern__fail(TERN_E_ARGUMENT, "%s: index %lld at %s is outside of %lld elements",
                       tern__op_name(call->op), (long long)value,
@@ -192,10 +208,9 @@ static int64_t offset_of(const tern_tensor *t, int64_t position) {
 
 /* Reads n <= TERN__CHUNK indices as element offsets. */
 static void read_offsets(const moves *m, int64_t at, int64_t step, int64_t *offsets, int64_t n) {
-    tern__cpu_load(m->cpu, (tern_dtype)m->index->dtype, tern__element(m->index, at), step,
-                   TERN__HUB_I64, offsets, n);
+    const int64_t *indices = read_indices(m->cpu, m->index, at, step, offsets, n);
     for (int64_t k = 0; k < n; k++)
-        offsets[k] = (offsets[k] + (offsets[k] < 0 ? m->length : 0)) * m->stride;
+        offsets[k] = (indices[k] + (indices[k] < 0 ? m->length : 0)) * m->stride;
     for (int64_t k = 0; m->whole != NULL && k < n; k++)
         offsets[k] = offset_of(m->whole, offsets[k]);
 }
@@ -371,9 +386,7 @@ static void one_hot_segment(void *user, const int64_t *at, int64_t position, int
     uint8_t *to = tern__element(out, position * h->classes);
     memset(to, 0, (size_t)(n * row));
     for (int64_t i = 0; i < n; i++) {
-        int64_t id;
-        tern__cpu_load(h->cpu, (tern_dtype)ids->dtype, tern__element(ids, at[0] + i * step), 1,
-                       TERN__HUB_I64, &id, 1);
+        int64_t chunk, id = *read_indices(h->cpu, ids, at[0] + i * step, 1, &chunk, 1);
         memcpy(to + i * row + (id < 0 ? id + h->classes : id) * bytes, &h->one, (size_t)bytes);
     }
 }
