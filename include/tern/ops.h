@@ -479,38 +479,43 @@ TERN_API tern_status tern_tensor_pack_random(tern_context *context, int64_t rows
                                              float scale, uint64_t seed, tern_tensor **out);
 /* -- indexing --------------------------------------------------------------------------------*/
 
-/* Index tensors are I32 or I64, negative ones count from the end; outside: TERN_E_ARGUMENT, nothing
- * written. Data of any plain type. */
-/* out[..., i, ...] = x[..., index[..., i, ...], ...]: ranks equal, other dimensions broadcast
- * (take_along_axis). */
+/* Index tensors are I32 or I64, negative indices count from the end; the first one outside is named
+ * with its place: TERN_E_ARGUMENT, nothing written. Data of any plain type; what is written into x
+ * has the type of x. With x itself as the destination, scatter, scatter_add and put write those
+ * elements only. */
+/* out[..., i, ...] = x[..., index[..., i, ...], ...]: ranks equal, dimensions other than the axis
+ * broadcast (NumPy's take_along_axis). */
 TERN_API tern_status tern_gather(tern_tensor *x, int axis, tern_tensor *index, tern_tensor **out);
 TERN_API tern_status tern_gather_into(tern_tensor *x, int axis, tern_tensor *index,
                                       tern_tensor *out);
-/* A copy of x with out[..., index[..., i, ...], ...] = source[..., i, ...]; the last of equal
- * indices wins. */
+/* A copy of x with out[..., index[..., i, ...], ...] = source[..., i, ...]; of equal indices the
+ * last one in row-major order wins. The index has the rank of x and broadcasts to x along the other
+ * axes; the source broadcasts to that shape. */
 TERN_API tern_status tern_scatter(tern_tensor *x, int axis, tern_tensor *index, tern_tensor *source,
                                   tern_tensor **out);
 TERN_API tern_status tern_scatter_into(tern_tensor *x, int axis, tern_tensor *index,
                                        tern_tensor *source, tern_tensor *out);
-/* The same, added up in row-major order of the index. */
+/* The same, added up in row-major order of the index, each sum rounded to the type. Numbers. */
 TERN_API tern_status tern_scatter_add(tern_tensor *x, int axis, tern_tensor *index,
                                       tern_tensor *source, tern_tensor **out);
 TERN_API tern_status tern_scatter_add_into(tern_tensor *x, int axis, tern_tensor *index,
                                            tern_tensor *source, tern_tensor *out);
-/* Slices of one axis by an index vector. */
+/* Slices of one axis by an index vector: out has the length of the index along the axis. */
 TERN_API tern_status tern_index_select(tern_tensor *x, int axis, tern_tensor *index,
                                        tern_tensor **out);
 TERN_API tern_status tern_index_select_into(tern_tensor *x, int axis, tern_tensor *index,
                                             tern_tensor *out);
-/* Elements of x in row-major order, in the shape of the index. */
+/* Elements of x, counted in row-major order, in the shape of the index. */
 TERN_API tern_status tern_take(tern_tensor *x, tern_tensor *index, tern_tensor **out);
 TERN_API tern_status tern_take_into(tern_tensor *x, tern_tensor *index, tern_tensor *out);
-/* A copy of x with the elements at `index` replaced by values, broadcast to it. */
+/* A copy of x with the elements at `index`, counted in row-major order, replaced by the values,
+ * which broadcast to the index; the last of equal indices wins. */
 TERN_API tern_status tern_put(tern_tensor *x, tern_tensor *index, tern_tensor *values,
                               tern_tensor **out);
 TERN_API tern_status tern_put_into(tern_tensor *x, tern_tensor *index, tern_tensor *values,
                                    tern_tensor *out);
-/* Elements where the BOOL mask, broadcast with x, is true: a vector. */
+/* Elements where the BOOL mask is true, x and mask broadcast with each other: a vector in row-major
+ * order. */
 TERN_API tern_status tern_masked_select(tern_tensor *x, tern_tensor *mask, tern_tensor **out);
 TERN_API tern_status tern_masked_select_into(tern_tensor *x, tern_tensor *mask, tern_tensor *out);
 /* x with `value` where the mask, broadcast to x, is true. */
@@ -518,23 +523,26 @@ TERN_API tern_status tern_masked_fill(tern_tensor *x, tern_tensor *mask, double 
                                       tern_tensor **out);
 TERN_API tern_status tern_masked_fill_into(tern_tensor *x, tern_tensor *mask, double value,
                                            tern_tensor *out);
-/* I64 (count, rank): the places of elements that are not 0, in row-major order. */
+/* I64 (count, rank): the places of elements that are not 0, in row-major order; NaN is not 0. */
 TERN_API tern_status tern_nonzero(tern_tensor *x, tern_tensor **out);
 TERN_API tern_status tern_nonzero_into(tern_tensor *x, tern_tensor *out);
-/* (...) to (..., classes). */
+/* (...) to (..., classes): 1 where the class is the id, else 0. Ids of any integer type, negative
+ * ones count from the end. */
 TERN_API tern_status tern_one_hot(tern_tensor *ids, int64_t classes, tern_dtype dtype,
                                   tern_tensor **out);
 TERN_API tern_status tern_one_hot_into(tern_tensor *ids, int64_t classes, tern_dtype dtype,
                                        tern_tensor *out);
-/* I64: where to insert each value in a sorted vector, before (or with `right` behind) equal ones.
- */
+/* I64: where to insert each value in a vector that tern_sort has sorted, before (or with `right`
+ * behind) equal ones. Compared in the promoted type in the order of tern_sort. The place of a value
+ * in a vector that is not sorted is some number in 0..length. */
 TERN_API tern_status tern_searchsorted(tern_tensor *sorted, tern_tensor *values, bool right,
                                        tern_tensor **out);
 TERN_API tern_status tern_searchsorted_into(tern_tensor *sorted, tern_tensor *values, bool right,
                                             tern_tensor *out);
 /* -- joining and rearranging -----------------------------------------------------------------*/
 
-/* Along an axis, types promoted; `stack` along a new one. */
+/* At least one tensor, along an axis, where their lengths may differ; `stack` along a new one, all
+ * shapes equal. Types promoted. */
 TERN_API tern_status tern_concat(tern_tensor *const *tensors, int count, int axis,
                                  tern_tensor **out);
 TERN_API tern_status tern_concat_into(tern_tensor *const *tensors, int count, int axis,
@@ -551,35 +559,43 @@ TERN_API tern_status tern_split(tern_tensor *x, const int64_t *lengths, int coun
                                 tern_tensor **out);
 typedef enum tern_pad_mode {
     TERN_PAD_CONSTANT = 0,
-    TERN_PAD_REFLECT = 1, /* without repeating the edge */
+    TERN_PAD_REFLECT = 1, /* about the edge, which is not repeated; again and again where the
+                             padding is longer than x. One element is repeated */
     TERN_PAD_EDGE = 2,
 } tern_pad_mode;
-/* before and after: elements for each axis of x. */
+/* before and after: elements for each axis of x, >= 0. `value`, of mode CONSTANT, is cast as
+ * tern_cast does. TERN_E_SHAPE where the other modes have no element to repeat. */
 TERN_API tern_status tern_pad(tern_tensor *x, const int64_t *before, const int64_t *after,
                               tern_pad_mode mode, double value, tern_tensor **out);
 TERN_API tern_status tern_pad_into(tern_tensor *x, const int64_t *before, const int64_t *after,
                                    tern_pad_mode mode, double value, tern_tensor *out);
-/* The whole of x repeated, as NumPy. */
+/* The whole of x repeated, as NumPy: the shorter of both shapes gets dimensions of 1 in front. */
 TERN_API tern_status tern_tile(tern_tensor *x, tern_shape repeats, tern_tensor **out);
 TERN_API tern_status tern_tile_into(tern_tensor *x, tern_shape repeats, tern_tensor *out);
-/* Each element repeated. axis may be TERN_FLAT. */
+/* Each element repeated. axis may be TERN_FLAT: the result is a vector. */
 TERN_API tern_status tern_repeat(tern_tensor *x, int64_t count, int axis, tern_tensor **out);
 TERN_API tern_status tern_repeat_into(tern_tensor *x, int64_t count, int axis, tern_tensor *out);
-/* Shifted around. axis may be TERN_FLAT. */
+/* Element i goes to i + shift, around the end. axis may be TERN_FLAT: all elements in row-major
+ * order, the shape stays. */
 TERN_API tern_status tern_roll(tern_tensor *x, int64_t shift, int axis, tern_tensor **out);
 TERN_API tern_status tern_roll_into(tern_tensor *x, int64_t shift, int axis, tern_tensor *out);
 /* -- sorting ---------------------------------------------------------------------------------*/
 
-/* Stable; NaN is the largest; -0 equals +0. axis may be TERN_FLAT. */
+/* Stable in both directions: elements that compare equal keep their order, as the array API's
+ * `stable` asks (NumPy has no descending sort; its reversed one turns equals round). NaN is the
+ * largest and equals NaN: the last ones, the first ones in descending order. -0 equals +0. argsort:
+ * I64. axis may be TERN_FLAT: the result is a vector. */
 TERN_API tern_status tern_sort(tern_tensor *x, int axis, bool descending, tern_tensor **out);
 TERN_API tern_status tern_sort_into(tern_tensor *x, int axis, bool descending, tern_tensor *out);
 TERN_API tern_status tern_argsort(tern_tensor *x, int axis, bool descending, tern_tensor **out);
 TERN_API tern_status tern_argsort_into(tern_tensor *x, int axis, bool descending, tern_tensor *out);
-/* The k largest (or smallest), best first, lowest index first among equals. `indices` (I64) may be
- * NULL. */
+/* The k largest (or smallest) along an axis, 0 <= k <= length, best first, lowest index first among
+ * equals; in the order of tern_sort, so that NaN is the largest. `indices` (I64) may be NULL. */
 TERN_API tern_status tern_topk(tern_tensor *x, int64_t k, int axis, bool largest,
                                tern_tensor **values, tern_tensor **indices);
-/* Sorted different values; `counts` (I64) and `inverse` (I64, the shape of x) may be NULL. */
+/* Different values in the order of tern_sort, of all elements: a vector. Of equal ones (-0 and +0;
+ * all NaN) the first in row-major order stands for them. `inverse` (I64, the shape of x): which one
+ * each element is; `counts` (I64): how often it occurs. Both may be NULL. */
 TERN_API tern_status tern_unique(tern_tensor *x, tern_tensor **values, tern_tensor **inverse,
                                  tern_tensor **counts);
 
