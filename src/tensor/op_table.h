@@ -297,9 +297,9 @@ typedef enum tern__writes {
     X(EINSUM, "einsum", 2, TERN__FLOATS, SAME, "by the subscripts", COMPUTE, "gemm", FRESH,        \
       "einsum")                                                                                    \
     X(CONV1D, "conv1d", 3, TERN__SINGLE, SAME, "(B, C, T), (O, C/g, K): (B, O, T')", COMPUTE,      \
-      "gemm", FRESH, "")                                                                           \
+      "conv", STRIDED, "")                                                                         \
     X(CONV2D, "conv2d", 3, TERN__SINGLE, SAME, "(B, C, H, W), (O, C/g, R, S): (B, O, H', W')",     \
-      COMPUTE, "gemm", FRESH, "")
+      COMPUTE, "conv", STRIDED, "")
 
 #define TERN__OP_MODELS(X)                                                                         \
     X(ROPE, "rope", 2, TERN__SINGLE, F32, "x", COMPUTE, "elementwise", FRESH, "rope(g) with -sin") \
