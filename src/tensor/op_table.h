@@ -260,28 +260,28 @@ typedef enum tern__writes {
     X(DOT, "dot", 2, TERN__NUMBERS, SUM, "rank 0", COMPUTE, "rows", STRIDED, "g b, g a")
 
 #define TERN__OP_NORMS(X)                                                                          \
-    X(SOFTMAX, "softmax", 1, TERN__FLOATS, FLOAT, "x", COMPUTE, "rows", FRESH,                     \
+    X(SOFTMAX, "softmax", 1, TERN__FLOATS, FLOAT, "x", COMPUTE, "rows, reduce", ANYWHERE,          \
       "softmax_backward(g, y)")                                                                    \
-    X(SOFTMAX_CAUSAL, "softmax_causal", 1, TERN__SINGLE, SAME, "x", COMPUTE, "rows", FRESH,        \
+    X(SOFTMAX_CAUSAL, "softmax_causal", 1, TERN__SINGLE, SAME, "x", COMPUTE, "rows", ANYWHERE,     \
       "softmax_backward(g, y)")                                                                    \
-    X(LOG_SOFTMAX, "log_softmax", 1, TERN__FLOATS, FLOAT, "x", COMPUTE, "rows", FRESH,             \
+    X(LOG_SOFTMAX, "log_softmax", 1, TERN__FLOATS, FLOAT, "x", COMPUTE, "reduce", ANYWHERE,        \
       "log_softmax_backward(g, y)")                                                                \
-    X(SOFTMAX_BACKWARD, "softmax_backward", 2, TERN__FLOATS, SAME, "x", COMPUTE, "rows", FRESH,    \
-      "")                                                                                          \
-    X(LOG_SOFTMAX_BACKWARD, "log_softmax_backward", 2, TERN__FLOATS, SAME, "x", COMPUTE, "rows",   \
-      FRESH, "")                                                                                   \
-    X(RMS_NORM, "rms_norm", 2, TERN__REALS, SAME, "x", COMPUTE, "rows", FRESH,                     \
+    X(SOFTMAX_BACKWARD, "softmax_backward", 2, TERN__FLOATS, SAME, "x", COMPUTE, "reduce",         \
+      ANYWHERE, "")                                                                                \
+    X(LOG_SOFTMAX_BACKWARD, "log_softmax_backward", 2, TERN__FLOATS, SAME, "x", COMPUTE, "reduce", \
+      ANYWHERE, "")                                                                                \
+    X(RMS_NORM, "rms_norm", 2, TERN__REALS, SAME, "x", COMPUTE, "rows, reduce", ANYWHERE,          \
       "rms_norm_backward(g, x, weight)")                                                           \
-    X(LAYER_NORM, "layer_norm", 3, TERN__REALS, SAME, "x", COMPUTE, "rows", FRESH,                 \
+    X(LAYER_NORM, "layer_norm", 3, TERN__REALS, SAME, "x", COMPUTE, "reduce", ANYWHERE,            \
       "layer_norm_backward(g, x, weight)")                                                         \
     X(RMS_NORM_BACKWARD, "rms_norm_backward", 3, TERN__REALS, SAME, "x and the weight", COMPUTE,   \
-      "rows", NOTHING, "")                                                                         \
+      "reduce", NOTHING, "")                                                                       \
     X(LAYER_NORM_BACKWARD, "layer_norm_backward", 3, TERN__REALS, SAME, "x and the weight",        \
-      COMPUTE, "rows", NOTHING, "")                                                                \
-    X(CROSS_ENTROPY, "cross_entropy", 2, TERN__REALS, FIRST, "rank 0", COMPUTE, "rows", FRESH,     \
+      COMPUTE, "reduce", NOTHING, "")                                                              \
+    X(CROSS_ENTROPY, "cross_entropy", 2, TERN__REALS, FIRST, "rank 0", COMPUTE, "reduce", STRIDED, \
       "cross_entropy_backward(g, logits, targets)")                                                \
     X(CROSS_ENTROPY_BACKWARD, "cross_entropy_backward", 3, TERN__REALS, FIRST, "logits", COMPUTE,  \
-      "rows", FRESH, "")
+      "reduce", ANYWHERE, "")
 
 #define TERN__OP_PRODUCTS(X)                                                                       \
     X(MATMUL, "matmul", 2, TERN__PRODUCTS, PRODUCT, "matmul", COMPUTE, "gemm", FRESH,              \
@@ -297,9 +297,9 @@ typedef enum tern__writes {
     X(EINSUM, "einsum", 2, TERN__FLOATS, SAME, "by the subscripts", COMPUTE, "gemm", FRESH,        \
       "einsum")                                                                                    \
     X(CONV1D, "conv1d", 3, TERN__SINGLE, SAME, "(B, C, T), (O, C/g, K): (B, O, T')", COMPUTE,      \
-      "gemm", FRESH, "")                                                                           \
+      "conv", STRIDED, "")                                                                         \
     X(CONV2D, "conv2d", 3, TERN__SINGLE, SAME, "(B, C, H, W), (O, C/g, R, S): (B, O, H', W')",     \
-      COMPUTE, "gemm", FRESH, "")
+      COMPUTE, "conv", STRIDED, "")
 
 #define TERN__OP_MODELS(X)                                                                         \
     X(ROPE, "rope", 2, TERN__SINGLE, F32, "x", COMPUTE, "elementwise", FRESH, "rope(g) with -sin") \

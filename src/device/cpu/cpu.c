@@ -87,6 +87,16 @@ static const tern__device cpu_device = {
             [TERN__OP_RMS_NORM] = tern__cpu_rms_norm,
             [TERN__OP_SOFTMAX] = tern__cpu_softmax,
             [TERN__OP_SOFTMAX_CAUSAL] = tern__cpu_softmax,
+            [TERN__OP_LOG_SOFTMAX] = tern__cpu_softmax,
+            [TERN__OP_SOFTMAX_BACKWARD] = tern__cpu_softmax_backward,
+            [TERN__OP_LOG_SOFTMAX_BACKWARD] = tern__cpu_softmax_backward,
+            [TERN__OP_LAYER_NORM] = tern__cpu_layer_norm,
+            [TERN__OP_RMS_NORM_BACKWARD] = tern__cpu_norm_backward,
+            [TERN__OP_LAYER_NORM_BACKWARD] = tern__cpu_norm_backward,
+            [TERN__OP_CROSS_ENTROPY] = tern__cpu_cross_entropy,
+            [TERN__OP_CROSS_ENTROPY_BACKWARD] = tern__cpu_cross_entropy_backward,
+            [TERN__OP_CONV1D] = tern__cpu_conv,
+            [TERN__OP_CONV2D] = tern__cpu_conv,
             [TERN__OP_ROPE] = tern__cpu_rope,
             [TERN__OP_EMBEDDING] = tern__cpu_embedding,
             [TERN__OP_MATMUL] = tern__cpu_matmul,
@@ -105,6 +115,7 @@ static void pick_kernels(tern__cpu_device *cpu) {
     cpu->rows = TERN__PICK(tern__rows_family, cpu->features);
     cpu->convert = TERN__PICK(tern__convert_family, cpu->features);
     cpu->gemm = TERN__PICK(tern__gemm_family, cpu->features);
+    cpu->conv = TERN__PICK(tern__conv_family, cpu->features);
     cpu->attention = TERN__PICK(tern__attention_family, cpu->features);
     cpu->ternary = TERN__PICK(tern__ternary_family, cpu->features);
 }

@@ -6,6 +6,7 @@
 #include "base/threads.h"
 #include "device/device.h"
 #include "kernels/attention.h"
+#include "kernels/conv.h"
 #include "kernels/convert.h"
 #include "kernels/elementwise.h"
 #include "kernels/functions.h"
@@ -30,6 +31,7 @@ typedef struct tern__cpu_device {
     const tern__rows_kernel *rows;
     const tern__convert_kernel *convert;
     const tern__gemm_kernel *gemm;
+    const tern__conv_kernel *conv;
     const tern__attention_kernel *attention;
     const tern__ternary_kernel *ternary;
 } tern__cpu_device;
@@ -67,6 +69,12 @@ tern_status tern__cpu_topk(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_unique(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_rms_norm(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_softmax(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_softmax_backward(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_layer_norm(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_norm_backward(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_cross_entropy(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_cross_entropy_backward(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_conv(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_rope(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_embedding(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_matmul(tern__device *device, const tern__op_call *call);

@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "base/philox.h"
+#include "device/cpu/activation_backward.h"
 #include "tensor/dtype.h"
 
 #define CHECK_PLAIN(symbol, type, group)                                                           \
@@ -221,6 +222,10 @@ static const tern__step_row steps[TERN__OP_COUNT] = {
     [TERN__OP_MASKED_FILL] = {step_masked_fill, 0, 1, false},
     [TERN__OP_BIAS_ACTIVATION] = {step_bias_activation, 0, -1, true},
     [TERN__OP_DROPOUT] = {step_dropout, 0, -1, true},
+    [TERN__OP_SILU_BACKWARD] = {tern__step_silu_backward, 0, -1, true},
+    [TERN__OP_GELU_BACKWARD] = {tern__step_gelu_backward, 0, -1, true},
+    [TERN__OP_GELU_TANH_BACKWARD] = {tern__step_gelu_tanh_backward, 0, -1, true},
+    [TERN__OP_SOFTPLUS_BACKWARD] = {tern__step_softplus_backward, 0, -1, true},
     KERNEL_STEPS};
 
 /* -- runs --------------------------------------------------------------------------------------*/

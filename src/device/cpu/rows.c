@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Ops on contiguous rows: norms, softmax, rotary embedding, embedding lookup. */
+ * Ops on contiguous rows: rotary embedding, embedding lookup. */
 #include "base/checked.h"
 #include "device/cpu/cpu.h"
 #include "tensor/dtype.h"
@@ -16,41 +16,6 @@ static tern_status run_rows(tern__device *device, const tern__op_call *call, int
     int64_t rows = tern_tensor_count(call->out) / n;
     tern__team_run(job.cpu->team, rows, tern__max_i64(1, TERN__CPU_GRAIN / 4 / n), fn, &job);
     return TERN_OK;
-}
-
-static void do_rms_norm(void *argument, int64_t begin, int64_t end, int lane) {
-    (void)lane;
-    const rows_job *job = argument;
-    const float *x = job->call->in[0]->data, *weight = job->call->in[1]->data;
-    float *out = job->call->out->data;
-    for (int64_t row = begin; row < end; row++)
-        job->cpu->rows->rms_norm(x + row * job->n, weight, (float)job->call->number,
-                                 out + row * job->n, job->n);
-}
-
-tern_status tern__cpu_rms_norm(tern__device *device, const tern__op_call *call) {
-    return run_rows(device, call, tern__dim_back(call->out, 1), do_rms_norm);
-}
-
-static void do_softmax(void *argument, int64_t begin, int64_t end, int lane) {
-    (void)lane;
-    const rows_job *job = argument;
-    const float *x = job->call->in[0]->data;
-    float *out = job->call->out->data;
-    for (int64_t row = begin; row < end; row++) {
-        int64_t length = job->n;
-        if (job->call->op == TERN__OP_SOFTMAX_CAUSAL) {
-            int64_t rows = tern__dim_back(job->call->out, 2);
-            length = job->n - rows + row % rows + 1;
-        }
-        job->cpu->rows->softmax(x + row * job->n, out + row * job->n, length);
-        for (int64_t i = length; i < job->n; i++)
-            out[row * job->n + i] = 0;
-    }
-}
-
-tern_status tern__cpu_softmax(tern__device *device, const tern__op_call *call) {
-    return run_rows(device, call, tern__dim_back(call->out, 1), do_softmax);
 }
 
 static void do_rope(void *argument, int64_t begin, int64_t end, int lane) {
