@@ -90,6 +90,9 @@ static void pick_kernels(tern__cpu_device *cpu) {
     cpu->rows = TERN__PICK(tern__rows_family, cpu->features);
     cpu->convert = TERN__PICK(tern__convert_family, cpu->features);
     cpu->gemm = TERN__PICK(tern__gemm_family, cpu->features);
+    cpu->gemm_f64 = TERN__PICK(tern__gemm_f64_family, cpu->features);
+    cpu->gemm_i8 = TERN__PICK(tern__gemm_i8_family, cpu->features);
+    cpu->gemm_bf16 = TERN__PICK(tern__gemm_bf16_family, cpu->features);
     cpu->attention = TERN__PICK(tern__attention_family, cpu->features);
     cpu->ternary = TERN__PICK(tern__ternary_family, cpu->features);
 }
