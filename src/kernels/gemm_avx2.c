@@ -25,7 +25,7 @@
 
 typedef float number;
 typedef __m256 vector;
-enum { LANES = 8, VECTORS = 2, ROWS = 6, STEPS = 4 };
+enum { LANES = 8, VECTORS = 2, ROWS = 6, STEPS = 16 };
 
 static inline vector zero(void) {
     return _mm256_setzero_ps();
@@ -47,28 +47,36 @@ static inline vector fused(vector x, vector y, vector c) {
     return _mm256_fmadd_ps(x, y, c);
 }
 
-/* 4 k of 8 columns. */
-static inline void transpose_half(const float *b, int64_t j_stride, float *dst) {
-    __m256 x[4], pair[4];
-    for (int j = 0; j < 4; j++)
-        x[j] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(b + j * j_stride)),
-                                    _mm_loadu_ps(b + (j + 4) * j_stride), 1);
-    for (int i = 0; i < 2; i++) {
-        pair[i] = _mm256_unpacklo_ps(x[2 * i], x[2 * i + 1]);
-        pair[2 + i] = _mm256_unpackhi_ps(x[2 * i], x[2 * i + 1]);
+/* 8 columns of 8 k. */
+static inline void transpose_8x8(const float *b, int64_t j_stride, float *dst) {
+    __m256 part[4][2]; /* [k % 4][j / 4]: half k / 4 holds 4 columns */
+    for (int g = 0; g < 2; g++) {
+        __m256 x[4], pair[4];
+        for (int j = 0; j < 4; j++)
+            x[j] = _mm256_loadu_ps(b + (4 * g + j) * j_stride);
+        for (int i = 0; i < 2; i++) {
+            pair[i] = _mm256_unpacklo_ps(x[2 * i], x[2 * i + 1]);
+            pair[2 + i] = _mm256_unpackhi_ps(x[2 * i], x[2 * i + 1]);
+        }
+        for (int i = 0; i < 2; i++) {
+            __m256d low = _mm256_castps_pd(pair[2 * i]), high = _mm256_castps_pd(pair[2 * i + 1]);
+            part[2 * i][g] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, high));
+            part[2 * i + 1][g] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, high));
+        }
     }
-    for (int i = 0; i < 2; i++) {
-        __m256d low = _mm256_castps_pd(pair[2 * i]), high = _mm256_castps_pd(pair[2 * i + 1]);
-        _mm256_store_ps(dst + 2 * i * LANES * VECTORS,
-                        _mm256_castpd_ps(_mm256_unpacklo_pd(low, high)));
-        _mm256_store_ps(dst + (2 * i + 1) * LANES * VECTORS,
-                        _mm256_castpd_ps(_mm256_unpackhi_pd(low, high)));
+    for (int k = 0; k < 4; k++) {
+        float *to = dst + k * LANES * VECTORS;
+        store(to, _mm256_permute2f128_ps(part[k][0], part[k][1], 0x20));
+        store(to + 4 * LANES * VECTORS, _mm256_permute2f128_ps(part[k][0], part[k][1], 0x31));
     }
 }
 
+/* 16 k: whole cache lines of few columns at a time, which could all be one set of the cache. */
 static inline void transpose(const float *b, int64_t j_stride, float *dst) {
-    transpose_half(b, j_stride, dst);
-    transpose_half(b + LANES * j_stride, j_stride, dst + LANES);
+    for (int h = 0; h < VECTORS; h++)
+        for (int k = 0; k < STEPS; k += 8)
+            transpose_8x8(b + h * LANES * j_stride + k, j_stride,
+                          dst + k * LANES * VECTORS + h * LANES);
 }
 
 #include "kernels/gemm_loops.h"

@@ -29,7 +29,7 @@
 
 typedef float number;
 typedef __m512 vector;
-enum { LANES = 16, VECTORS = 2, ROWS = 12, STEPS = 4 };
+enum { LANES = 16, VECTORS = 2, ROWS = 12, STEPS = 16 };
 
 static inline vector zero(void) {
     return _mm512_setzero_ps();
@@ -51,25 +51,35 @@ static inline vector fused(vector x, vector y, vector c) {
     return _mm512_fmadd_ps(x, y, c);
 }
 
-/* 4 k of 16 columns. */
+/* 16 columns of 16 k, each a cache line that is read once: 4 x 4 numbers in each quarter of a
+ * register, then 4 x 4 quarters. */
 static inline void transpose_half(const float *b, int64_t j_stride, float *dst) {
-    __m512 x[4], pair[4];
-    for (int j = 0; j < 4; j++) {
-        x[j] = _mm512_castps128_ps512(_mm_loadu_ps(b + j * j_stride));
-        x[j] = _mm512_insertf32x4(x[j], _mm_loadu_ps(b + (j + 4) * j_stride), 1);
-        x[j] = _mm512_insertf32x4(x[j], _mm_loadu_ps(b + (j + 8) * j_stride), 2);
-        x[j] = _mm512_insertf32x4(x[j], _mm_loadu_ps(b + (j + 12) * j_stride), 3);
+    __m512 part[4][4]; /* [k % 4][j / 4]: quarter k / 4 holds 4 columns */
+    for (int g = 0; g < 4; g++) {
+        __m512 x[4], pair[4];
+        for (int j = 0; j < 4; j++)
+            x[j] = _mm512_loadu_ps(b + (4 * g + j) * j_stride);
+        for (int i = 0; i < 2; i++) {
+            pair[i] = _mm512_unpacklo_ps(x[2 * i], x[2 * i + 1]);
+            pair[2 + i] = _mm512_unpackhi_ps(x[2 * i], x[2 * i + 1]);
+        }
+        for (int i = 0; i < 2; i++) {
+            __m512d low = _mm512_castps_pd(pair[2 * i]), high = _mm512_castps_pd(pair[2 * i + 1]);
+            part[2 * i][g] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+            part[2 * i + 1][g] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+        }
     }
-    for (int i = 0; i < 2; i++) {
-        pair[i] = _mm512_unpacklo_ps(x[2 * i], x[2 * i + 1]);
-        pair[2 + i] = _mm512_unpackhi_ps(x[2 * i], x[2 * i + 1]);
-    }
-    for (int i = 0; i < 2; i++) {
-        __m512d low = _mm512_castps_pd(pair[2 * i]), high = _mm512_castps_pd(pair[2 * i + 1]);
-        _mm512_store_ps(dst + 2 * i * LANES * VECTORS,
-                        _mm512_castpd_ps(_mm512_unpacklo_pd(low, high)));
-        _mm512_store_ps(dst + (2 * i + 1) * LANES * VECTORS,
-                        _mm512_castpd_ps(_mm512_unpackhi_pd(low, high)));
+    for (int k = 0; k < 4; k++) {
+        const __m512 *p = part[k];
+        float *to = dst + k * LANES * VECTORS;
+        __m512 even[2] = {_mm512_shuffle_f32x4(p[0], p[1], 0x88),
+                          _mm512_shuffle_f32x4(p[2], p[3], 0x88)};
+        __m512 odd[2] = {_mm512_shuffle_f32x4(p[0], p[1], 0xdd),
+                         _mm512_shuffle_f32x4(p[2], p[3], 0xdd)};
+        store(to, _mm512_shuffle_f32x4(even[0], even[1], 0x88));
+        store(to + 4 * LANES * VECTORS, _mm512_shuffle_f32x4(odd[0], odd[1], 0x88));
+        store(to + 8 * LANES * VECTORS, _mm512_shuffle_f32x4(even[0], even[1], 0xdd));
+        store(to + 12 * LANES * VECTORS, _mm512_shuffle_f32x4(odd[0], odd[1], 0xdd));
     }
 }
 

@@ -13,7 +13,7 @@
 
 typedef double number;
 typedef __m256d vector;
-enum { LANES = 4, VECTORS = 2, ROWS = 6, STEPS = 2 };
+enum { LANES = 4, VECTORS = 2, ROWS = 6, STEPS = 8 };
 
 static inline vector zero(void) {
     return _mm256_setzero_pd();
@@ -35,19 +35,28 @@ static inline vector fused(vector x, vector y, vector c) {
     return _mm256_fmadd_pd(x, y, c);
 }
 
-/* 2 k of 4 columns: the even columns, the odd ones, interleaved. */
-static inline void transpose_half(const double *b, int64_t j_stride, double *dst) {
-    __m256d x[2];
-    for (int j = 0; j < 2; j++)
-        x[j] = _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(b + j * j_stride)),
-                                    _mm_loadu_pd(b + (j + 2) * j_stride), 1);
-    _mm256_store_pd(dst, _mm256_unpacklo_pd(x[0], x[1]));
-    _mm256_store_pd(dst + LANES * VECTORS, _mm256_unpackhi_pd(x[0], x[1]));
+/* 4 columns of 4 k. */
+static inline void transpose_4x4(const double *b, int64_t j_stride, double *dst) {
+    __m256d part[2][2]; /* [k % 2][j / 2]: half k / 2 holds 2 columns */
+    for (int g = 0; g < 2; g++) {
+        __m256d x = _mm256_loadu_pd(b + 2 * g * j_stride);
+        __m256d y = _mm256_loadu_pd(b + (2 * g + 1) * j_stride);
+        part[0][g] = _mm256_unpacklo_pd(x, y);
+        part[1][g] = _mm256_unpackhi_pd(x, y);
+    }
+    for (int k = 0; k < 2; k++) {
+        double *to = dst + k * LANES * VECTORS;
+        store(to, _mm256_permute2f128_pd(part[k][0], part[k][1], 0x20));
+        store(to + 2 * LANES * VECTORS, _mm256_permute2f128_pd(part[k][0], part[k][1], 0x31));
+    }
 }
 
+/* 8 k: whole cache lines of few columns at a time, which could all be one set of the cache. */
 static inline void transpose(const double *b, int64_t j_stride, double *dst) {
-    transpose_half(b, j_stride, dst);
-    transpose_half(b + LANES * j_stride, j_stride, dst + LANES);
+    for (int h = 0; h < VECTORS; h++)
+        for (int k = 0; k < STEPS; k += 4)
+            transpose_4x4(b + h * LANES * j_stride + k, j_stride,
+                          dst + k * LANES * VECTORS + h * LANES);
 }
 
 #include "kernels/gemm_loops.h"

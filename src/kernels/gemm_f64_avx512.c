@@ -13,7 +13,7 @@
 
 typedef double number;
 typedef __m512d vector;
-enum { LANES = 8, VECTORS = 2, ROWS = 12, STEPS = 2 };
+enum { LANES = 8, VECTORS = 2, ROWS = 12, STEPS = 8 };
 
 static inline vector zero(void) {
     return _mm512_setzero_pd();
@@ -35,17 +35,28 @@ static inline vector fused(vector x, vector y, vector c) {
     return _mm512_fmadd_pd(x, y, c);
 }
 
-/* 2 k of 8 columns: the even columns, the odd ones, interleaved. */
+/* 8 columns of 8 k, each a cache line that is read once: 2 x 2 numbers in each quarter of a
+ * register, then 4 x 4 quarters. */
 static inline void transpose_half(const double *b, int64_t j_stride, double *dst) {
-    __m512d x[2];
-    for (int j = 0; j < 2; j++) {
-        x[j] = _mm512_castpd128_pd512(_mm_loadu_pd(b + j * j_stride));
-        x[j] = _mm512_insertf64x2(x[j], _mm_loadu_pd(b + (j + 2) * j_stride), 1);
-        x[j] = _mm512_insertf64x2(x[j], _mm_loadu_pd(b + (j + 4) * j_stride), 2);
-        x[j] = _mm512_insertf64x2(x[j], _mm_loadu_pd(b + (j + 6) * j_stride), 3);
+    __m512d part[2][4]; /* [k % 2][j / 2]: quarter k / 2 holds 2 columns */
+    for (int g = 0; g < 4; g++) {
+        __m512d x = _mm512_loadu_pd(b + 2 * g * j_stride);
+        __m512d y = _mm512_loadu_pd(b + (2 * g + 1) * j_stride);
+        part[0][g] = _mm512_unpacklo_pd(x, y);
+        part[1][g] = _mm512_unpackhi_pd(x, y);
     }
-    _mm512_store_pd(dst, _mm512_unpacklo_pd(x[0], x[1]));
-    _mm512_store_pd(dst + LANES * VECTORS, _mm512_unpackhi_pd(x[0], x[1]));
+    for (int k = 0; k < 2; k++) {
+        const __m512d *p = part[k];
+        double *to = dst + k * LANES * VECTORS;
+        __m512d even[2] = {_mm512_shuffle_f64x2(p[0], p[1], 0x88),
+                           _mm512_shuffle_f64x2(p[2], p[3], 0x88)};
+        __m512d odd[2] = {_mm512_shuffle_f64x2(p[0], p[1], 0xdd),
+                          _mm512_shuffle_f64x2(p[2], p[3], 0xdd)};
+        store(to, _mm512_shuffle_f64x2(even[0], even[1], 0x88));
+        store(to + 2 * LANES * VECTORS, _mm512_shuffle_f64x2(odd[0], odd[1], 0x88));
+        store(to + 4 * LANES * VECTORS, _mm512_shuffle_f64x2(even[0], even[1], 0xdd));
+        store(to + 6 * LANES * VECTORS, _mm512_shuffle_f64x2(odd[0], odd[1], 0xdd));
+    }
 }
 
 static inline void transpose(const double *b, int64_t j_stride, double *dst) {

@@ -19,7 +19,7 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-enum { PANEL = LANES * VECTORS };
+enum { PANEL = LANES * VECTORS, LONG = 64 };
 
 /* One instance per number of rows, so that the chains stay in registers. */
 ALWAYS_INLINE void run_rows(const tern__gemm_tile *tile, const unit *a, number *out,
@@ -34,9 +34,10 @@ ALWAYS_INLINE void run_rows(const tern__gemm_tile *tile, const unit *a, number *
             c[i][h] = tile->is_first ? zero() : load(out + i * out_stride + h * LANES);
             c[i][h] = corrected(c[i][h], b + steps * b_step + h * LANES);
         }
-    for (int i = 0; i < rows; i++)
-        for (int h = 0; h < VECTORS; h++)
-            __builtin_prefetch(out + i * out_stride + PANEL + h * LANES, 1);
+    if (steps >= LONG) /* else the next tile comes too soon */
+        for (int i = 0; i < rows; i++)
+            for (int h = 0; h < VECTORS; h++)
+                __builtin_prefetch(out + i * out_stride + PANEL + h * LANES, 1);
     for (int64_t k = 0; k < steps; k++) {
         for (int h = 0; h < VECTORS; h++)
             y[h] = load_units(b + h * LANES);
@@ -78,11 +79,12 @@ static void run(const tern__gemm_tile *tile) {
         run_whole(tile, out, tile->out_stride);
         return;
     }
-    number edge[ROWS][PANEL] = {{0}};
+    number edge[ROWS][PANEL];
     if (!tile->is_first)
         for (int i = 0; i < tile->rows; i++)
-            for (int j = 0; j < tile->columns; j++)
-                edge[i][j] = out[i * tile->out_stride + j * tile->out_j_stride];
+            for (int j = 0; j < PANEL; j++)
+                edge[i][j] = j < tile->columns ? out[i * tile->out_stride + j * tile->out_j_stride]
+                                               : (number)0;
     run_whole(tile, edge[0], PANEL);
     for (int i = 0; i < tile->rows; i++)
         for (int j = 0; j < tile->columns; j++)

@@ -22,6 +22,7 @@ enum {
     LINE_BYTES = 2048,       /* of a line of a strip, at most: 512 floats */
     LINE_GAP = 64,           /* bytes between the lines of a strip, against cache conflicts */
     NARROW_BYTES = 16 << 10, /* a panel that is used at once: a third of a first-level cache */
+    IN_PLACE_ROWS = 2,       /* with more of them, packing b pays */
     DEPTH_IN_PLACE = 64,     /* rows of b that are read in turns: a page each */
     PIECE_WORK = 4 * TERN__CPU_GRAIN, /* multiply-adds that are worth another thread */
 };
@@ -330,8 +331,7 @@ static void plan_blocks(job *o) {
     const tern__cpu_info *cpu = tern__cpu();
     const tern__product *p = &o->p;
     bool takes_plain = kernel->k_unit == 1;
-    bool is_one_strip = p->m <= kernel->rows;
-    o->reads_b = takes_plain && is_one_strip && p->b.dtype == o->unit && p->b.stride == 1;
+    o->reads_b = takes_plain && p->m <= IN_PLACE_ROWS && p->b.dtype == o->unit && p->b.stride == 1;
     o->block = kernel->panel;
     if (o->reads_b) {
         o->depth = DEPTH_IN_PLACE;
@@ -364,15 +364,16 @@ static int64_t grain(double work) {
 /* Cuts the result until there are enough pieces for the threads, each worth a call. */
 static void plan_pieces(job *o, int64_t matrices) {
     const tern__gemm_kernel *kernel = o->kernel;
-    int64_t threads = tern__team_size(o->cpu->team), wanted = threads > 1 ? 4 * threads : 1;
+    int64_t threads = tern__team_size(o->cpu->team);
     o->tile_rows = tern__round_up_i64(tern__max_i64(o->p.m, 1), kernel->rows);
     o->tile_columns = tern__round_up_i64(tern__max_i64(o->p.n, 1), kernel->panel);
-    for (;;) {
+    o->row_tiles = o->column_tiles = 1;
+    while (threads > 1) {
         o->row_tiles = (o->p.m + o->tile_rows - 1) / o->tile_rows;
         o->column_tiles = (o->p.n + o->tile_columns - 1) / o->tile_columns;
         bool cuts_rows = o->tile_rows > 4 * kernel->rows && o->tile_rows >= o->tile_columns;
-        if (matrices * o->row_tiles * o->column_tiles >= wanted || piece_work(o) <= PIECE_WORK ||
-            (!cuts_rows && o->tile_columns <= kernel->panel))
+        if (matrices * o->row_tiles * o->column_tiles >= 4 * threads ||
+            piece_work(o) <= PIECE_WORK || (!cuts_rows && o->tile_columns <= kernel->panel))
             return;
         if (cuts_rows)
             o->tile_rows = tern__round_up_i64(o->tile_rows / 2, kernel->rows);
