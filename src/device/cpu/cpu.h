@@ -34,7 +34,7 @@ typedef struct tern__cpu_device {
     const tern__ternary_kernel *ternary;
 } tern__cpu_device;
 
-/* Fixed scratch of one thread, for packing panels inside a kernel call: half of a second-level
+/* Fixed scratch of one thread, for packing panels inside a kernel call: twice a second-level
  * cache and more. 64-byte aligned. What no call touches takes no memory. */
 #define TERN__LANE_SCRATCH ((size_t)2304 << 10)
 
