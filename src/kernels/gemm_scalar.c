@@ -8,11 +8,19 @@
 
 enum { PANEL = 16, ROWS = 4 };
 
-static void pack_f32(const float *b, int64_t k_stride, int64_t j_stride, int64_t depth, int columns,
-                     float *dst) {
+static void pack_a(const void *a, int64_t line_stride, int64_t step, int64_t lines, int64_t length,
+                   void *dst, int64_t dst_stride) {
+    for (int64_t x = 0; x < lines; x++)
+        for (int64_t y = 0; y < length; y++)
+            ((float *)dst)[x * dst_stride + y] = ((const float *)a)[x * line_stride + y * step];
+}
+
+static void pack_b(const void *b, int64_t k_stride, int64_t j_stride, int64_t depth, int columns,
+                   void *dst) {
     for (int64_t k = 0; k < depth; k++)
         for (int64_t j = 0; j < PANEL; j++)
-            dst[k * PANEL + j] = j < columns ? b[k * k_stride + j * j_stride] : 0.0f;
+            ((float *)dst)[k * PANEL + j] =
+                j < columns ? ((const float *)b)[k * k_stride + j * j_stride] : 0.0f;
 }
 
 static void pack_f16(const uint16_t *b, int64_t k_stride, int64_t j_stride, int64_t depth,
@@ -23,22 +31,28 @@ static void pack_f16(const uint16_t *b, int64_t k_stride, int64_t j_stride, int6
                 j < columns ? tern__f32_from_f16(b[k * k_stride + j * j_stride]) : 0.0f;
 }
 
-static void run(const float *a, int64_t a_stride, int64_t a_k_stride, int rows, const float *panel,
-                int64_t depth, float *out, int64_t out_stride, int columns, bool is_first) {
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++) {
-            float chain = is_first ? 0.0f : out[i * out_stride + j];
-            for (int64_t k = 0; k < depth; k++)
-                chain = fmaf(a[i * a_stride + k * a_k_stride], panel[k * PANEL + j], chain);
-            out[i * out_stride + j] = chain;
+static void run(const tern__gemm_tile *tile) {
+    const float *a = tile->a, *b = tile->b;
+    for (int64_t i = 0; i < tile->rows; i++)
+        for (int64_t j = 0; j < tile->columns; j++) {
+            float *out = (float *)tile->out + i * tile->out_stride + j * tile->out_j_stride;
+            float chain = tile->is_first ? 0.0f : *out;
+            for (int64_t k = 0; k < tile->depth; k++)
+                chain = fmaf(a[i * tile->a_stride + k * tile->a_k_stride],
+                             b[k * tile->b_k_stride + j], chain);
+            *out = chain;
         }
 }
 
 const tern__gemm_kernel tern__gemm_scalar = {
     .variant = {.name = "scalar", .needs = 0},
-    .panel = PANEL,
     .rows = ROWS,
-    .pack_f32 = pack_f32,
-    .pack_f16 = pack_f16,
+    .panel = PANEL,
+    .k_unit = 1,
+    .a_size = sizeof(float),
+    .b_size = sizeof(float),
+    .pack_a = pack_a,
+    .pack_b = pack_b,
+    .pack_b_f16 = pack_f16,
     .run = run,
 };

@@ -64,18 +64,45 @@ static tern_status product_shape(const tern__op_call *call, tern_shape *shape) {
     return TERN_OK;
 }
 
+/* The driver reads floats beside F32 or halves, F64 beside F64, I8 beside I8; another operand is
+ * cast first, which makes the call a copy. */
+static tern_status readable(tern_tensor *x, tern__op_call *call, tern_tensor **out) {
+    tern_dtype type = call->type;
+    bool is_readable =
+        x->dtype == type || (type != TERN_F64 && tern__dtype((tern_dtype)x->dtype)->is_float);
+    *out = x;
+    if (is_readable)
+        return TERN_OK;
+    tern_shape shape = tern_tensor_shape(x);
+    tern_status status = tern__tensor_empty(x->context, type, &shape, tern__op_name(call->op), out);
+    if (status == TERN_OK)
+        status = tern__transfer(x, *out);
+    if (status == TERN_OK)
+        call->staged_bytes += tern__count_bytes(*out);
+    return status;
+}
+
 static tern_status matmul(tern__op op, tern_tensor *a, tern_tensor *b, tern_precision precision,
                           tern__target target) {
     tern__op_call call = {.op = op, .in = {a, b}, .choice = (int)precision};
+    tern_tensor *left = a, *right = b;
     tern_dtype dtype;
     tern_shape shape;
-    tern_status status = tern__promote_operands(&call, &dtype);
-    if (status == TERN_OK && call.type == TERN_I8 && a->dtype != b->dtype)
-        status = tern__check_dtype(op, "an operand", a->dtype == TERN_I8 ? b : a,
-                                   TERN__BIT(TERN_I8)); /* BOOL with I8 */
-    if (status == TERN_OK)
-        status = product_shape(&call, &shape);
-    return status == TERN_OK ? tern__call(&call, dtype, &shape, target) : status;
+    tern_status status;
+    TERN__TRY(tern__promote_operands(&call, &dtype));
+    if (call.type == TERN_I8 && a->dtype != b->dtype) /* BOOL with I8 */
+        TERN__TRY(
+            tern__check_dtype(op, "an operand", a->dtype == TERN_I8 ? b : a, TERN__BIT(TERN_I8)));
+    TERN__TRY(product_shape(&call, &shape));
+    TERN__TRY(readable(a, &call, &left));
+    TERN__TRY(readable(b, &call, &right));
+    call.in[0] = left;
+    call.in[1] = right;
+    TERN__TRY(tern__call(&call, dtype, &shape, target));
+done:
+    tern__drop(a, left);
+    tern__drop(b, right);
+    return status;
 }
 
 tern_status tern_matmul(tern_tensor *a, tern_tensor *b, tern_tensor **out) {

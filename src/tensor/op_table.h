@@ -284,9 +284,9 @@ typedef enum tern__writes {
       "reduce", ANYWHERE, "")
 
 #define TERN__OP_PRODUCTS(X)                                                                       \
-    X(MATMUL, "matmul", 2, TERN__PRODUCTS, PRODUCT, "matmul", COMPUTE, "gemm", FRESH,              \
+    X(MATMUL, "matmul", 2, TERN__PRODUCTS, PRODUCT, "matmul", COMPUTE, "gemm", STRIDED,            \
       "matmul(g, b^T), matmul(a^T, g)")                                                            \
-    X(MATMUL_WITH, "matmul_with", 2, TERN__SINGLE, SAME, "matmul", COMPUTE, "gemm", FRESH,         \
+    X(MATMUL_WITH, "matmul_with", 2, TERN__SINGLE, SAME, "matmul", COMPUTE, "gemm", STRIDED,       \
       "as matmul")                                                                                 \
     X(OUTER, "outer", 2, TERN__NUMBERS, SAME, "(M), (N): (M, N)", COMPUTE, "map", ANYWHERE,        \
       "matmul(g, b), matmul(a, g)")                                                                \

@@ -8,7 +8,7 @@
 #include "kernels/variants.h"
 
 static const int64_t depths[] = {0, 1, 2, 31, 32, 33, 100, 256, 511};
-enum { DEPTHS = sizeof depths / sizeof *depths };
+enum { DEPTHS = sizeof depths / sizeof *depths, GEMV_MAX = 64 };
 
 static const tern__gemm_kernel *twin(void) {
     return test_scalar_twin(tern__gemm_family);
@@ -41,9 +41,9 @@ static void scalar_packs(void **state) {
             memset(dst, 0xA5, sizeof dst);
             int64_t k_stride = j_major ? 1 : 3, j_stride = j_major ? 2 : 1;
             if (half)
-                twin()->pack_f16(f16, k_stride, j_stride, 2, 3, dst);
+                twin()->pack_b_f16(f16, k_stride, j_stride, 2, 3, dst);
             else
-                twin()->pack_f32(f32, k_stride, j_stride, 2, 3, dst);
+                twin()->pack_b(f32, k_stride, j_stride, 2, 3, dst);
             for (int64_t k = 0; k < 2; k++)
                 for (int64_t j = 0; j < panel; j++) {
                     int64_t at = j_major ? j * 2 + k : k * 3 + j;
@@ -53,12 +53,30 @@ static void scalar_packs(void **state) {
         }
 }
 
+/* run() against a panel; out_stride 0: one row. */
+static void run(const tern__gemm_kernel *kernel, const float *a, int64_t a_stride,
+                int64_t a_k_stride, int rows, const float *panel, int64_t depth, float *out,
+                int64_t out_stride, int columns, bool is_first) {
+    kernel->run(&(tern__gemm_tile){.a = a,
+                                   .a_stride = a_stride,
+                                   .a_k_stride = a_k_stride,
+                                   .b = panel,
+                                   .b_k_stride = kernel->panel,
+                                   .depth = depth,
+                                   .out = out,
+                                   .out_stride = out_stride,
+                                   .out_j_stride = 1,
+                                   .rows = rows,
+                                   .columns = columns,
+                                   .is_first = is_first});
+}
+
 /* One element: the chain of a[k] * b[k], continued from `begin` unless is_first. */
 static float scalar_chain(const float *a, const float *b, int64_t n, float begin, bool is_first) {
     float panel[8 * TERN__GEMM_PANEL_MAX], out = begin;
     assert_true(n <= 8);
-    twin()->pack_f32(b, 1, n, n, 1, panel);
-    twin()->run(a, 0, 1, 1, panel, n, &out, 0, 1, is_first);
+    twin()->pack_b(b, 1, n, n, 1, panel);
+    run(twin(), a, 0, 1, 1, panel, n, &out, 0, 1, is_first);
     return out;
 }
 
@@ -98,8 +116,8 @@ static void scalar_against_exact(void **state) {
     float a[DEPTH], b[DEPTH * COLUMNS], panel[DEPTH * TERN__GEMM_PANEL_MAX], out[COLUMNS];
     test_random_normal(&random, a, DEPTH);
     test_random_normal(&random, b, DEPTH * COLUMNS);
-    twin()->pack_f32(b, COLUMNS, 1, DEPTH, COLUMNS, panel);
-    twin()->run(a, 0, 1, 1, panel, DEPTH, out, 0, COLUMNS, true);
+    twin()->pack_b(b, COLUMNS, 1, DEPTH, COLUMNS, panel);
+    run(twin(), a, 0, 1, 1, panel, DEPTH, out, 0, COLUMNS, true);
     for (int j = 0; j < COLUMNS; j++) {
         long double exact = 0, magnitude = 0;
         for (int k = 0; k < DEPTH; k++) {
@@ -120,9 +138,13 @@ static void facts(void **state) {
         const tern__gemm_kernel *kernel = tern__gemm_family[i];
         assert_true(kernel->panel >= 1 && kernel->panel <= TERN__GEMM_PANEL_MAX);
         assert_true(kernel->rows >= 1);
-        assert_non_null(kernel->pack_f32);
-        assert_non_null(kernel->pack_f16);
-        assert_non_null(kernel->run);
+        assert_true(kernel->rows <= TERN__GEMM_ROWS_MAX);
+        assert_int_equal(kernel->k_unit, 1);
+        assert_int_equal(kernel->a_size, sizeof(float));
+        assert_int_equal(kernel->b_size, sizeof(float));
+        assert_int_equal(kernel->b_tail, 0);
+        assert_int_equal(tern__gemm_padded(kernel, 5), 5);
+        assert_true(kernel->gemv_f16 == NULL || kernel->gemv_columns <= GEMV_MAX);
     }
     assert_int_equal(twin()->variant.needs, 0);
 }
@@ -149,11 +171,10 @@ static void check_pack(const tern__gemm_kernel *kernel, test_random *random, int
 
     test_guarded dst = test_guarded_new((size_t)(depth * kernel->panel) * sizeof(float), 0);
     if (half)
-        kernel->pack_f16((const uint16_t *)b.data, k_stride, j_stride, depth, columns,
-                         (float *)dst.data);
+        kernel->pack_b_f16((const uint16_t *)b.data, k_stride, j_stride, depth, columns,
+                           (float *)dst.data);
     else
-        kernel->pack_f32((const float *)b.data, k_stride, j_stride, depth, columns,
-                         (float *)dst.data);
+        kernel->pack_b(b.data, k_stride, j_stride, depth, columns, dst.data);
     for (int64_t k = 0; k < depth; k++)
         for (int64_t j = 0; j < kernel->panel; j++) {
             int64_t at = k * k_stride + j * j_stride;
@@ -177,7 +198,8 @@ static void variants_pack(void **state) {
             for (int columns = 1; columns <= kernel->panel; columns += TEST_THINNING)
                 for (int layout = 0; layout < 3; layout++) {
                     check_pack(kernel, &random, depths[d], columns, layout, false);
-                    check_pack(kernel, &random, depths[d], columns, layout, true);
+                    if (kernel->pack_b_f16 != NULL)
+                        check_pack(kernel, &random, depths[d], columns, layout, true);
                 }
 }
 
@@ -190,11 +212,11 @@ static void expect(const float *a, int64_t a_stride, int64_t a_k_stride, int row
     assert_non_null(panel);
     for (int j = 0; j < columns; j += kernel->panel) {
         int width = columns - j < kernel->panel ? columns - j : kernel->panel;
-        kernel->pack_f32(b + j, columns, 1, depth, width, panel);
+        kernel->pack_b(b + j, columns, 1, depth, width, panel);
         for (int i = 0; i < rows; i += kernel->rows)
-            kernel->run(a + i * a_stride, a_stride, a_k_stride,
-                        rows - i < kernel->rows ? rows - i : kernel->rows, panel, depth,
-                        out + i * out_stride + j, out_stride, width, is_first);
+            run(kernel, a + i * a_stride, a_stride, a_k_stride,
+                rows - i < kernel->rows ? rows - i : kernel->rows, panel, depth,
+                out + i * out_stride + j, out_stride, width, is_first);
     }
     free(panel);
 }
@@ -233,8 +255,8 @@ static void check_run(const tern__gemm_kernel *kernel, test_random *random, run_
 
     expect((const float *)a.data, a_stride, a_k_stride, c.rows, (const float *)b.data, c.depth,
            expected, out_stride, c.columns, c.is_first);
-    kernel->run((const float *)a.data, a_stride, a_k_stride, c.rows, (const float *)panel.data,
-                c.depth, (float *)out.data, out_stride, c.columns, c.is_first);
+    run(kernel, (const float *)a.data, a_stride, a_k_stride, c.rows, (const float *)panel.data,
+        c.depth, (float *)out.data, out_stride, c.columns, c.is_first);
     test_same_floats((const float *)out.data, expected, out_count, what);
     test_guarded_check(&out);
     free(expected);
@@ -277,7 +299,7 @@ static void check_gemv(const tern__gemm_kernel *kernel, test_random *random, int
     fill_halves(random, input, (uint16_t *)b.data, count);
     test_fill(random, TEST_NORMAL, (float *)out.data, columns);
     float *wide = malloc((size_t)(depth * columns + 1) * sizeof(float));
-    float expected[TERN__GEMM_PANEL_MAX];
+    float expected[GEMV_MAX];
     assert_non_null(wide);
     for (int64_t k = 0; k < depth; k++)
         for (int64_t j = 0; j < columns; j++)
@@ -302,7 +324,8 @@ static void variants_gemv(void **state) {
     int turn = 0;
     for (int at = 0; (kernel = test_next_variant(tern__gemm_family, "gemm", &at)) != NULL;)
         for (int d = 0; d < DEPTHS && kernel->gemv_f16 != NULL; d++)
-            for (int columns = 1; columns <= kernel->panel; columns += TEST_THINNING, turn++) {
+            for (int columns = 1; columns <= kernel->gemv_columns;
+                 columns += TEST_THINNING, turn++) {
                 check_gemv(kernel, &random, depths[d], columns, turn % TEST_INPUTS, true);
                 check_gemv(kernel, &random, depths[d], columns, turn % TEST_INPUTS, false);
             }
@@ -326,18 +349,23 @@ static void check_split(const tern__gemm_kernel *kernel, test_random *random, in
     assert_non_null(whole);
     float *parts = whole + rows * columns;
 
-    kernel->pack_f16(y, 1, depth, depth, columns, p);
-    kernel->run(x, depth, 1, rows, p, depth, whole, columns, columns, true);
-    kernel->pack_f16(y, 1, depth, part, columns, p);
-    kernel->run(x, depth, 1, rows, p, part, parts, columns, columns, true);
-    kernel->pack_f16(y + part, 1, depth, depth - part, columns, p);
-    kernel->run(x + part, depth, 1, rows, p, depth - part, parts, columns, columns, false);
+    float *wide = malloc((size_t)(columns * depth + 1) * sizeof(float));
+    assert_non_null(wide);
+    for (int64_t at = 0; at < columns * depth; at++)
+        wide[at] = tern__f32_from_f16(y[at]);
+    kernel->pack_b(wide, 1, depth, depth, columns, p);
+    run(kernel, x, depth, 1, rows, p, depth, whole, columns, columns, true);
+    kernel->pack_b(wide, 1, depth, part, columns, p);
+    run(kernel, x, depth, 1, rows, p, part, parts, columns, columns, true);
+    kernel->pack_b(wide + part, 1, depth, depth - part, columns, p);
+    run(kernel, x + part, depth, 1, rows, p, depth - part, parts, columns, columns, false);
     test_same_floats(parts, whole, rows * columns, what);
-    if (kernel->gemv_f16 != NULL) {
+    if (kernel->gemv_f16 != NULL && columns <= kernel->gemv_columns) {
         kernel->gemv_f16(x, y, depth, part, parts, columns, true);
         kernel->gemv_f16(x + part, y + part, depth, depth - part, parts, columns, false);
         test_same_floats(parts, whole, columns, what);
     }
+    free(wide);
     free(whole);
     test_guarded_free(&panel);
     test_guarded_free(&b);

@@ -100,6 +100,7 @@ static const tern__device cpu_device = {
             [TERN__OP_ROPE] = tern__cpu_rope,
             [TERN__OP_EMBEDDING] = tern__cpu_embedding,
             [TERN__OP_MATMUL] = tern__cpu_matmul,
+            [TERN__OP_MATMUL_WITH] = tern__cpu_matmul,
             [TERN__OP_LINEAR] = tern__cpu_linear,
             [TERN__OP_TERNARY_LINEAR] = tern__cpu_ternary_linear,
             [TERN__OP_ATTENTION] = tern__cpu_attention,
@@ -116,6 +117,9 @@ static void pick_kernels(tern__cpu_device *cpu) {
     cpu->convert = TERN__PICK(tern__convert_family, cpu->features);
     cpu->gemm = TERN__PICK(tern__gemm_family, cpu->features);
     cpu->conv = TERN__PICK(tern__conv_family, cpu->features);
+    cpu->gemm_f64 = TERN__PICK(tern__gemm_f64_family, cpu->features);
+    cpu->gemm_i8 = TERN__PICK(tern__gemm_i8_family, cpu->features);
+    cpu->gemm_bf16 = TERN__PICK(tern__gemm_bf16_family, cpu->features);
     cpu->attention = TERN__PICK(tern__attention_family, cpu->features);
     cpu->ternary = TERN__PICK(tern__ternary_family, cpu->features);
 }

@@ -30,14 +30,15 @@ typedef struct tern__cpu_device {
     const tern__reduce_kernel *reduce;
     const tern__rows_kernel *rows;
     const tern__convert_kernel *convert;
-    const tern__gemm_kernel *gemm;
+    const tern__gemm_kernel *gemm, *gemm_f64, *gemm_i8, *gemm_bf16;
     const tern__conv_kernel *conv;
     const tern__attention_kernel *attention;
     const tern__ternary_kernel *ternary;
 } tern__cpu_device;
 
-/* Fixed scratch of one thread, for packing panels inside a kernel call. 64-byte aligned. */
-#define TERN__LANE_SCRATCH ((size_t)64 << 10)
+/* Fixed scratch of one thread, for packing panels inside a kernel call: twice a second-level
+ * cache and more. 64-byte aligned. What no call touches takes no memory. */
+#define TERN__LANE_SCRATCH ((size_t)2304 << 10)
 
 static inline void *tern__lane_scratch(const tern__cpu_device *cpu, int lane) {
     return cpu->scratch + (size_t)lane * TERN__LANE_SCRATCH;

@@ -113,7 +113,7 @@ void tern__row_map_number(const tern__rows *rows, int code, const void *a, doubl
 
 void tern__row_exp(const tern__rows *rows, const void *x, void *out, int64_t n) {
     if (rows->hub == TERN__HUB_F32)
-        rows->cpu->elementwise->exp(x, 1, out, n);
+        rows->cpu->functions->f32[TERN__FUNCTION_EXP](x, 1, out, n);
     else
         rows->cpu->functions->f64[TERN__FUNCTION_EXP](x, 1, out, n);
 }
