@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "base/realmath.h"
 #include "device/cpu/reduce.h"
 
 enum { DEEPEST = 4 }; /* rows that a row of partial results takes at a time */
@@ -29,21 +28,12 @@ tern__reduce_source tern__reduce_open(const tern__cpu_device *cpu, const tern__s
 
 /* -- elements -----------------------------------------------------------------------------------*/
 
-/* x^y for x >= 0 or NaN. */
-static double power(double x, double y) {
-    if (isnan(x) || (x > 0 && x < INFINITY))
-        return isnan(x) ? x : tern__pow(x, y);
-    return (x == 0) == (y > 0) ? 0 : INFINITY;
-}
-
 void tern__reduce_raise(const tern__reduce_source *s, void *x, double exponent, int64_t n) {
-    if (s->plan->hub == TERN__HUB_F32) {
-        float y = (float)exponent;
-        s->cpu->functions->pow_f32(x, 1, &y, 0, x, n);
-    } else {
-        for (int64_t i = 0; i < n; i++)
-            ((double *)x)[i] = power(((const double *)x)[i], exponent);
-    }
+    float narrow = (float)exponent;
+    if (s->plan->hub == TERN__HUB_F32)
+        s->cpu->functions->pow_f32(x, 1, &narrow, 0, x, n);
+    else
+        s->cpu->functions->pow_f64(x, 1, &exponent, 0, x, n);
 }
 
 static void load(const tern__reduce_source *s, const void *from, int64_t stride, void *to,
