@@ -257,7 +257,7 @@ typedef enum tern__writes {
     X(CUMSUM, "cumsum", 1, TERN__PLAIN, SUM, "x", COMPUTE, "reduce", STRIDED,                      \
       "flip(cumsum(flip(g)))")                                                                     \
     X(CUMPROD, "cumprod", 1, TERN__PLAIN, SUM, "x", COMPUTE, "reduce", STRIDED, "")                \
-    X(DOT, "dot", 2, TERN__NUMBERS, SUM, "rank 0", COMPUTE, "rows", STRIDED, "g b, g a")
+    X(DOT, "dot", 2, TERN__NUMBERS, SUM, "rank 0", COMPUTE, "reduce", STRIDED, "g b, g a")
 
 #define TERN__OP_NORMS(X)                                                                          \
     X(SOFTMAX, "softmax", 1, TERN__FLOATS, FLOAT, "x", COMPUTE, "rows, reduce", ANYWHERE,          \

@@ -486,7 +486,7 @@ static void test_row_samples(void **state) {
 
 static void test_row_failed(void **state) {
     (void)state;
-    tern__memory_bench bench = {.visit = keep_row, .user = &rows_shown};
+    tern__memory_bench bench = {.table = {.visit = keep_row, .user = &rows_shown}};
     tern_bench_row row = tern__row("T0", "a row", "ns");
     row.floor = 1;
     row.median = 0.5;
@@ -497,13 +497,13 @@ static void test_row_failed(void **state) {
     tern__os_set(&table);
     tern_status status = tern__churn_plan_create(1, 100, 1, &plan);
     tern__os_set(NULL);
-    test_ok(tern__row_failed(&bench, &row, status));
+    test_ok(tern__row_failed(&bench.table, &row, status));
     assert_int_equal(rows_shown, 1);
     assert_int_equal(last_row.verdict, TERN_BENCH_NOT_MEASURED);
     assert_true(isnan(last_row.median));
     assert_non_null(strstr(last_row.detail, "no memory for a plan"));
-    test_ok(tern__row_failed(&bench, &row, TERN_E_LIMIT));
-    test_status(tern__row_failed(&bench, &row, TERN_E_INTERNAL), TERN_E_INTERNAL);
+    test_ok(tern__row_failed(&bench.table, &row, TERN_E_LIMIT));
+    test_status(tern__row_failed(&bench.table, &row, TERN_E_INTERNAL), TERN_E_INTERNAL);
     assert_int_equal(rows_shown, 2);
 }
 
@@ -688,9 +688,9 @@ static void test_table(void **state) {
 
 static tern__memory_bench part_of_table(table *t) {
     memset(t, 0, sizeof *t);
-    return (tern__memory_bench){.options = {.threads = 2, .samples = 3, .is_quick = true},
-                                .visit = collect,
-                                .user = t,
+    return (tern__memory_bench){.table = {.options = {.threads = 2, .samples = 3, .is_quick = true},
+                                          .visit = collect,
+                                          .user = t},
                                 .peers = {{.name = "glibc", .why = "not here"},
                                           {.name = "jemalloc", .why = "not here"},
                                           {.name = "mimalloc", .why = "not here"}}};
