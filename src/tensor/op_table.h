@@ -294,7 +294,7 @@ typedef enum tern__writes {
       STRIDED, "matmul(g, w), matmul(g^T, x)")                                                     \
     X(TERNARY_LINEAR, "ternary_linear", 2, TERN__SINGLE, F32, "(..., K), (N, K): (..., N)",        \
       COMPUTE, "ternary", FRESH, "straight-through")                                               \
-    X(EINSUM, "einsum", 2, TERN__FLOATS, SAME, "by the subscripts", COMPUTE, "gemm", FRESH,        \
+    X(EINSUM, "einsum", 2, TERN__FLOATS, SAME, "by the subscripts", COMPUTE, "gemm", STRIDED,      \
       "einsum")                                                                                    \
     X(CONV1D, "conv1d", 3, TERN__SINGLE, SAME, "(B, C, T), (O, C/g, K): (B, O, T')", COMPUTE,      \
       "conv", STRIDED, "")                                                                         \

@@ -76,23 +76,12 @@ static void check_gradient(const gradient_case *c, tern_tensor *const *in) {
     }
 ACTIVATION(relu, in[0])
 ACTIVATION(relu2, in[0])
+ACTIVATION(silu, in[0])
 ACTIVATION(gelu, in[0])
 ACTIVATION(gelu_tanh, in[0])
 ACTIVATION(softplus, in[0])
 ACTIVATION(sigmoid, y)
 ACTIVATION(tanh, y)
-
-static tern_status silu_forward(tern_tensor *const *in, tern_tensor **out) {
-    tern_tensor *sigmoid = NULL;
-    tern_status status = tern_sigmoid(in[0], &sigmoid);
-    return status == TERN_OK ? tern_mul(in[0], sigmoid, out) : status;
-}
-
-static tern_status silu_gradient(tern_tensor *grad, tern_tensor *const *in, tern_tensor *y,
-                                 tern_tensor **out) {
-    (void)y;
-    return tern_silu_backward(grad, in[0], out);
-}
 
 static tern_status leaky_forward(tern_tensor *const *in, tern_tensor **out) {
     return tern_leaky_relu(in[0], 0.2, out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Softmax, norms, losses, convolutions and backward forms while memory runs out. */
+ * Softmax, norms, losses, convolutions, einsum and backward forms while memory runs out. */
 #include "failure_sweep.h"
 
 enum {
@@ -78,7 +78,9 @@ static void dispose(sweep_fixture *f) {
     X(tern_cross_entropy_backward(in[ONE], in[TURNED], in[TARGETS], out))                          \
     X(tern_gelu_backward(in[TURNED], in[ROW], out))                                                \
     X(tern_conv2d(in[IMAGE], in[FILTER], in[BIAS], NULL, out))                                     \
-    X(tern_conv2d_into(in[IMAGE], in[FILTER], NULL, &padded, in[IMAGE]))
+    X(tern_conv2d_into(in[IMAGE], in[FILTER], NULL, &padded, in[IMAGE]))                           \
+    X(tern_einsum("ij,kj->ki", in[TURNED], in[PLANE], out))                                        \
+    X(tern_einsum("ij,ik->kj", in[HALVES], in[HALVES], out))
 
 static const tern_conv_options padded = {{1, 1}, {1, 1}, {1, 1}, 1};
 

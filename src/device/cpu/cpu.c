@@ -95,6 +95,7 @@ static const tern__device cpu_device = {
             [TERN__OP_LAYER_NORM_BACKWARD] = tern__cpu_norm_backward,
             [TERN__OP_CROSS_ENTROPY] = tern__cpu_cross_entropy,
             [TERN__OP_CROSS_ENTROPY_BACKWARD] = tern__cpu_cross_entropy_backward,
+            [TERN__OP_EINSUM] = tern__cpu_einsum,
             [TERN__OP_CONV1D] = tern__cpu_conv,
             [TERN__OP_CONV2D] = tern__cpu_conv,
             [TERN__OP_ROPE] = tern__cpu_rope,

@@ -75,6 +75,7 @@ tern_status tern__cpu_layer_norm(tern__device *device, const tern__op_call *call
 tern_status tern__cpu_norm_backward(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_cross_entropy(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_cross_entropy_backward(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_einsum(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_conv(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_rope(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_embedding(tern__device *device, const tern__op_call *call);

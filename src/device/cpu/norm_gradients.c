@@ -147,7 +147,7 @@ static void do_tiles(void *argument, int64_t begin, int64_t end, int lane) {
             const void *product = product_of(j, row, first, n, scratch);
             r->reduce->columns[TERN__REDUCE_SUM](
                 partials + i % TERN__PARTIALS * line, COLUMNS,
-                &(tern__reduce_rows){.x = product, .row_stride = n, .rows = 1, .n = n});
+                &(tern__reduce_rows){.x = product, .row_stride = n, .rows = 1, .depth = 1, .n = n});
         }
         for (int s = TERN__PARTIALS / 2; s > 0; s /= 2)
             for (int k = 0; k < s; k++)

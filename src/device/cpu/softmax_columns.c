@@ -99,19 +99,33 @@ static void fold_table(const tile *t, line *sums) {
     memcpy(sums, t->table, (size_t)(t->columns * t->r->size));
 }
 
+/* Adds the elements [i, i + rows * depth) of the rows to as many partial results as the kernel
+ * takes rows. */
+static void add_elements(const tile *t, int reduction, const line *numbers, int64_t i, int64_t rows,
+                         int64_t depth) {
+    line scratch;
+    const tern__reduce_rows elements = {.x = read_line(t, 1, i, &scratch),
+                                        .row_stride = t->r->slots[1].stride,
+                                        .rows = rows,
+                                        .depth = depth,
+                                        .n = t->columns,
+                                        .numbers = numbers};
+    t->r->reduce->columns[reduction](table_row(t, i), WIDTH, &elements);
+}
+
 /* TERN__REDUCE_SUM or EXPONENTIALS of the first operand. */
 static void sum_up(const tile *t, int reduction, const line *numbers, line *sums) {
-    line scratch;
-    int64_t step = is_direct(t->r, 1) ? TERN__PARTIALS : 1;
+    int64_t i = 0, n = t->r->n, whole = n / TERN__PARTIALS;
     clear_table(t);
-    for (int64_t i = 0; i < t->r->n; i += step)
-        t->r->reduce->columns[reduction](
-            table_row(t, i), WIDTH,
-            &(tern__reduce_rows){.x = read_line(t, 1, i, &scratch),
-                                 .row_stride = t->r->slots[1].stride,
-                                 .rows = tern__min_i64(step, t->r->n - i),
-                                 .n = t->columns,
-                                 .numbers = numbers});
+    if (is_direct(t->r, 1)) {
+        if (whole > 0)
+            add_elements(t, reduction, numbers, 0, TERN__PARTIALS, whole);
+        if (n % TERN__PARTIALS > 0)
+            add_elements(t, reduction, numbers, whole * TERN__PARTIALS, n % TERN__PARTIALS, 1);
+        i = n;
+    }
+    for (; i < n; i++)
+        add_elements(t, reduction, numbers, i, 1, 1);
     fold_table(t, sums);
 }
 
