@@ -337,13 +337,15 @@ void tern__reduce_block_run(const tern__reduce_source *s, const tern__reduce_blo
     }
 }
 
+_Static_assert(sizeof(double) * TERN__PARTIALS * TERN__REDUCE_WIDTH <= TERN__LANE_SCRATCH,
+               "a table of partial results fits the lane's scratch");
+
 int64_t tern__reduce_width(const tern__reduce_source *s, int64_t blocks) {
     const tern__split *split = s->split;
     int64_t elements = tern__max_i64(tern__min_i64(split->n, TERN__REDUCE_BLOCK), 1);
     if (!split->is_columns)
         return tern__max_i64(1, tern__min_i64(TERN__CPU_GRAIN / elements, TERN__REDUCE_WIDTH / 4));
-    /* A table of partial results fills the lane's scratch. */
-    int64_t width = (int64_t)TERN__LANE_SCRATCH / TERN__PARTIALS / s->size;
+    int64_t width = TERN__REDUCE_WIDTH;
     int64_t pieces = split->outer * blocks, threads = tern__team_size(s->cpu->team);
     while (width > 32 && pieces * ((split->columns + width - 1) / width) < threads)
         width /= 2;
