@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Family `map`: the element-wise operations of map_ops.h in F32, F64 and I64. Operands have any
- * stride (in elements; 0 repeats one), results are contiguous and may be the same memory as a
- * contiguous operand. Results of comparisons and tests are bytes 0 and 1 and must not overlap an
- * operand. NULL: the operation does not exist in that type.
+ * Family `map`: the element-wise operations of map_ops.h in F32, F64 and the integer types. Those
+ * narrower than I64 give what I64 gives, wrapped; numbers of the call are I64 in all of them.
+ * Operands have any stride (in elements; 0 repeats one), results are contiguous and may be the same
+ * memory as a contiguous operand. Results of comparisons and tests are bytes 0 and 1 and may
+ * replace operands of bytes only. NULL: the operation does not exist in that type.
  */
 #ifndef TERN__MAP_H
 #define TERN__MAP_H
@@ -43,9 +44,8 @@ typedef void (*tern__map_fn)(const tern__map_args *args);
 
 typedef struct tern__map_kernel {
     tern__variant variant;
-    tern__map_fn f32[TERN__MAP_COUNT];
-    tern__map_fn f64[TERN__MAP_COUNT];
-    tern__map_fn i64[TERN__MAP_COUNT];
+    /* TERN__MAP_COUNT functions each. */
+    const tern__map_fn *f32, *f64, *i64, *i32, *i16, *i8, *u8;
     /* out[i] = condition[i] != 0 ? a[i] : b[i] for elements of 1, 2, 4 and 8 bytes: in[0] is the
      * condition, bytes. */
     tern__map_fn where[4];

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <tgmath.h>
 
+#include "base/half.h"
 #include "kernels/map.h"
 
 /* -- the words of map_ops.h --------------------------------------------------------------------*/
@@ -55,6 +56,42 @@ static inline float floor_quotient_f32(float a, float b) {
 #define floor_quotient(a, b)                                                                       \
     _Generic((a), float : floor_quotient_f32, default : floor_quotient_f64)(a, b)
 
+static inline uint64_t bits_f64(double a) {
+    uint64_t bits;
+    memcpy(&bits, &a, sizeof bits);
+    return bits;
+}
+
+static inline double from_bits_f64(uint64_t bits) {
+    double a;
+    memcpy(&a, &bits, sizeof a);
+    return a;
+}
+
+/* Equal numbers have the same bits, but for the signs of zeros: `and` gives +0, `or` -0. */
+static inline float smaller_f32(float a, float b) {
+    float equal = tern__f32_from_bits(tern__f32_bits(a) | tern__f32_bits(b));
+    return a < b ? a : a > b ? b : a == b ? equal : a + b;
+}
+
+static inline double smaller_f64(double a, double b) {
+    double equal = from_bits_f64(bits_f64(a) | bits_f64(b));
+    return a < b ? a : a > b ? b : a == b ? equal : a + b;
+}
+
+static inline float larger_f32(float a, float b) {
+    float equal = tern__f32_from_bits(tern__f32_bits(a) & tern__f32_bits(b));
+    return a > b ? a : a < b ? b : a == b ? equal : a + b;
+}
+
+static inline double larger_f64(double a, double b) {
+    double equal = from_bits_f64(bits_f64(a) & bits_f64(b));
+    return a > b ? a : a < b ? b : a == b ? equal : a + b;
+}
+
+#define smaller(a, b) _Generic((a), float : smaller_f32, default : smaller_f64)(a, b)
+#define larger(a, b)  _Generic((a), float : larger_f32, default : larger_f64)(a, b)
+
 /* Two's complement. */
 static inline int64_t wrap(uint64_t a) {
     return (int64_t)a;
@@ -101,15 +138,27 @@ static inline int64_t whole(double p) {
     return p != p ? 0 : p >= 0x1p63 ? INT64_MAX : p < -0x1p63 ? INT64_MIN : (int64_t)p;
 }
 
-#define NUMBER_float(p)   ((float)(p))
-#define NUMBER_double(p)  (p)
-#define NUMBER_int64_t(p) whole(p)
+#define NUMBER_TYPE_float      float
+#define NUMBER_TYPE_double     double
+#define NUMBER_TYPE_int64_t    int64_t
+#define NUMBER_TYPE_int32_t    int64_t
+#define NUMBER_TYPE_int16_t    int64_t
+#define NUMBER_TYPE_int8_t     int64_t
+#define NUMBER_TYPE_uint8_t    int64_t
+#define NUMBER_float(number)   ((float)(number))
+#define NUMBER_double(number)  (number)
+#define NUMBER_int64_t(number) whole(number)
+#define NUMBER_int32_t(number) whole(number)
+#define NUMBER_int16_t(number) whole(number)
+#define NUMBER_int8_t(number)  whole(number)
+#define NUMBER_uint8_t(number) whole(number)
 
 /* -- loops -------------------------------------------------------------------------------------*/
 
 #define DEFINE_MAP1(type, result, function, expression)                                            \
     static void function(const tern__map_args *args) {                                             \
-        const type p = NUMBER_##type(args->p), q = NUMBER_##type(args->q), *x = args->in[0];       \
+        const NUMBER_TYPE_##type p = NUMBER_##type(args->p), q = NUMBER_##type(args->q);           \
+        const type *x = args->in[0];                                                               \
         const int64_t n = args->n, stride = args->stride[0];                                       \
         result *out = args->out;                                                                   \
         (void)p, (void)q;                                                                          \
@@ -119,7 +168,7 @@ static inline int64_t whole(double p) {
                 out[i] = (result)(expression);                                                     \
             }                                                                                      \
         else                                                                                       \
-            for (int64_t i = 0; i < n; i++) {                                                      \
+            _Pragma("GCC unroll 2") for (int64_t i = 0; i < n; i++) {                              \
                 const type a = x[i * stride];                                                      \
                 out[i] = (result)(expression);                                                     \
             }                                                                                      \
@@ -127,7 +176,7 @@ static inline int64_t whole(double p) {
 
 #define DEFINE_MAP2(type, result, function, expression)                                            \
     static void function(const tern__map_args *args) {                                             \
-        const type p = NUMBER_##type(args->p), q = NUMBER_##type(args->q);                         \
+        const NUMBER_TYPE_##type p = NUMBER_##type(args->p), q = NUMBER_##type(args->q);           \
         const type *x = args->in[0], *y = args->in[1];                                             \
         const int64_t n = args->n, s = args->stride[0], t = args->stride[1];                       \
         result *out = args->out;                                                                   \
@@ -150,7 +199,7 @@ static inline int64_t whole(double p) {
                 out[i] = (result)(expression);                                                     \
             }                                                                                      \
         } else                                                                                     \
-            for (int64_t i = 0; i < n; i++) {                                                      \
+            _Pragma("GCC unroll 2") for (int64_t i = 0; i < n; i++) {                              \
                 const type a = x[i * s], b = y[i * t];                                             \
                 out[i] = (result)(expression);                                                     \
             }                                                                                      \
@@ -173,42 +222,62 @@ static inline int64_t whole(double p) {
             }                                                                                      \
     }
 
-#define F32_MAP1(symbol, name, expression)  DEFINE_MAP1(float, float, name##_f32, expression)
-#define F32_MAP2(symbol, name, expression)  DEFINE_MAP2(float, float, name##_f32, expression)
-#define F32_MAP3(symbol, name, expression)  DEFINE_MAP3(float, float, name##_f32, expression)
-#define F32_BYTE1(symbol, name, expression) DEFINE_MAP1(float, uint8_t, name##_f32, expression)
-#define F32_BYTE2(symbol, name, expression) DEFINE_MAP2(float, uint8_t, name##_f32, expression)
-TERN__MAP_FLOAT1(F32_MAP1)
-TERN__MAP_FLOAT2(F32_MAP2)
-TERN__MAP_FLOAT3(F32_MAP3)
-TERN__MAP_COMPARE1(F32_BYTE1)
-TERN__MAP_COMPARE2(F32_BYTE2)
-TERN__MAP_FLOAT_TEST1(F32_BYTE1)
-TERN__MAP_FLOAT_TEST2(F32_BYTE2)
+/* For the type that TYPE names at the time. */
+#define PASTE(a, b)                     a##_##b
+#define NAMED(name, type)               PASTE(name, type)
+#define MAP1_OF(type, ...)              DEFINE_MAP1(type, __VA_ARGS__)
+#define MAP2_OF(type, ...)              DEFINE_MAP2(type, __VA_ARGS__)
+#define MAP3_OF(type, ...)              DEFINE_MAP3(type, __VA_ARGS__)
+#define LOOP1(symbol, name, expression) MAP1_OF(TYPE, TYPE, NAMED(name, TYPE), expression)
+#define LOOP2(symbol, name, expression) MAP2_OF(TYPE, TYPE, NAMED(name, TYPE), expression)
+#define LOOP3(symbol, name, expression) MAP3_OF(TYPE, TYPE, NAMED(name, TYPE), expression)
+#define BYTE1(symbol, name, expression) MAP1_OF(TYPE, uint8_t, NAMED(name, TYPE), expression)
+#define BYTE2(symbol, name, expression) MAP2_OF(TYPE, uint8_t, NAMED(name, TYPE), expression)
+#define ROW(symbol, name, expression)   [TERN__MAP_##symbol] = NAMED(name, TYPE),
 
-#define F64_MAP1(symbol, name, expression)  DEFINE_MAP1(double, double, name##_f64, expression)
-#define F64_MAP2(symbol, name, expression)  DEFINE_MAP2(double, double, name##_f64, expression)
-#define F64_MAP3(symbol, name, expression)  DEFINE_MAP3(double, double, name##_f64, expression)
-#define F64_BYTE1(symbol, name, expression) DEFINE_MAP1(double, uint8_t, name##_f64, expression)
-#define F64_BYTE2(symbol, name, expression) DEFINE_MAP2(double, uint8_t, name##_f64, expression)
-TERN__MAP_FLOAT1(F64_MAP1)
-TERN__MAP_FLOAT2(F64_MAP2)
-TERN__MAP_FLOAT3(F64_MAP3)
-TERN__MAP_COMPARE1(F64_BYTE1)
-TERN__MAP_COMPARE2(F64_BYTE2)
-TERN__MAP_FLOAT_TEST1(F64_BYTE1)
-TERN__MAP_FLOAT_TEST2(F64_BYTE2)
+#define FLOAT_LOOPS                                                                                \
+    TERN__MAP_FLOAT1(LOOP1)                                                                        \
+    TERN__MAP_FLOAT2(LOOP2)                                                                        \
+    TERN__MAP_FLOAT3(LOOP3)                                                                        \
+    TERN__MAP_COMPARE1(BYTE1)                                                                      \
+    TERN__MAP_COMPARE2(BYTE2)                                                                      \
+    TERN__MAP_FLOAT_TEST1(BYTE1)                                                                   \
+    TERN__MAP_FLOAT_TEST2(BYTE2)                                                                   \
+    static const tern__map_fn NAMED(functions, TYPE)[TERN__MAP_COUNT] = {                          \
+        TERN__MAP_FLOAT1(ROW) TERN__MAP_FLOAT2(ROW) TERN__MAP_FLOAT3(ROW) TERN__MAP_COMPARE1(ROW)  \
+            TERN__MAP_COMPARE2(ROW) TERN__MAP_FLOAT_TEST1(ROW) TERN__MAP_FLOAT_TEST2(ROW)};
 
-#define I64_MAP1(symbol, name, expression)  DEFINE_MAP1(int64_t, int64_t, name##_i64, expression)
-#define I64_MAP2(symbol, name, expression)  DEFINE_MAP2(int64_t, int64_t, name##_i64, expression)
-#define I64_MAP3(symbol, name, expression)  DEFINE_MAP3(int64_t, int64_t, name##_i64, expression)
-#define I64_BYTE1(symbol, name, expression) DEFINE_MAP1(int64_t, uint8_t, name##_i64, expression)
-#define I64_BYTE2(symbol, name, expression) DEFINE_MAP2(int64_t, uint8_t, name##_i64, expression)
-TERN__MAP_INTEGER1(I64_MAP1)
-TERN__MAP_INTEGER2(I64_MAP2)
-TERN__MAP_INTEGER3(I64_MAP3)
-TERN__MAP_COMPARE1(I64_BYTE1)
-TERN__MAP_COMPARE2(I64_BYTE2)
+#define INTEGER_LOOPS                                                                              \
+    TERN__MAP_INTEGER1(LOOP1)                                                                      \
+    TERN__MAP_INTEGER2(LOOP2)                                                                      \
+    TERN__MAP_INTEGER3(LOOP3)                                                                      \
+    TERN__MAP_COMPARE1(BYTE1)                                                                      \
+    TERN__MAP_COMPARE2(BYTE2)                                                                      \
+    static const tern__map_fn NAMED(functions, TYPE)[TERN__MAP_COUNT] = {                          \
+        TERN__MAP_INTEGER1(ROW) TERN__MAP_INTEGER2(ROW) TERN__MAP_INTEGER3(ROW)                    \
+            TERN__MAP_COMPARE1(ROW) TERN__MAP_COMPARE2(ROW)};
+
+#define TYPE float
+FLOAT_LOOPS
+#undef TYPE
+#define TYPE double
+FLOAT_LOOPS
+#undef TYPE
+#define TYPE int64_t
+INTEGER_LOOPS
+#undef TYPE
+#define TYPE int32_t
+INTEGER_LOOPS
+#undef TYPE
+#define TYPE int16_t
+INTEGER_LOOPS
+#undef TYPE
+#define TYPE int8_t
+INTEGER_LOOPS
+#undef TYPE
+#define TYPE uint8_t
+INTEGER_LOOPS
+#undef TYPE
 
 #define DEFINE_WHERE(type)                                                                         \
     static void where_##type(const tern__map_args *args) {                                         \
@@ -226,23 +295,11 @@ DEFINE_WHERE(uint16_t)
 DEFINE_WHERE(uint32_t)
 DEFINE_WHERE(uint64_t)
 
-#define F32_ROW(symbol, name, expression) [TERN__MAP_##symbol] = name##_f32,
-#define F64_ROW(symbol, name, expression) [TERN__MAP_##symbol] = name##_f64,
-#define I64_ROW(symbol, name, expression) [TERN__MAP_##symbol] = name##_i64,
-#define FLOAT_ROWS(ROW)                                                                            \
-    TERN__MAP_FLOAT1(ROW)                                                                          \
-    TERN__MAP_FLOAT2(ROW)                                                                          \
-    TERN__MAP_FLOAT3(ROW)                                                                          \
-    TERN__MAP_COMPARE1(ROW)                                                                        \
-    TERN__MAP_COMPARE2(ROW) TERN__MAP_FLOAT_TEST1(ROW) TERN__MAP_FLOAT_TEST2(ROW)
-#define INTEGER_ROWS(ROW)                                                                          \
-    TERN__MAP_INTEGER1(ROW)                                                                        \
-    TERN__MAP_INTEGER2(ROW)                                                                        \
-    TERN__MAP_INTEGER3(ROW) TERN__MAP_COMPARE1(ROW) TERN__MAP_COMPARE2(ROW)
-
 /* The functions of a variant's struct, behind its facts. */
 #define MAP_FUNCTIONS                                                                              \
-    .f32 = {FLOAT_ROWS(F32_ROW)}, .f64 = {FLOAT_ROWS(F64_ROW)}, .i64 = {INTEGER_ROWS(I64_ROW)},    \
+    .f32 = functions_float, .f64 = functions_double, .i64 = functions_int64_t,                     \
+    .i32 = functions_int32_t, .i16 = functions_int16_t, .i8 = functions_int8_t,                    \
+    .u8 = functions_uint8_t,                                                                       \
     .where = {where_uint8_t, where_uint16_t, where_uint32_t, where_uint64_t}
 
 #endif

@@ -6,7 +6,8 @@
  * Minimum and maximum are those of IEEE 754-2019: NaN wins, -0 is below +0.
  *
  * F16 and BF16 are computed in F32 and rounded again (for + - * / and sqrt that is the correctly
- * rounded half: 24 >= 2 * 11 + 2 bits), I8 to I32, U8 and BOOL in I64 and wrapped.
+ * rounded half: 24 >= 2 * 11 + 2 bits); I8 to I32 and U8 in I64 and wrapped, or in the type itself:
+ * every expression below widens before it could matter.
  */
 #ifndef TERN__MAP_OPS_H
 #define TERN__MAP_OPS_H
@@ -44,19 +45,19 @@
     X(DIV, div, a / b)                                                                             \
     X(FLOOR_DIV, floor_div, floor_quotient(a, b))                                                  \
     X(MOD, mod, floor_remainder(a, b))                                                             \
-    X(MINIMUM, minimum, a<b ? a : a> b ? b : a == b ? (signbit(a) ? a : b) : a + b)                \
-    X(MAXIMUM, maximum, a > b ? a : a < b ? b : a == b ? (signbit(a) ? b : a) : a + b)
+    X(MINIMUM, minimum, smaller(a, b))                                                             \
+    X(MAXIMUM, maximum, larger(a, b))
 
 #define TERN__MAP_FLOAT3(X) X(FMA, fma, fma(a, b, c))
 
-/* int64_t, wrapping. */
+/* Integers, wrapping; p and q are int64_t. */
 #define TERN__MAP_INTEGER1(X)                                                                      \
     X(NEG, neg, wrap(0 - (uint64_t)a))                                                             \
-    X(ABS, abs, a < 0 ? wrap(0 - (uint64_t)a) : a)                                                 \
-    X(SIGN, sign, (a > 0) - (a < 0))                                                               \
+    X(ABS, abs, a > 0 ? a : wrap(0 - (uint64_t)a))                                                 \
+    X(SIGN, sign, a > 0 ? 1 : a == 0 ? 0 : -1)                                                     \
     X(SQUARE, square, wrap((uint64_t)a *(uint64_t)a))                                              \
-    X(RELU, relu, a < 0 ? 0 : a)                                                                   \
-    X(RELU2, relu2, a < 0 ? 0 : wrap((uint64_t)a * (uint64_t)a))                                   \
+    X(RELU, relu, a > 0 ? a : 0)                                                                   \
+    X(RELU2, relu2, a > 0 ? wrap((uint64_t)a * (uint64_t)a) : 0)                                   \
     X(ROUND, round, a)                                                                             \
     X(FLOOR, floor, a)                                                                             \
     X(CEIL, ceil, a)                                                                               \

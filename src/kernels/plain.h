@@ -39,12 +39,24 @@ enum {
 typedef void (*tern__plain_fn)(const void *from, int64_t from_stride, void *to, int64_t to_stride,
                                int64_t n);
 
+/* `runs` runs of `n` elements; strides in elements. */
+typedef struct tern__plain_block {
+    const void *from;
+    void *to;
+    int64_t from_run, from_step, to_run, to_step;
+    int64_t runs, n;
+} tern__plain_block;
+
+typedef void (*tern__plain_block_fn)(const tern__plain_block *block);
+
 typedef struct tern__plain_kernel {
     tern__variant variant;
     tern__plain_fn load_f32[TERN__PLAIN_COUNT], store_f32[TERN__PLAIN_COUNT];
     tern__plain_fn load_f64[TERN__PLAIN_COUNT], store_f64[TERN__PLAIN_COUNT];
     tern__plain_fn load_i64[TERN__PLAIN_COUNT], store_i64[TERN__PLAIN_COUNT];
-    tern__plain_fn copy[4]; /* elements of 1, 2, 4, 8 bytes as they are */
+    /* Elements of 1, 2, 4, 8 bytes as they are. */
+    tern__plain_fn copy[4];
+    tern__plain_block_fn copy_block[4];
 } tern__plain_kernel;
 
 extern const tern__plain_kernel *const tern__plain_family[];

@@ -75,7 +75,7 @@ FLOAT_TO_INTEGER(int64_t, INT64_MIN, INT64_MAX, 0x1p63)
                 out[i] = (to_type)(expression);                                                    \
             }                                                                                      \
         else                                                                                       \
-            for (int64_t i = 0; i < n; i++) {                                                      \
+            _Pragma("GCC unroll 4") for (int64_t i = 0; i < n; i++) {                              \
                 const from_type v = x[i * from_stride];                                            \
                 out[i * to_stride] = (to_type)(expression);                                        \
             }                                                                                      \
@@ -94,6 +94,17 @@ DEFINE_PLAIN(copy_2, uint16_t, uint16_t, v)
 DEFINE_PLAIN(copy_4, uint32_t, uint32_t, v)
 DEFINE_PLAIN(copy_8, uint64_t, uint64_t, v)
 
+#define DEFINE_BLOCK(function, type, copy)                                                         \
+    static void function(const tern__plain_block *b) {                                             \
+        for (int64_t run = 0; run < b->runs; run++)                                                \
+            copy((const type *)b->from + run * b->from_run, b->from_step,                          \
+                 (type *)b->to + run * b->to_run, b->to_step, b->n);                               \
+    }
+DEFINE_BLOCK(block_1, uint8_t, copy_1)
+DEFINE_BLOCK(block_2, uint16_t, copy_2)
+DEFINE_BLOCK(block_4, uint32_t, copy_4)
+DEFINE_BLOCK(block_8, uint64_t, copy_8)
+
 #define ROW_LOAD_F32(symbol, type, group)  [TERN__PLAIN_##symbol] = load_f32_##symbol,
 #define ROW_LOAD_F64(symbol, type, group)  [TERN__PLAIN_##symbol] = load_f64_##symbol,
 #define ROW_LOAD_I64(symbol, type, group)  [TERN__PLAIN_##symbol] = load_i64_##symbol,
@@ -108,6 +119,7 @@ DEFINE_PLAIN(copy_8, uint64_t, uint64_t, v)
     .load_f64 = {TERN__PLAIN_TYPES(ROW_LOAD_F64)},                                                 \
     .store_f64 = {TERN__PLAIN_TYPES(ROW_STORE_F64)},                                               \
     .load_i64 = {TERN__PLAIN_TYPES(ROW_LOAD_I64)},                                                 \
-    .store_i64 = {TERN__PLAIN_TYPES(ROW_STORE_I64)}, .copy = {copy_1, copy_2, copy_4, copy_8}
+    .store_i64 = {TERN__PLAIN_TYPES(ROW_STORE_I64)}, .copy = {copy_1, copy_2, copy_4, copy_8},     \
+    .copy_block = {block_1, block_2, block_4, block_8}
 
 #endif

@@ -9,12 +9,15 @@
 #include "kernels/map.h"
 #include "kernels/variants.h"
 
-enum { F32, F64, I64, TYPES };
+enum { F32, F64, I64, I32, I16, I8, U8, TYPES };
+
+static const size_t sizes[TYPES] = {4, 8, 8, 4, 2, 1, 1};
 
 #define NAME(symbol, name, expression) [TERN__MAP_##symbol] = #name,
 static const char *const names[TERN__MAP_COUNT] = {
     TERN__MAP_FLOAT1(NAME) TERN__MAP_FLOAT2(NAME) TERN__MAP_FLOAT3(NAME) TERN__MAP_COMPARE1(NAME)
-        TERN__MAP_COMPARE2(NAME) TERN__MAP_FLOAT_TEST1(NAME)[TERN__MAP_BIT_NOT] = "bit_not",
+        TERN__MAP_COMPARE2(NAME) TERN__MAP_FLOAT_TEST1(NAME)
+            TERN__MAP_FLOAT_TEST2(NAME)[TERN__MAP_BIT_NOT] = "bit_not",
     [TERN__MAP_POW] = "pow",
     [TERN__MAP_BIT_AND] = "bit_and",
     [TERN__MAP_BIT_OR] = "bit_or",
@@ -28,15 +31,13 @@ static const tern__map_kernel *twin(void) {
 }
 
 static tern__map_fn function_of(const tern__map_kernel *kernel, int type, int op) {
-    return type == F32 ? kernel->f32[op] : type == F64 ? kernel->f64[op] : kernel->i64[op];
+    const tern__map_fn *const lists[TYPES] = {kernel->f32, kernel->f64, kernel->i64, kernel->i32,
+                                              kernel->i16, kernel->i8,  kernel->u8};
+    return lists[type][op];
 }
 
 static bool gives_bytes(int op) {
     return op >= TERN__MAP_EQUAL;
-}
-
-static size_t size_of(int type) {
-    return type == F32 ? 4 : 8;
 }
 
 /* -- every variant ------------------------------------------------------------------------------*/
@@ -48,13 +49,13 @@ static void fill(test_random *random, int type, int kind, void *x, int64_t n) {
         int64_t small = test_random_range(random, -4, 4);
         double real = (double)small * 0.75;
         float narrow = kind == 0 ? tern__f32_from_bits((uint32_t)bits) : (float)real;
-        if (type == I64 && kind == 1)
+        if (type >= I64 && kind == 1)
             bits = (uint64_t)small;
         else if (type == F64 && kind == 1)
             memcpy(&bits, &real, sizeof bits);
         else if (type == F32)
             memcpy(&bits, &narrow, sizeof narrow);
-        memcpy((uint8_t *)x + (size_t)i * size_of(type), &bits, size_of(type));
+        memcpy((uint8_t *)x + (size_t)i * sizes[type], &bits, sizes[type]);
     }
 }
 
@@ -66,15 +67,17 @@ static bool same(int type, int op, const uint8_t *got, const uint8_t *expected) 
         memcpy(&g, got, 4), memcpy(&e, expected, 4);
         return (isnan(g) && isnan(e)) || memcmp(got, expected, 4) == 0;
     }
+    if (type >= I64)
+        return memcmp(got, expected, sizes[type]) == 0;
     double g, e;
     memcpy(&g, got, 8), memcpy(&e, expected, 8);
-    return (type == F64 && isnan(g) && isnan(e)) || memcmp(got, expected, 8) == 0;
+    return (isnan(g) && isnan(e)) || memcmp(got, expected, 8) == 0;
 }
 
 static void check_case(test_random *random, int type, int op, int64_t n, const int64_t *stride,
                        int kind) {
     tern__map_fn expected_fn = function_of(twin(), type, op);
-    size_t size = size_of(type), out_size = gives_bytes(op) ? 1 : size;
+    size_t size = sizes[type], out_size = gives_bytes(op) ? 1 : size;
     test_guarded in[3];
     tern__map_args args = {.n = n, .p = -0.5, .q = 1.5};
     for (int i = 0; i < 3; i++) {
@@ -122,6 +125,80 @@ static void variants_have_the_bits_of_the_twin(void **state) {
     assert_true(cases > 5000);
 }
 
+/* Results over an operand, contiguous, by every variant. */
+static void check_in_place(test_random *random, int type, int op, int operand) {
+    enum { COUNT = 67 };
+    uint64_t in[3][COUNT], expected[COUNT], got[COUNT];
+    const tern__map_kernel *kernel;
+    size_t bytes = COUNT * sizes[type];
+    for (int i = 0; i < 3; i++)
+        fill(random, type, 1, in[i], COUNT);
+    tern__map_args args = {{in[0], in[1], in[2]}, {1, 1, 1}, expected, COUNT, -0.5, 1.5};
+    function_of(twin(), type, op)(&args);
+    for (int at = 0; (kernel = test_next_variant(tern__map_family, "map", &at)) != NULL;) {
+        memcpy(got, in[operand], bytes);
+        args.in[operand] = got;
+        args.out = got;
+        function_of(kernel, type, op)(&args);
+        for (size_t i = 0; i < COUNT; i++)
+            if (!same(type, op, (uint8_t *)got + i * sizes[type],
+                      (uint8_t *)expected + i * sizes[type]))
+                fail_msg("%s %s type %d over operand %d: element %zu differs", kernel->variant.name,
+                         names[op], type, operand, i);
+    }
+}
+
+static void results_may_replace_an_operand(void **state) {
+    (void)state;
+    test_random random = {.seed = 23};
+    for (int op = 0; op < TERN__MAP_COUNT; op++)
+        for (int type = 0; type < TYPES; type++)
+            for (int operand = 0; operand < 3; operand++)
+                if (function_of(twin(), type, op) != NULL && (!gives_bytes(op) || type == U8))
+                    check_in_place(&random, type, op, operand);
+}
+
+static void widen(int type, const void *from, int64_t *to, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        to[i] = type == I32   ? ((const int32_t *)from)[i]
+                : type == I16 ? ((const int16_t *)from)[i]
+                : type == I8  ? ((const int8_t *)from)[i]
+                              : ((const uint8_t *)from)[i];
+}
+
+/* The lowest bytes of what I64 gives. */
+static void check_narrow(test_random *random, int type, int op, int kind) {
+    enum { COUNT = 257 };
+    static int32_t in[3][COUNT], got[COUNT];
+    static int64_t wide[3][COUNT], expected[COUNT];
+    tern__map_args args = {.out = got, .n = COUNT, .p = -3.75, .q = 300.5};
+    tern__map_args wide_args = {.out = expected, .n = COUNT, .p = -3.75, .q = 300.5};
+    for (int i = 0; i < 3; i++) {
+        fill(random, type, kind, in[i], COUNT);
+        widen(type, in[i], wide[i], COUNT);
+        args.in[i] = in[i];
+        wide_args.in[i] = wide[i];
+        args.stride[i] = wide_args.stride[i] = 1;
+    }
+    twin()->i64[op](&wide_args);
+    function_of(twin(), type, op)(&args);
+    size_t size = gives_bytes(op) ? 1 : sizes[type], wide_size = gives_bytes(op) ? 1 : 8;
+    for (size_t i = 0; i < COUNT; i++)
+        if (memcmp((uint8_t *)got + i * size, (uint8_t *)expected + i * wide_size, size) != 0)
+            fail_msg("%s type %d: element %zu is not that of I64", names[op], type, i);
+}
+
+static void narrow_integers_are_those_of_i64(void **state) {
+    (void)state;
+    test_random random = {.seed = 24};
+    for (int op = 0; op < TERN__MAP_COUNT; op++)
+        for (int type = I32; type < TYPES; type++) {
+            assert_true((twin()->i64[op] != NULL) == (function_of(twin(), type, op) != NULL));
+            for (int kind = 0; kind < 2 && twin()->i64[op] != NULL; kind++)
+                check_narrow(&random, type, op, kind);
+        }
+}
+
 static void every_operation_has_a_type(void **state) {
     (void)state;
     const tern__map_kernel *kernel;
@@ -163,10 +240,27 @@ static const float_row float_rows[] = {
     {TERN__MAP_RELU, -3, 0, 0, 0},
     {TERN__MAP_RELU, 3, 0, 0, 3},
     {TERN__MAP_RELU, NAN, 0, 0, NAN},
+    {TERN__MAP_RELU2, -3, 0, 0, 0},
+    {TERN__MAP_RELU2, 3, 0, 0, 9},
+    {TERN__MAP_RELU2, NAN, 0, 0, NAN},
     {TERN__MAP_LEAKY_RELU, -4, 0.25, 0, -1},
     {TERN__MAP_LEAKY_RELU, 4, 0.25, 0, 4},
     {TERN__MAP_SCALE, 3, -0.5, 0, -1.5},
     {TERN__MAP_AFFINE, 3, 2, -0.5, 5.5},
+    {TERN__MAP_AFFINE, 0x1.000002p0, 0x1.000002p0, -0x1.000004p0, 0x1p-46},
+    {TERN__MAP_ADD_SCALED, 5, -0.5, 0, 5.25}, /* p is b here, too */
+    {TERN__MAP_RELU_BACKWARD, 3, 0.5, 0, 3},
+    {TERN__MAP_RELU_BACKWARD, 3, 0, 0, 0},
+    {TERN__MAP_RELU_BACKWARD, 3, -2, 0, 0},
+    {TERN__MAP_RELU_BACKWARD, 3, NAN, 0, NAN},
+    {TERN__MAP_RELU2_BACKWARD, 3, 0.5, 0, 3},
+    {TERN__MAP_RELU2_BACKWARD, 3, -2, 0, 0},
+    {TERN__MAP_RELU2_BACKWARD, 3, NAN, 0, NAN},
+    {TERN__MAP_LEAKY_RELU_BACKWARD, 3, 0.5, 0, 3},
+    {TERN__MAP_LEAKY_RELU_BACKWARD, 3, -0.5, 0, -1.5}, /* times p */
+    {TERN__MAP_LEAKY_RELU_BACKWARD, 3, NAN, 0, NAN},
+    {TERN__MAP_SIGMOID_BACKWARD, 4, 0.25, 0, 0.75},
+    {TERN__MAP_TANH_BACKWARD, 4, 0.5, 0, 3},
     {TERN__MAP_CLIP, 3, -0.5, 1.5, 1.5},
     {TERN__MAP_CLIP, -3, -0.5, 1.5, -0.5},
     {TERN__MAP_CLIP, NAN, -0.5, 1.5, NAN},
@@ -212,6 +306,15 @@ static const float_row float_rows[] = {
     {TERN__MAP_LOGICAL_XOR, 2, 0, 0, 1},
     {TERN__MAP_LOGICAL_NOT, -0.0, 0, 0, 1},
     {TERN__MAP_LOGICAL_NOT, NAN, 0, 0, 0},
+    {TERN__MAP_ISCLOSE, 1, 2, 0.25, 1}, /* |1 - 2| <= q + p 2, p is 2 and q 0.25 */
+    {TERN__MAP_ISCLOSE, 1, -0.25, 0.5, 0},
+    {TERN__MAP_ISCLOSE, INFINITY, INFINITY, 0, 1},
+    {TERN__MAP_ISCLOSE, 1, INFINITY, 0, 0},
+    {TERN__MAP_ISCLOSE, -INFINITY, INFINITY, 0, 0},
+    {TERN__MAP_ISCLOSE, NAN, NAN, 0, 0},
+    {TERN__MAP_ISCLOSE_NAN, NAN, NAN, 0, 1},
+    {TERN__MAP_ISCLOSE_NAN, NAN, 1, 0, 0},
+    {TERN__MAP_ISCLOSE_NAN, 2, 2, 0, 1},
     {TERN__MAP_ISNAN, NAN, 0, 0, 1},
     {TERN__MAP_ISNAN, INFINITY, 0, 0, 0},
     {TERN__MAP_ISINF, -INFINITY, 0, 0, 1},
@@ -254,7 +357,7 @@ static void floats_do_what_they_say(void **state) {
 
 typedef struct integer_row {
     int op;
-    int64_t a, b, expected; /* p and q are b and b + 3 for operations of one operand */
+    int64_t a, b, expected; /* c is b - 4, p and q are b and b + 3 */
 } integer_row;
 
 static const integer_row integer_rows[] = {
@@ -265,11 +368,20 @@ static const integer_row integer_rows[] = {
     {TERN__MAP_SIGN, 0, 0, 0},
     {TERN__MAP_SQUARE, -5, 0, 25},
     {TERN__MAP_RELU, -5, 0, 0},
+    {TERN__MAP_RELU, 5, 0, 5},
+    {TERN__MAP_RELU2, -5, 0, 0},
+    {TERN__MAP_RELU2, 5, 0, 25},
+    {TERN__MAP_ROUND, -5, 0, -5},
+    {TERN__MAP_FLOOR, -5, 0, -5},
+    {TERN__MAP_CEIL, INT64_MAX, 0, INT64_MAX},
+    {TERN__MAP_TRUNC, INT64_MIN, 0, INT64_MIN},
     {TERN__MAP_SCALE, 5, -3, -15},
     {TERN__MAP_AFFINE, 5, 1, 9},
     {TERN__MAP_CLIP, -5, -3, -3},
     {TERN__MAP_CLIP, 5, -3, 0},
     {TERN__MAP_BIT_NOT, 5, 0, -6},
+    {TERN__MAP_ADD_SCALED, 5, 3, 14}, /* p is b, too */
+    {TERN__MAP_FMA, 5, 3, 14},        /* c is b - 4 */
     {TERN__MAP_ADD, INT64_MAX, 1, INT64_MIN},
     {TERN__MAP_SUB, INT64_MIN, 1, INT64_MAX},
     {TERN__MAP_MUL, INT64_C(1) << 62, 4, 0},
@@ -319,9 +431,9 @@ static void integers_do_what_they_say(void **state) {
     for (size_t i = 0; i < sizeof integer_rows / sizeof *integer_rows; i++) {
         const integer_row *row = &integer_rows[i];
         is_covered[row->op] = true;
-        int64_t out = 99;
-        tern__map_args args = {{&row->a, &row->b, NULL}, {1, 1, 0},         &out, 1,
-                               (double)row->b,           (double)row->b + 3};
+        int64_t out = 99, c = row->b - 4;
+        tern__map_args args = {{&row->a, &row->b, &c}, {1, 1, 1},         &out, 1,
+                               (double)row->b,         (double)row->b + 3};
         twin()->i64[row->op](&args);
         uint8_t byte;
         memcpy(&byte, &out, 1);
@@ -364,6 +476,8 @@ int main(void) {
         cmocka_unit_test(floats_do_what_they_say),
         cmocka_unit_test(integers_do_what_they_say),
         cmocka_unit_test(where_chooses),
+        cmocka_unit_test(narrow_integers_are_those_of_i64),
+        cmocka_unit_test(results_may_replace_an_operand),
         cmocka_unit_test(variants_have_the_bits_of_the_twin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,40 +35,55 @@ static tern__hub hub_between(tern_dtype from, tern_dtype to) {
     return is_whole ? TERN__HUB_I64 : TERN__HUB_F32;
 }
 
-static void run_same(const tern__walk_job *j, const uint8_t *from, uint8_t *to, int64_t n) {
-    int bytes = tern__dtype((tern_dtype)j->call->out->dtype)->block_bytes;
-    int64_t from_step = tern__walk_step(j, 1), to_step = tern__walk_step(j, 0);
-    if (from_step == 1 && to_step == 1)
-        memcpy(to, from, (size_t)(n * bytes));
+typedef struct copy_job {
+    tern__blocks blocks;
+    tern__hub hub; /* unless both have the same type */
+} copy_job;
+
+static void copy_same(const tern__blocks *b, const tern__block *block) {
+    const tern_tensor *from = b->call->in[0], *to = b->call->out;
+    int64_t from_step = tern__block_step(b, 1), to_step = tern__block_step(b, 0);
+    tern__place source = {.size = tern__dtype((tern_dtype)to->dtype)->block_bytes,
+                          .row_step = tern__block_row_step(b, 1),
+                          .step = from_step};
+    tern__place target = {
+        .size = source.size, .row_step = tern__block_row_step(b, 0), .step = to_step};
+    source.data = (uint8_t *)from->data + byte_offset(from, block->at[1]);
+    target.data = (uint8_t *)to->data + byte_offset(to, block->at[0]);
+    if (from_step == 1 && to_step == 1 && tern__block_is_even(b, block, 0) &&
+        tern__block_is_even(b, block, 1))
+        memcpy(target.data, source.data, (size_t)(block->rows * block->n * source.size));
     else
-        j->cpu->plain->copy[bytes == 1   ? 0
-                            : bytes == 2 ? 1
-                            : bytes == 4 ? 2
-                                         : 3](from, from_step, to, to_step, n);
+        tern__block_move(b->cpu, NULL, &source, &target, block->rows, block->n);
 }
 
-static void run_copy(const tern__walk_job *j, const int64_t *at, int64_t n) {
-    const tern_tensor *from = j->call->in[0], *to = j->call->out;
-    int64_t from_step = tern__walk_step(j, 1), to_step = tern__walk_step(j, 0);
-    const uint8_t *source = (const uint8_t *)from->data + byte_offset(from, at[1]);
-    uint8_t *target = (uint8_t *)to->data + byte_offset(to, at[0]);
-    if (from->dtype == to->dtype) {
-        run_same(j, source, target, n);
-        return;
-    }
-    double values[CHUNK];
-    tern__hub hub = hub_between((tern_dtype)from->dtype, (tern_dtype)to->dtype);
-    for (int64_t i = 0; i < n; i += CHUNK) {
-        int64_t count = tern__min_i64(CHUNK, n - i);
-        tern__cpu_load(j->cpu, (tern_dtype)from->dtype, source + byte_offset(from, i * from_step),
-                       from_step, hub, values, count);
-        tern__cpu_store(j->cpu, hub, values, (tern_dtype)to->dtype,
-                        target + byte_offset(to, i * to_step), to_step, count);
+static void copy_blocks(void *argument, int64_t begin, int64_t end, int lane) {
+    (void)lane;
+    const copy_job *j = argument;
+    bool is_same = j->blocks.call->in[0]->dtype == j->blocks.call->out->dtype;
+    for (int64_t index = begin; index < end; index++) {
+        double values[CHUNK];
+        tern__block block;
+        tern__blocks_at(&j->blocks, index, &block);
+        if (is_same) {
+            copy_same(&j->blocks, &block);
+            continue;
+        }
+        tern__block_load(&j->blocks, &block, 1, j->hub, values);
+        tern__block_store(&j->blocks, &block, j->hub, values);
     }
 }
 
-/* -- block types
- * ---------------------------------------------------------------------------------*/
+static void copy_plain(tern__device *device, const tern__op_call *call) {
+    copy_job j;
+    tern_dtype from = (tern_dtype)call->in[0]->dtype, to = (tern_dtype)call->out->dtype;
+    tern__blocks_open(&j.blocks, device, call, 2, false);
+    j.hub = hub_between(from, to);
+    tern__blocks_cut(&j.blocks, from == to ? TERN__CPU_GRAIN : CHUNK);
+    tern__blocks_run(&j.blocks, copy_blocks, &j);
+}
+
+/* -- block types -------------------------------------------------------------------------------*/
 
 /* Rows of Q8_0 are whole blocks; both sides are contiguous. */
 static void copy_q8_0(const tern__cpu_device *cpu, const tern__op_call *call) {
@@ -122,6 +137,6 @@ tern_status tern__cpu_copy(tern__device *device, const tern__op_call *call) {
     if (type == TERN_Q8_0)
         copy_q8_0(tern__cpu_of(device), call);
     else
-        tern__walk_call(device, call, 2, run_copy);
+        copy_plain(device, call);
     return TERN_OK;
 }

@@ -44,14 +44,78 @@ void tern__cpu_store(const tern__cpu_device *cpu, tern__hub hub, const void *fro
         plain->store_i64[type](from, 1, to, stride, n);
 }
 
+static const uint8_t *first_element(const tern_tensor *t, int64_t at) {
+    return (const uint8_t *)t->data + at * tern__dtype((tern_dtype)t->dtype)->block_bytes;
+}
+
+static int64_t hub_bytes(tern__hub hub) {
+    return hub == TERN__HUB_F32 ? 4 : 8;
+}
+
+void tern__block_load(const tern__blocks *b, const tern__block *block, int operand, tern__hub hub,
+                      void *to) {
+    const tern__plain_kernel *plain = b->cpu->plain;
+    const tern_tensor *t = b->call->in[operand - 1];
+    tern_dtype dtype = (tern_dtype)t->dtype;
+    int64_t step = tern__block_step(b, operand);
+    const uint8_t *from = first_element(t, block->at[operand]);
+    if (tern__block_is_even(b, block, operand)) {
+        tern__cpu_load(b->cpu, dtype, from, step, hub, to, block->rows * block->n);
+        return;
+    }
+    const tern__plain_fn *loads = hub == TERN__HUB_F32   ? plain->load_f32
+                                  : hub == TERN__HUB_F64 ? plain->load_f64
+                                                         : plain->load_i64;
+    tern__block_move(b->cpu, loads[dtype],
+                     &(tern__place){(void *)(uintptr_t)from, tern__dtype(dtype)->block_bytes,
+                                    tern__block_row_step(b, operand), step},
+                     &(tern__place){to, hub_bytes(hub), block->n, 1}, block->rows, block->n);
+}
+
+void tern__block_store(const tern__blocks *b, const tern__block *block, tern__hub hub,
+                       const void *from) {
+    const tern__plain_kernel *plain = b->cpu->plain;
+    const tern_tensor *t = b->call->out;
+    tern_dtype dtype = (tern_dtype)t->dtype;
+    int64_t step = tern__block_step(b, 0);
+    void *to = (void *)(uintptr_t)first_element(t, block->at[0]);
+    if (tern__block_is_even(b, block, 0)) {
+        tern__cpu_store(b->cpu, hub, from, dtype, to, step, block->rows * block->n);
+        return;
+    }
+    const tern__plain_fn *stores = hub == TERN__HUB_F32   ? plain->store_f32
+                                   : hub == TERN__HUB_F64 ? plain->store_f64
+                                                          : plain->store_i64;
+    tern__block_move(
+        b->cpu, stores[dtype], &(tern__place){(void *)(uintptr_t)from, hub_bytes(hub), block->n, 1},
+        &(tern__place){to, tern__dtype(dtype)->block_bytes, tern__block_row_step(b, 0), step},
+        block->rows, block->n);
+}
+
 /* -- steps -------------------------------------------------------------------------------------*/
 
+static const tern__map_fn *map_functions(const tern__map_kernel *map, tern_dtype type) {
+    switch (type) {
+    case TERN_F64:
+        return map->f64;
+    case TERN_I64:
+        return map->i64;
+    case TERN_I32:
+        return map->i32;
+    case TERN_I16:
+        return map->i16;
+    case TERN_I8:
+        return map->i8;
+    case TERN_U8:
+    case TERN_BOOL:
+        return map->u8;
+    default:
+        return map->f32;
+    }
+}
+
 static void run_map(const tern__step_args *args, int code) {
-    const tern__map_kernel *map = args->cpu->map;
-    tern__map_fn fn = args->hub == TERN__HUB_F32   ? map->f32[code]
-                      : args->hub == TERN__HUB_F64 ? map->f64[code]
-                                                   : map->i64[code];
-    fn(&args->map);
+    map_functions(args->cpu->map, args->type)[code](&args->map);
 }
 
 static void step_map(const tern__step_args *args) {
@@ -105,18 +169,15 @@ static void step_float_test(const tern__step_args *args) {
 
 /* Truth values: their one bit. */
 static void step_bit_not(const tern__step_args *args) {
-    static const int64_t one = 1;
-    tern__step_args flipped = *args;
-    flipped.map.in[1] = &one;
-    flipped.map.stride[1] = 0;
-    run_map(&flipped, args->call->type == TERN_BOOL ? TERN__MAP_BIT_XOR : TERN__MAP_BIT_NOT);
+    run_map(args, args->type == TERN_BOOL ? TERN__MAP_LOGICAL_NOT : TERN__MAP_BIT_NOT);
 }
 
 /* out = condition ? a : b; the kernel has the condition first. */
 static void choose(const tern__step_args *args, int condition, const void *a, int64_t a_stride,
                    int b) {
     const tern__map_args *m = &args->map;
-    args->cpu->map->where[args->hub == TERN__HUB_F32 ? 2 : 3](&(tern__map_args){
+    int bytes = tern__dtype(args->type)->block_bytes;
+    args->cpu->map->where[tern__size_index(bytes)](&(tern__map_args){
         .in = {m->in[condition], a, m->in[b]},
         .stride = {m->stride[condition], a_stride, m->stride[b]},
         .out = m->out,
@@ -128,16 +189,16 @@ static void step_where(const tern__step_args *args) {
     choose(args, 2, args->map.in[0], args->map.stride[0], 1);
 }
 
-/* One number in the hub's type. */
-typedef union hub_value {
+/* One number in any type. */
+typedef union any_number {
     float f32;
     double f64;
     int64_t i64;
-} hub_value;
+} any_number;
 
 static void step_masked_fill(const tern__step_args *args) {
-    hub_value value;
-    tern__cpu_load(args->cpu, TERN_F64, &args->call->number, 0, args->hub, &value, 1);
+    any_number value;
+    args->cpu->plain->store_f64[args->type](&args->call->number, 0, &value, 0, 1);
     choose(args, 1, &value, 0, 0);
 }
 
@@ -172,7 +233,7 @@ static void step_dropout(const tern__step_args *args) {
     double keep = 1 - args->call->number;
     tern__philox_block block = {{0}};
     tern__map_args m = args->map;
-    hub_value factors[TERN__CHUNK];
+    any_number factors[TERN__CHUNK];
     float *f32 = &factors[0].f32;
     double *f64 = &factors[0].f64;
     for (int64_t i = 0; i < m.n; i++) {
@@ -228,97 +289,174 @@ static const tern__step_row steps[TERN__OP_COUNT] = {
     [TERN__OP_SOFTPLUS_BACKWARD] = {tern__step_softplus_backward, 0, -1, true},
     KERNEL_STEPS};
 
-/* -- runs --------------------------------------------------------------------------------------*/
+/* -- the plan of a call ------------------------------------------------------------------------*/
 
-/* What does not change from run to run. */
+/* What does not change from block to block. */
 typedef struct plan {
+    tern__blocks blocks;
     const tern__step_row *row;
-    tern__hub hub;
-    tern_dtype result; /* what the step writes: the hub's type or bytes */
-    int operands;
-    bool is_direct; /* every operand is read, and the result written, where it lies */
+    tern_dtype types[TERN__WALK_OPERANDS]; /* as the step writes the result and reads operands */
+    int64_t sizes[TERN__WALK_OPERANDS];    /* bytes of an element where it lies */
+    bool is_ready[TERN__WALK_OPERANDS];    /* lies in memory in that type */
+    tern__step_args args;                  /* all but what a block changes */
 } plan;
 
-static plan make_plan(const tern__walk_job *j) {
-    const tern__op_call *call = j->call;
-    plan p = {.row = &steps[call->op], .hub = tern__hub_of(call->type)};
+/* The operation is done in the type that all operands have: bits that are chosen, not computed, and
+ * integers, for which it gives the same as the way through I64 that wraps. */
+static bool is_native(const plan *p, const tern__op_call *call) {
+    bool is_whole = tern__hub_of(call->type) == TERN__HUB_I64;
+    if (p->row->raw < 0 && !(is_whole && p->row->run == step_map) && p->row->run != step_bit_not)
+        return false;
+    for (int i = 0; i < TERN__OPERANDS && call->in[i] != NULL; i++)
+        if (i != p->row->raw && call->in[i]->dtype != call->type)
+            return false;
+    return true;
+}
+
+/* A number of the call in the type of a half float; the kernels round it to wider ones. */
+static double rounded(const plan *p, const tern__op_call *call, double number) {
+    if (p->row->run != step_map || (call->type != TERN_F16 && call->type != TERN_BF16))
+        return number;
+    uint16_t half;
+    const tern__plain_kernel *plain = p->args.cpu->plain;
+    plain->store_f64[call->type](&number, 1, &half, 1, 1);
+    plain->load_f64[call->type](&half, 1, &number, 1, 1);
+    return number;
+}
+
+static void describe_operand(plan *p, const tern_tensor *t, int index, tern_dtype type) {
+    p->types[index] = type;
+    p->is_ready[index] = t->dtype == type;
+    p->sizes[index] = tern__dtype((tern_dtype)t->dtype)->block_bytes;
+}
+
+static void make_plan(plan *p, const tern__op_call *call) {
+    tern__hub hub = tern__hub_of(call->type);
+    tern_dtype type = is_native(p, call) ? call->type : tern__hub_type(hub);
+    p->args = (tern__step_args){
+        .cpu = p->blocks.cpu, .call = call, .hub = hub, .type = type, .code = p->row->code};
+    p->args.map.p = rounded(p, call, call->number);
+    p->args.map.q = rounded(p, call, call->other_number);
     bool gives_bytes = tern__op_rows[call->op].result == TERN__RESULT_BOOL;
-    p.result = gives_bytes ? TERN_BOOL : tern__hub_type(p.hub);
-    p.is_direct = call->out->dtype == p.result && tern__walk_step(j, 0) == 1;
-    for (; p.operands < TERN__OPERANDS && call->in[p.operands] != NULL; p.operands++)
-        p.is_direct &=
-            p.operands == p.row->raw || call->in[p.operands]->dtype == tern__hub_type(p.hub);
-    return p;
+    describe_operand(p, call->out, 0, gives_bytes ? TERN_BOOL : type);
+    for (int i = 1; i < p->blocks.walk.operands; i++)
+        describe_operand(p, call->in[i - 1], i, i - 1 == p->row->raw ? TERN_BOOL : type);
 }
 
-static const void *element(const tern_tensor *t, int64_t index) {
-    return (const uint8_t *)t->data + index * tern__dtype((tern_dtype)t->dtype)->block_bytes;
+static uint8_t *element(const plan *p, int operand, int64_t index) {
+    const tern__op_call *call = p->args.call;
+    const tern_tensor *t = operand == 0 ? call->out : call->in[operand - 1];
+    return (uint8_t *)t->data + index * p->sizes[operand];
 }
 
-static void run_direct(const plan *p, tern__step_args *args, const int64_t *at, int64_t n) {
-    for (int i = 0; i < p->operands; i++)
-        args->map.in[i] = element(args->call->in[i], at[i + 1]);
-    args->map.out = (void *)(uintptr_t)element(args->call->out, at[0]);
-    args->map.n = n;
-    p->row->run(args);
-}
+/* -- where the elements lie --------------------------------------------------------------------*/
 
-/* n <= TERN__CHUNK elements. */
-static void run_chunk(const plan *p, tern__step_args *args, const tern__walk_job *j,
-                      const int64_t *at, int64_t n) {
-    double scratch[TERN__OPERANDS][TERN__CHUNK], result[TERN__CHUNK];
-    const tern__op_call *call = args->call;
-    for (int i = 0; i < p->operands; i++) {
-        tern_dtype dtype = (tern_dtype)call->in[i]->dtype;
-        const void *from = element(call->in[i], at[i + 1]);
-        int64_t stride = tern__walk_step(j, i + 1);
-        bool is_ready = i == p->row->raw || dtype == tern__hub_type(p->hub);
-        if (!is_ready)
-            tern__cpu_load(args->cpu, dtype, from, stride, p->hub, scratch[i], n);
-        args->map.in[i] = is_ready ? from : scratch[i];
-        args->map.stride[i] = is_ready ? stride : 1;
+/* Every operand is read, and the result written, where it lies, row after row. */
+static void do_rows(void *argument, int64_t begin, int64_t end, int lane) {
+    (void)lane;
+    const plan *p = argument;
+    const tern__blocks *b = &p->blocks;
+    tern__step_args args = p->args;
+    for (int i = 1; i < b->walk.operands; i++)
+        args.map.stride[i - 1] = tern__block_step(b, i);
+    for (int64_t index = begin; index < end; index++) {
+        tern__block block;
+        tern__blocks_at(b, index, &block);
+        args.map.n = block.n;
+        for (int64_t row = 0; row < block.rows; row++) {
+            args.map.out = element(p, 0, block.at[0] + row * tern__block_row_step(b, 0));
+            for (int i = 1; i < b->walk.operands; i++)
+                args.map.in[i - 1] = element(p, i, block.at[i] + row * tern__block_row_step(b, i));
+            p->row->run(&args);
+        }
     }
-    void *to = (void *)(uintptr_t)element(call->out, at[0]);
-    int64_t step = tern__walk_step(j, 0);
-    bool is_ready = call->out->dtype == p->result && step == 1;
-    args->map.out = is_ready ? to : result;
-    args->map.n = n;
+}
+
+/* -- through scratch ---------------------------------------------------------------------------*/
+
+/* The scratch of a thread, and which blocks of the operands lie in it. */
+typedef struct scratch {
+    double operands[TERN__OPERANDS][TERN__CHUNK], result[TERN__CHUNK];
+    int64_t at[TERN__OPERANDS], rows[TERN__OPERANDS], n;
+} scratch;
+
+/* Gathers the block of an operand, unless it lies there already: repeated ones are read once. */
+static double *hold(const plan *p, const tern__block *block, int operand, scratch *s) {
+    const tern__blocks *b = &p->blocks;
+    int slot = operand - 1;
+    bool is_held =
+        s->rows[slot] >= block->rows && s->n == block->n && s->at[slot] == block->at[operand];
+    if (!is_held) {
+        if (p->is_ready[operand])
+            tern__block_move(
+                b->cpu, NULL,
+                &(tern__place){element(p, operand, block->at[operand]), p->sizes[operand],
+                               tern__block_row_step(b, operand), tern__block_step(b, operand)},
+                &(tern__place){s->operands[slot], 0, block->n, 1}, block->rows, block->n);
+        else
+            tern__block_load(b, block, operand, p->args.hub, s->operands[slot]);
+        s->at[slot] = block->at[operand];
+        s->rows[slot] = block->rows;
+    }
+    return s->operands[slot];
+}
+
+static void run_block(const plan *p, const tern__block *block, scratch *s, tern__step_args *args) {
+    const tern__blocks *b = &p->blocks;
+    for (int i = 1; i < b->walk.operands; i++) {
+        bool is_even = p->is_ready[i] && tern__block_is_even(b, block, i);
+        args->map.in[i - 1] = is_even ? element(p, i, block->at[i]) : (void *)hold(p, block, i, s);
+        args->map.stride[i - 1] = is_even ? tern__block_step(b, i) : 1;
+    }
+    bool is_even =
+        p->is_ready[0] && tern__block_step(b, 0) == 1 && tern__block_is_even(b, block, 0);
+    args->map.out = is_even ? element(p, 0, block->at[0]) : (void *)s->result;
+    args->map.n = block->rows * block->n;
+    args->position = block->at[0];
     p->row->run(args);
-    if (is_ready)
+    if (is_even)
         return;
-    if (p->result == TERN_BOOL)
-        args->cpu->plain->copy[0](result, 1, to, step, n);
+    if (p->is_ready[0])
+        tern__block_move(b->cpu, NULL, &(tern__place){s->result, p->sizes[0], block->n, 1},
+                         &(tern__place){element(p, 0, block->at[0]), 0, tern__block_row_step(b, 0),
+                                        tern__block_step(b, 0)},
+                         block->rows, block->n);
     else
-        tern__cpu_store(args->cpu, p->hub, result, (tern_dtype)call->out->dtype, to, step, n);
+        tern__block_store(b, block, p->args.hub, s->result);
 }
 
-static void run_elements(const tern__walk_job *j, const int64_t *at, int64_t n) {
-    plan p = make_plan(j);
-    tern__step_args args = {.cpu = j->cpu,
-                            .call = j->call,
-                            .hub = p.hub,
-                            .code = p.row->code,
-                            .map = {.p = j->call->number, .q = j->call->other_number}};
-    for (int i = 0; i < p.operands; i++)
-        args.map.stride[i] = tern__walk_step(j, i + 1);
-    if (p.is_direct && !p.row->is_chunked) {
-        run_direct(&p, &args, at, n);
-        return;
-    }
-    int64_t offsets[TERN__WALK_OPERANDS];
-    memcpy(offsets, at, sizeof offsets);
-    for (int64_t i = 0; i < n; i += TERN__CHUNK) {
-        args.position = offsets[0];
-        run_chunk(&p, &args, j, offsets, tern__min_i64(TERN__CHUNK, n - i));
-        for (int o = 0; o <= p.operands; o++)
-            offsets[o] += TERN__CHUNK * tern__walk_step(j, o);
+static void do_blocks(void *argument, int64_t begin, int64_t end, int lane) {
+    (void)lane;
+    const plan *p = argument;
+    tern__step_args args = p->args;
+    scratch s;
+    memset(s.rows, 0, sizeof s.rows);
+    s.n = 0;
+    for (int64_t index = begin; index < end; index++) {
+        tern__block block;
+        tern__blocks_at(&p->blocks, index, &block);
+        run_block(p, &block, &s, &args);
+        s.n = block.n;
     }
 }
 
 tern_status tern__cpu_elementwise(tern__device *device, const tern__op_call *call) {
+    plan p;
     int operands = 1;
     while (operands <= TERN__OPERANDS && call->in[operands - 1] != NULL)
         operands++;
-    tern__walk_call(device, call, operands, run_elements);
+    p.row = &steps[call->op];
+    tern__blocks_open(&p.blocks, device, call, operands, p.row->is_chunked);
+    make_plan(&p, call);
+    bool needs_scratch = p.row->is_chunked || tern__block_step(&p.blocks, 0) != 1;
+    for (int i = 0; i < operands; i++)
+        needs_scratch |= !p.is_ready[i];
+    if (needs_scratch || tern__blocks_are_short(&p.blocks)) {
+        tern__blocks_cut(&p.blocks, TERN__CHUNK);
+        tern__blocks_run(&p.blocks, do_blocks, &p);
+    } else {
+        tern__blocks_cut(&p.blocks, TERN__CPU_GRAIN);
+        tern__blocks_run(&p.blocks, do_rows, &p);
+    }
     return TERN_OK;
 }

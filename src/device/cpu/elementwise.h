@@ -3,7 +3,7 @@
 #ifndef TERN__ELEMENTWISE_ROWS_H
 #define TERN__ELEMENTWISE_ROWS_H
 
-#include "device/cpu/walk.h"
+#include "device/cpu/blocks.h"
 #include "kernels/map.h"
 
 /* The types that are computed in. */
@@ -29,15 +29,23 @@ void tern__cpu_load(const tern__cpu_device *cpu, tern_dtype type, const void *fr
 void tern__cpu_store(const tern__cpu_device *cpu, tern__hub hub, const void *from, tern_dtype type,
                      void *to, int64_t stride, int64_t n);
 
-/* Elements that go through scratch at once, where a type is none that is computed in. */
-enum { TERN__CHUNK = 256 };
+/* Reads the block of an operand as the hub's type, row after row; writes the block of the result.
+ */
+void tern__block_load(const tern__blocks *b, const tern__block *block, int operand, tern__hub hub,
+                      void *to);
+void tern__block_store(const tern__blocks *b, const tern__block *block, tern__hub hub,
+                       const void *from);
 
-/* Operands are of the hub's type with any strides, or the bytes of a condition; `out` is
- * contiguous, of the hub's type or bytes. It may be the memory of a contiguous operand. */
+/* Elements that go through scratch at once, where a type is none that is computed in. */
+enum { TERN__CHUNK = 512 };
+
+/* Operands are of type `type` with any strides, or the bytes of a condition; `out` is contiguous,
+ * of that type or bytes. It may be the memory of a contiguous operand. */
 typedef struct tern__step_args {
     const tern__cpu_device *cpu;
     const tern__op_call *call;
-    tern__hub hub;
+    tern__hub hub;    /* of the call's type */
+    tern_dtype type;  /* the hub's, or the call's own where that gives the same */
     int code;         /* of the kernel's function */
     int64_t position; /* of the first element in the result's memory, when the row is_chunked */
     tern__map_args map;
