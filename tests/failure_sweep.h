@@ -160,9 +160,9 @@ static inline sweep_fixture *sweep_begin(const sweep_flow *flow, const tern_opti
     sweep_state.flow = flow;
     sweep_state.options = *options;
     sweep_state.options.on_memory_event = sweep_no_event;
-    /* A small arena: the call soon needs another, and little ballast fills it. The table of a
-     * tracking level is larger. */
-    memory_file.largest_map = (size_t)(options->tracking == TERN_TRACK_COUNTS ? 1 : 4) << 20;
+    /* A small arena: the call soon needs another, and little ballast fills it. The scratch of the
+     * threads and the table of a tracking level are no larger. */
+    memory_file.largest_map = (size_t)8 << 20;
     flow->prepare(&sweep_state);
     sweep_lift();
     return &sweep_state;
