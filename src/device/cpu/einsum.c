@@ -110,8 +110,8 @@ static const void *moved(const void *data, tern_dtype dtype, int64_t elements) {
 }
 
 /* The product for every index of the outer letters, in order. */
-static tern_status sum_products(tern__cpu_device *cpu, const tern__product *product,
-                                const letters *outer) {
+static tern_status sum_products(tern__cpu_device *cpu, const tern__op_call *call,
+                                const tern__product *product, const letters *outer) {
     int64_t count = 1;
     for (int i = 0; i < outer->count; i++)
         count *= outer->at[i].size;
@@ -127,7 +127,9 @@ static tern_status sum_products(tern__cpu_device *cpu, const tern__product *prod
         p.a.data = moved(p.a.data, p.a.dtype, a);
         p.b.data = moved(p.b.data, p.b.dtype, b);
         p.accumulates = index > 0;
-        status = tern__cpu_multiply(cpu, &p, NULL);
+        int64_t packed = 0;
+        status = tern__cpu_multiply(cpu, &p, &packed);
+        tern__count_packed(call->context, packed);
     }
     return status;
 }
@@ -144,8 +146,8 @@ static void store_piece(tern__cpu_device *cpu, const tern__product *p, tern_dtyp
 }
 
 /* One matrix of the batch in pieces of some rows and columns. */
-static tern_status round_matrix(tern__cpu_device *cpu, const tern__product *whole,
-                                const letters *outer, tern_dtype dtype, float *piece) {
+static tern_status round_matrix(tern__cpu_device *cpu, const tern__op_call *call,
+                                const tern__product *whole, const letters *outer, float *piece) {
     int64_t columns = tern__min_i64(whole->n, PIECE), rows = PIECE / columns;
     tern_status status = TERN_OK;
     for (int64_t i = 0; i < whole->m && status == TERN_OK; i += rows)
@@ -160,8 +162,8 @@ static tern_status round_matrix(tern__cpu_device *cpu, const tern__product *whol
             sums.out = piece;
             sums.out_i_stride = part.n;
             sums.out_j_stride = 1;
-            status = sum_products(cpu, &sums, outer);
-            store_piece(cpu, &part, dtype, piece);
+            status = sum_products(cpu, call, &sums, outer);
+            store_piece(cpu, &part, (tern_dtype)call->out->dtype, piece);
         }
     return status;
 }
@@ -191,7 +193,7 @@ static tern_status round_products(tern__cpu_device *cpu, const tern__op_call *ca
         p.b.data = moved(p.b.data, p.b.dtype, b);
         p.out = (uint16_t *)p.out + out;
         p.batch_rank = 0;
-        status = round_matrix(cpu, &p, outer, (tern_dtype)call->out->dtype, piece);
+        status = round_matrix(cpu, call, &p, outer, piece);
     }
     tern__pool_free(call->context->pool, piece, bytes, TERN__BLOCK_DATA);
     return status;
@@ -211,6 +213,6 @@ tern_status tern__cpu_einsum(tern__device *device, const tern__op_call *call) {
     tern__product product = product_of(call, &kept, &inner);
     tern_dtype dtype = (tern_dtype)call->out->dtype;
     tern__cpu_device *cpu = tern__cpu_of(device);
-    return dtype == TERN_F32 || dtype == TERN_F64 ? sum_products(cpu, &product, &summed)
+    return dtype == TERN_F32 || dtype == TERN_F64 ? sum_products(cpu, call, &product, &summed)
                                                   : round_products(cpu, call, &product, &summed);
 }

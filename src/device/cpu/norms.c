@@ -22,17 +22,38 @@ static bool softmax_at_once(const tern__rows *r, const tern__row *x, bool is_gat
     return true;
 }
 
+/* e = exp(x - m) into the result, which is direct, and their sum. */
+static double write_exponentials(const tern__rows *r, const tern__row *x, const tern__row *out,
+                                 int64_t n, double largest) {
+    tern__portion scratch;
+    tern__fold sum;
+    tern__fold_begin(&sum, r, TERN__REDUCE_SUM);
+    for (int64_t i = 0; i < n; i += TERN__PORTION) {
+        int64_t count = tern__min_i64(TERN__PORTION, n - i);
+        const void *from = tern__row_read(r, x, i, count, &scratch);
+        void *to = tern__row_room(r, out, i, NULL);
+        tern__row_map_number(r, TERN__MAP_SUB, from, largest, to, count);
+        tern__row_exp(r, to, to, count);
+        tern__fold_step(&sum, to, count, 0);
+    }
+    return tern__fold_end(&sum);
+}
+
+/* A result that cannot hold e as it is has it computed again. */
 static void softmax_row(const tern__rows *r, const tern__row *x, const tern__row *out, int64_t n) {
     double largest = tern__row_reduce(r, x, n, TERN__REDUCE_MAX, 0);
-    double sum = tern__row_reduce(r, x, n, TERN__REDUCE_EXPONENTIALS, largest);
+    double sum = out->is_direct ? write_exponentials(r, x, out, n, largest)
+                                : tern__row_reduce(r, x, n, TERN__REDUCE_EXPONENTIALS, largest);
     double factor = tern__rounded(r, 1 / sum);
     tern__portion scratch[2];
     for (int64_t i = 0; i < n; i += TERN__PORTION) {
         int64_t count = tern__min_i64(TERN__PORTION, n - i);
-        const void *from = tern__row_read(r, x, i, count, &scratch[0]);
         void *to = tern__row_room(r, out, i, &scratch[1]);
-        tern__row_map_number(r, TERN__MAP_SUB, from, largest, to, count);
-        tern__row_exp(r, to, to, count);
+        if (!out->is_direct) {
+            const void *from = tern__row_read(r, x, i, count, &scratch[0]);
+            tern__row_map_number(r, TERN__MAP_SUB, from, largest, to, count);
+            tern__row_exp(r, to, to, count);
+        }
         tern__row_map(r, TERN__MAP_SCALE, to, NULL, factor, to, count);
         tern__row_put(r, out, i, count, to);
     }

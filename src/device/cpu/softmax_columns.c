@@ -11,7 +11,7 @@
 #include "base/checked.h"
 #include "device/cpu/norms.h"
 
-enum { WIDTH = 64 }; /* rows of a tile */
+enum { WIDTH = 128 }; /* rows of a tile */
 _Static_assert(sizeof(double) * TERN__PARTIALS * WIDTH <= TERN__LANE_SCRATCH, "the table fits");
 
 /* One number of the hub's type for each row of a tile. */
