@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: MIT
  * run() of the families `gemm*`. A variant is a file that defines
  *
- *     number, vector       the element of the result, and a register of LANES of them
- *     unit, units          GROUP elements of an operand that lie together, a register of LANES
- * units LANES, VECTORS       a panel has LANES * VECTORS columns ROWS                 of a full
- * tile; ROWS * VECTORS chains stay in registers load, store, zero    of vectors load_units, spread
- * LANES units; one unit in all lanes fused(x, y, c)       c and the products of the units x and y
- *     corrected(c, tail)   c, given what lies behind a panel
+ *     number, vector      the element of the result, and a register of LANES of them
+ *     unit, units         GROUP elements of an operand that lie together, LANES of those
+ *
+ *     LANES, VECTORS      a panel has LANES * VECTORS columns
+ *
+ *     ROWS                of a full tile; its ROWS * VECTORS chains stay in registers
+ *
+ *     load, store, zero   of vectors
+ *
+ *     load_units, spread  LANES units; one unit in all lanes
+ *
+ *     fused(x, y, c)      c and the products of the units x and y
+ *
+ *     corrected(c, tail)  c, given what lies behind a panel
  *
  * and then includes this. Edges go through a tile of their own, so that no step depends on them.
  */

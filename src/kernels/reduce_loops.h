@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The loops of the family `reduce` over the vectors sf (F32), vd (F64) and vu (I64) of the variant
- * that includes this, with what it has defined for them (t: s, d, u):
+ * The loops of the family `reduce` over the vectors sf (F32), vd (F64) and vu (I64). A variant is a
+ * file that defines for them (t: s, d, u) what follows, and then includes this.
  *
  *   t_take, t_put          the first `count` elements of a vector, or all; zeros beyond
  *   t_smaller, t_larger    of reduce_ops.h
