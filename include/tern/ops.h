@@ -137,18 +137,18 @@ TERN_API tern_status tern_ceil(tern_tensor *x, tern_tensor **out);
 TERN_API tern_status tern_ceil_into(tern_tensor *x, tern_tensor *out);
 TERN_API tern_status tern_trunc(tern_tensor *x, tern_tensor **out);
 TERN_API tern_status tern_trunc_into(tern_tensor *x, tern_tensor *out);
-/* a * b + c in one rounding; floats. Integers wrap. */
+/* a * b + c in one rounding (F16 and BF16: the F32 result, rounded again). Integers wrap. */
 TERN_API tern_status tern_fma(tern_tensor *a, tern_tensor *b, tern_tensor *c, tern_tensor **out);
 TERN_API tern_status tern_fma_into(tern_tensor *a, tern_tensor *b, tern_tensor *c,
                                    tern_tensor *out);
 /* x * factor, the factor rounded to the type of x (integers: truncated). */
 TERN_API tern_status tern_scale(tern_tensor *x, double factor, tern_tensor **out);
 TERN_API tern_status tern_scale_into(tern_tensor *x, double factor, tern_tensor *out);
-/* x * factor + offset in one rounding. */
+/* x * factor + offset, rounded as tern_fma. */
 TERN_API tern_status tern_affine(tern_tensor *x, double factor, double offset, tern_tensor **out);
 TERN_API tern_status tern_affine_into(tern_tensor *x, double factor, double offset,
                                       tern_tensor *out);
-/* a + factor * b in one rounding (axpy). */
+/* a + factor * b (axpy), rounded as tern_fma. */
 TERN_API tern_status tern_add_scaled(tern_tensor *a, tern_tensor *b, double factor,
                                      tern_tensor **out);
 TERN_API tern_status tern_add_scaled_into(tern_tensor *a, tern_tensor *b, double factor,
@@ -395,14 +395,14 @@ TERN_API tern_status tern_cross_entropy_backward_into(tern_tensor *grad, tern_te
 
 /* (..., M, K) times (..., K, N), leading axes broadcast; 1-D operands as in NumPy. Transposed
  * operands are read in place. F32, F16 and BF16 (mixed: F32 results), F64, and I8 times I8 into
- * I32, exact for K <= 2^17. Per element: k in order, one fma a step. */
+ * I32, exact for K < 2^17. Per element: k in order, one fma a step. */
 TERN_API tern_status tern_matmul(tern_tensor *a, tern_tensor *b, tern_tensor **out);
 TERN_API tern_status tern_matmul_into(tern_tensor *a, tern_tensor *b, tern_tensor *out);
 /* Named precisions: faster, outside the contract of equal bits. */
 typedef enum tern_precision {
     TERN_PRECISION_DEFAULT = 0,
     TERN_PRECISION_BF16 = 1, /* operands rounded to BF16, products summed in F32 in the order that
-                                the unit has: relative error 2^-8 a product */
+                                the unit has: relative error 2^-7 a product */
 } tern_precision;
 /* F32. TERN_E_UNSUPPORTED where the machine has no unit for it. */
 TERN_API tern_status tern_matmul_with(tern_tensor *a, tern_tensor *b, tern_precision precision,
@@ -420,7 +420,8 @@ TERN_API tern_status tern_outer_into(tern_tensor *a, tern_tensor *b, tern_tensor
  * integer products, scaled back. F32, F16, BF16 and Q8_0 weights: as tern_matmul. */
 TERN_API tern_status tern_linear(tern_tensor *x, tern_tensor *weight, tern_tensor **out);
 TERN_API tern_status tern_linear_into(tern_tensor *x, tern_tensor *weight, tern_tensor *out);
-/* Two operands, \"bij,bjk->bik\", letters only; summed by the rule of tern_matmul. */
+/* Of two operands, "bij,bjk->bik": letters, blanks, and "->" with the letters of the result, which
+ * without it are those that stand once, sorted. Summed by the rule of tern_matmul. */
 TERN_API tern_status tern_einsum(const char *subscripts, tern_tensor *a, tern_tensor *b,
                                  tern_tensor **out);
 TERN_API tern_status tern_einsum_into(const char *subscripts, tern_tensor *a, tern_tensor *b,

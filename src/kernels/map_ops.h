@@ -16,7 +16,7 @@
 #define TERN__MAP_FLOAT1(X)                                                                        \
     X(NEG, neg, -a)                                                                                \
     X(ABS, abs, fabs(a))                                                                           \
-    X(SIGN, sign, a > 0 ? 1 : a < 0 ? -1 : a)                                                      \
+    X(SIGN, sign, a > 0 ? 1 : a < 0 ? -1 : a == 0 ? 0 : a)                                         \
     X(SQRT, sqrt, sqrt(a))                                                                         \
     X(RSQRT, rsqrt, 1 / sqrt(a))                                                                   \
     X(RECIPROCAL, reciprocal, 1 / a)                                                               \

@@ -74,6 +74,7 @@ static determinant determinant_of(const tern__linalg *l, const void *matrix,
         if (pivots[i] != i + 1)
             d.fraction = -d.fraction;
     }
+    d.fraction += 0.0; /* a zero is +0 */
     return d;
 }
 

@@ -52,7 +52,7 @@ typedef enum tern__writes {
     TERN__WRITES_FRESH,    /* contiguous memory that no operand has */
     TERN__WRITES_STRIDED,  /* any strides; memory that no operand has */
     TERN__WRITES_ANYWHERE, /* any strides, also over an operand with the same elements */
-    TERN__WRITES_NOTHING,  /* it makes views, or several results */
+    TERN__WRITES_NOTHING,  /* there is no into form: views, several results, casts (tern_copy) */
 } tern__writes;
 
 /* X(symbol, name, arity, dtypes, result, shape, class, family, writes, gradient) */
@@ -106,10 +106,10 @@ typedef enum tern__writes {
     X(SPLIT, "split", 1, TERN__PLAIN, FIRST, "view", VIEW, "", NOTHING, "")
 
 #define TERN__OP_COPIES(X)                                                                         \
-    X(CONTIGUOUS, "contiguous", 1, TERN__PLAIN, FIRST, "x", COPY, "convert", STRIDED, "g")         \
-    X(CLONE, "clone", 1, TERN__PLAIN, FIRST, "x", COPY, "convert", STRIDED, "g")                   \
-    X(CAST, "cast", 1, TERN__ANY, GIVEN, "x", COMPUTE, "convert", STRIDED, "g")                    \
-    X(COPY, "copy", 1, TERN__ANY, GIVEN, "x", COPY, "convert", STRIDED, "g")
+    X(CONTIGUOUS, "contiguous", 1, TERN__PLAIN, FIRST, "x", COPY, "convert", NOTHING, "g")         \
+    X(CLONE, "clone", 1, TERN__PLAIN, FIRST, "x", COPY, "convert", NOTHING, "g")                   \
+    X(CAST, "cast", 1, TERN__ANY, GIVEN, "x", COMPUTE, "convert", NOTHING, "g")                    \
+    X(COPY, "copy", 1, TERN__PLAIN, GIVEN, "x", COPY, "convert", STRIDED, "g")
 
 #define TERN__OP_ARITHMETIC(X)                                                                     \
     X(ADD, "add", 2, TERN__NUMBERS, SAME, "broadcast", COMPUTE, "map", ANYWHERE, "g, g")           \
@@ -290,8 +290,8 @@ typedef enum tern__writes {
       "as matmul")                                                                                 \
     X(OUTER, "outer", 2, TERN__NUMBERS, SAME, "(M), (N): (M, N)", COMPUTE, "map", ANYWHERE,        \
       "matmul(g, b), matmul(a, g)")                                                                \
-    X(LINEAR, "linear", 2, TERN__ROWS, F32, "(..., K), (N, K): (..., N)", COMPUTE, "gemm",         \
-      STRIDED, "matmul(g, w), matmul(g^T, x)")                                                     \
+    X(LINEAR, "linear", 2, TERN__ROWS, F32, "(..., K), (N, K): (..., N)", COMPUTE, "gemm", FRESH,  \
+      "matmul(g, w), matmul(g^T, x)")                                                              \
     X(TERNARY_LINEAR, "ternary_linear", 2, TERN__SINGLE, F32, "(..., K), (N, K): (..., N)",        \
       COMPUTE, "ternary", FRESH, "straight-through")                                               \
     X(EINSUM, "einsum", 2, TERN__FLOATS, SAME, "by the subscripts", COMPUTE, "gemm", STRIDED,      \
@@ -310,7 +310,8 @@ typedef enum tern__writes {
       FRESH, "")                                                                                   \
     X(PACK, "pack", 1, TERN__TRITS | TERN__BIT(TERN_I8), PACKED, "x", MOVE, "ternary", NOTHING,    \
       "")                                                                                          \
-    X(PACK_RANDOM, "pack_random", 0, TERN__TRITS, PACKED, "given", MOVE, "ternary", NOTHING, "")
+    X(PACK_RANDOM, "pack_random", 0, TERN__BIT(TERN_TERNARY), PACKED, "given", MOVE, "ternary",    \
+      NOTHING, "")
 
 #define TERN__OP_INDEXING(X)                                                                       \
     X(GATHER, "gather", 2, TERN__PLAIN, FIRST, "index", MOVE, "", STRIDED, "scatter_add")          \

@@ -225,7 +225,7 @@ static const float_row float_rows[] = {
     {TERN__MAP_ABS, -2.5, 0, 0, 2.5},
     {TERN__MAP_SIGN, -3, 0, 0, -1},
     {TERN__MAP_SIGN, 7, 0, 0, 1},
-    {TERN__MAP_SIGN, -0.0, 0, 0, -0.0},
+    {TERN__MAP_SIGN, -0.0, 0, 0, 0},
     {TERN__MAP_SIGN, NAN, 0, 0, NAN},
     {TERN__MAP_SQRT, 6.25, 0, 0, 2.5},
     {TERN__MAP_SQRT, -1, 0, 0, NAN},

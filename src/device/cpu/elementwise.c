@@ -229,27 +229,22 @@ static void step_bias_activation(const tern__step_args *args) {
 /* Element i is kept when word i % 4 of block i / 4 of Philox, as a number in [0, 1), is not below
  * the probability. */
 static void step_dropout(const tern__step_args *args) {
-    uint64_t seed = (uint64_t)args->call->position;
-    double keep = 1 - args->call->number;
+    static const double zero = 0;
+    const tern__map_kernel *map = args->cpu->map;
+    bool is_f32 = args->hub == TERN__HUB_F32;
+    uint8_t kept[TERN__CHUNK];
     tern__philox_block block = {{0}};
-    tern__map_args m = args->map;
-    any_number factors[TERN__CHUNK];
-    float *f32 = &factors[0].f32;
-    double *f64 = &factors[0].f64;
-    for (int64_t i = 0; i < m.n; i++) {
+    for (int64_t i = 0; i < args->map.n; i++) {
         uint64_t position = (uint64_t)(args->position + i);
         if (i == 0 || position % 4 == 0)
-            block = tern__philox(seed, position / 4);
-        bool is_kept = block.word[position % 4] * 0x1p-32 >= args->call->number;
-        if (args->hub == TERN__HUB_F32)
-            f32[i] = is_kept ? (float)(1 / keep) : 0;
-        else
-            f64[i] = is_kept ? 1 / keep : 0;
+            block = tern__philox((uint64_t)args->call->position, position / 4);
+        kept[i] = block.word[position % 4] * 0x1p-32 >= args->call->number;
     }
-    tern__step_args scaled = *args;
-    scaled.map.in[1] = factors;
-    scaled.map.stride[1] = 1;
-    run_map(&scaled, TERN__MAP_MUL);
+    tern__map_args m = args->map;
+    m.p = 1 / (1 - args->call->number);
+    (is_f32 ? map->f32 : map->f64)[TERN__MAP_SCALE](&m);
+    m = (tern__map_args){.in = {kept, m.out, &zero}, .stride = {1, 1, 0}, .out = m.out, .n = m.n};
+    map->where[tern__size_index(is_f32 ? 4 : 8)](&m);
 }
 
 #define MAP_STEP(symbol, ...) [TERN__OP_##symbol] = {step_map, TERN__MAP_##symbol, -1, false},
