@@ -103,4 +103,9 @@ TERN_API tern_status tern_expm(tern_tensor *a, tern_tensor **out);
 #ifdef __cplusplus
 }
 #endif
+
+#ifndef TERN_NO_SITES
+#define TERN_SITES_LINALG
+#include <tern/sites.h>
+#endif
 #endif

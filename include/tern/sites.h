@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where in your program is this tensor made? <tern/tensor.h> and <tern/model.h> end with these
- * macros: every call that makes or releases something tells the library its file and line first, so
- * that leak and misuse reports (see <tern/memory.h>) can name it. The cost is a store of three
- * words a call. Without them (define TERN_NO_SITES before the first header of Tern) reports name
- * the operation, the shape, and the place that the thread told last, if any.
+ * Where in your program is this tensor made? The headers that declare what makes something end with
+ * these macros: every call that makes or releases something tells the library its file and line
+ * first, so that leak and misuse reports (see <tern/memory.h>) can name it. The cost is a store of
+ * three words a call. Without them (define TERN_NO_SITES before the first header of Tern) reports
+ * name the operation, the shape, and the place that the thread told last, if any.
  *
  * Of calls inside the arguments of another one the last names both.
  *
@@ -240,6 +240,26 @@
 #define tern_unique(...)        TERN_SITE("tern_unique", tern_unique(__VA_ARGS__))
 /* This may make one on the way. */
 #define tern_copy(...) TERN_SITE("tern_copy", tern_copy(__VA_ARGS__))
+#endif
+
+#if defined(TERN_SITES_LINALG) && !defined(tern_solve)
+/* These make tensors, some of them several. */
+#define tern_solve(...)       TERN_SITE("tern_solve", tern_solve(__VA_ARGS__))
+#define tern_inv(...)         TERN_SITE("tern_inv", tern_inv(__VA_ARGS__))
+#define tern_det(...)         TERN_SITE("tern_det", tern_det(__VA_ARGS__))
+#define tern_slogdet(...)     TERN_SITE("tern_slogdet", tern_slogdet(__VA_ARGS__))
+#define tern_lstsq(...)       TERN_SITE("tern_lstsq", tern_lstsq(__VA_ARGS__))
+#define tern_pinv(...)        TERN_SITE("tern_pinv", tern_pinv(__VA_ARGS__))
+#define tern_lu(...)          TERN_SITE("tern_lu", tern_lu(__VA_ARGS__))
+#define tern_qr(...)          TERN_SITE("tern_qr", tern_qr(__VA_ARGS__))
+#define tern_cholesky(...)    TERN_SITE("tern_cholesky", tern_cholesky(__VA_ARGS__))
+#define tern_svd(...)         TERN_SITE("tern_svd", tern_svd(__VA_ARGS__))
+#define tern_eigh(...)        TERN_SITE("tern_eigh", tern_eigh(__VA_ARGS__))
+#define tern_eig(...)         TERN_SITE("tern_eig", tern_eig(__VA_ARGS__))
+#define tern_matrix_rank(...) TERN_SITE("tern_matrix_rank", tern_matrix_rank(__VA_ARGS__))
+#define tern_cond(...)        TERN_SITE("tern_cond", tern_cond(__VA_ARGS__))
+#define tern_matrix_norm(...) TERN_SITE("tern_matrix_norm", tern_matrix_norm(__VA_ARGS__))
+#define tern_expm(...)        TERN_SITE("tern_expm", tern_expm(__VA_ARGS__))
 #endif
 
 #if defined(TERN_SITES_INTERCHANGE) && !defined(tern_npy_load)
