@@ -202,7 +202,19 @@ static tern_status check_place(const DLTensor *from, tern_dtype dtype, int64_t c
     return TERN_OK;
 }
 
-/* An owner of everything that is reached, and a view of it. Takes `in`. */
+/* The strides of a contiguous tensor; those of axes of length 1 do not matter. */
+static bool is_row_major(const tern_shape *shape, const int64_t *strides) {
+    int64_t step = 1;
+    for (int i = shape->rank - 1; i >= 0; i--) {
+        if (shape->dims[i] != 1 && strides[i] != step)
+            return false;
+        step *= shape->dims[i];
+    }
+    return true;
+}
+
+/* What lies in rows is one tensor, so that a leak of it is told with its shape; else an owner of
+ * everything that is reached, and a view of it. Takes `in`. */
 static tern_status adopt(tern_context *context, const DLTensor *from, imported *in,
                          tern_tensor **out) {
     static const double nothing = 0; /* what an empty tensor points to */
@@ -216,14 +228,15 @@ static tern_status adopt(tern_context *context, const DLTensor *from, imported *
     TERN__TRY(read_dtype(from, &dtype));
     TERN__TRY(read_shape(from, &shape, strides, &count));
     TERN__TRY(check_place(from, dtype, count));
-    if (count == 0) {
+    uint8_t *first = (uint8_t *)from->data + from->byte_offset;
+    if (count == 0 || is_row_major(&shape, strides)) {
         status =
-            tern__tensor_adopt(context, dtype, &shape, &nothing, &callback, "from_dlpack", out);
+            tern__tensor_adopt(context, dtype, &shape, count == 0 ? (const void *)&nothing : first,
+                               &callback, "from_dlpack", out);
         goto done;
     }
     int64_t size = tern__dtype(dtype)->block_bytes;
     TERN__TRY(measure(&shape, strides, size, &reach));
-    uint8_t *first = (uint8_t *)from->data + from->byte_offset;
     TERN__TRY(tern__tensor_adopt(context, dtype, &TERN_SHAPE(reach.count),
                                  first - reach.first * size, &callback, "from_dlpack", &owner));
     status = tern__tensor_view(owner, &(tern__view_layout){shape.rank, shape.dims, strides, first},
