@@ -5,6 +5,8 @@
 
 tern_status tern__check_dtype(tern__op op, const char *operand, const tern_tensor *t,
                               uint64_t allowed) {
+    if (TERN__UNLIKELY(tern__tensor_is_poison(t)))
+        return tern__fail(TERN_E_ARGUMENT, "%s: %s was released", tern__op_name(op), operand);
     if (allowed >> t->dtype & 1)
         return TERN_OK;
     return tern__fail(TERN_E_DTYPE, "%s: %s is %s", tern__op_name(op), operand,
@@ -64,6 +66,8 @@ tern_status tern__promote_operands(tern__op_call *call, tern_dtype *result) {
     const tern__op_row *row = &tern__op_rows[call->op];
     for (int i = 0; i < TERN__OPERANDS && call->in[i] != NULL; i++) {
         tern_dtype dtype = (tern_dtype)call->in[i]->dtype;
+        if (TERN__UNLIKELY(tern__tensor_is_poison(call->in[i])))
+            return tern__fail(TERN_E_ARGUMENT, "%s: operand %d was released", row->info.name, i);
         if (!tern__dtype_is_plain(dtype))
             return tern__fail(TERN_E_DTYPE, "%s: operand %d is %s", row->info.name, i,
                               tern_dtype_name(dtype));
@@ -145,6 +149,8 @@ static bool has_shared_elements(const tern_tensor *t) {
 static tern_status check_destination(const tern__op_call *call, const tern_tensor *to,
                                      tern_dtype dtype, const tern_shape *shape) {
     const char *name = tern__op_name(call->op);
+    if (TERN__UNLIKELY(tern__tensor_is_poison(to)))
+        return tern__fail(TERN_E_ARGUMENT, "%s: the destination was released", name);
     if (to->dtype != dtype)
         return tern__fail(TERN_E_DTYPE, "%s: the destination is %s, the result %s", name,
                           tern_dtype_name((tern_dtype)to->dtype), tern_dtype_name(dtype));

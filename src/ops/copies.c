@@ -25,10 +25,10 @@ tern_status tern_copy(tern_tensor *x, tern_tensor *destination) {
 static tern_status cast(tern_tensor *x, tern_dtype dtype, tern__target target) {
     tern__op_call call = {.op = x->dtype == dtype ? TERN__OP_CLONE : TERN__OP_CAST, .in = {x}};
     tern_shape shape = tern_tensor_shape(x);
-    uint64_t allowed = blocks >> x->dtype & 1 ? TERN__FLOATS : TERN__PLAIN;
     tern_status status = tern__check_dtype(TERN__OP_CAST, "x", x, TERN__PLAIN | blocks);
     if (status != TERN_OK)
         return status;
+    uint64_t allowed = blocks >> x->dtype & 1 ? TERN__FLOATS : TERN__PLAIN;
     if ((unsigned)dtype >= TERN__DTYPES || !(allowed >> dtype & 1))
         return tern__fail(TERN_E_DTYPE, "cast: from %s to %s",
                           tern_dtype_name((tern_dtype)x->dtype), tern_dtype_name(dtype));
@@ -47,7 +47,7 @@ tern_status tern_clone(tern_tensor *x, tern_tensor **out) {
 
 tern_status tern_contiguous(tern_tensor *x, tern_tensor **out) {
     *out = NULL;
-    if (!tern_tensor_is_contiguous(x))
+    if (tern__tensor_is_poison(x) || !tern_tensor_is_contiguous(x))
         return tern_clone(x, out);
     tern_status status = tern__tensor_view(
         x, &(tern__view_layout){x->rank, tern__dims(x), tern__strides(x), x->data}, "contiguous",

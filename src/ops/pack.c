@@ -110,6 +110,8 @@ static tern_status i8_rows(const tern__trit_source *source, int64_t first, int64
 
 tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out) {
     *out = NULL;
+    if (TERN__UNLIKELY(tern__tensor_is_poison(weight)))
+        return tern__fail(TERN_E_ARGUMENT, "pack: the weight was released");
     bool is_storage = tern__dtype((tern_dtype)weight->dtype)->is_ternary;
     if (weight->dtype == TERN_TERNARY || (!is_storage && weight->dtype != TERN_I8))
         return tern__fail(TERN_E_DTYPE, "pack: %s is no ternary storage type",
@@ -189,8 +191,8 @@ tern_status tern_tensor_pack_random(tern_context *context, int64_t rows, int64_t
                                     float scale, uint64_t seed, tern_tensor **out) {
     *out = NULL;
     if (rows < 0 || columns < 0)
-        return tern__fail(TERN_E_SHAPE, "random matrix: (%lld, %lld)", (long long)rows,
-                          (long long)columns);
+        return tern__fail(TERN_E_SHAPE, "pack_random: shape (%lld, %lld) is negative",
+                          (long long)rows, (long long)columns);
     random_source random = {.seed = seed};
     fill_trits(&random);
     tern__trit_source source = {.op = "pack_random",

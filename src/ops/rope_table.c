@@ -12,19 +12,19 @@ tern_status tern__rope_table_empty(tern_context *context, int64_t positions, int
     *out = NULL;
     /* The bound keeps every angle inside the domain of our sine. */
     if (positions < 0 || positions > 1 << 22)
-        return tern__fail(TERN_E_ARGUMENT, "rope table: %lld positions are not in 0..%d",
+        return tern__fail(TERN_E_ARGUMENT, "rope_table: %lld positions are not in 0..%d",
                           (long long)positions, 1 << 22);
     if (head_size < 2 || head_size % 2 != 0)
-        return tern__fail(TERN_E_ARGUMENT, "rope table: head size %lld is not even",
+        return tern__fail(TERN_E_ARGUMENT, "rope_table: head size %lld is not even",
                           (long long)head_size);
     if (!(theta >= 1 && theta <= 1e15))
-        return tern__fail(TERN_E_ARGUMENT, "rope table: base %g is not in 1..1e15", theta);
+        return tern__fail(TERN_E_ARGUMENT, "rope_table: base %g is not in 1..1e15", theta);
     return tern__tensor_empty(context, TERN_F32, &(tern_shape){3, {positions, 2, head_size / 2}},
                               "rope_table", out);
 }
 
 void tern__rope_table_fill(tern_tensor *table, double theta, int64_t begin, int64_t end) {
-    int64_t half = table->dims[2], head_size = 2 * half;
+    int64_t half = begin < end ? table->dims[2] : 0, head_size = 2 * half;
     float *rows = table->data; /* a row: K/2 cosines, K/2 sines */
     for (int64_t i = 0; i < half; i++) {
         double frequency = tern__pow(theta, -2 * (double)i / (double)head_size);

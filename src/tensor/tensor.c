@@ -9,6 +9,7 @@
 #include "tensor/tensor.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -75,7 +76,7 @@ static tern_status check_strides(const tern_shape *shape) {
 }
 
 /* What `measure` leaves: every type, every error. */
-static SELDOM tern_status measure_any(tern_dtype dtype, const tern_shape *shape, size_t *bytes) {
+static tern_status measure_any(tern_dtype dtype, const tern_shape *shape, size_t *bytes) {
     tern_status status = check_shape(shape);
     if (status != TERN_OK)
         return status;
@@ -87,9 +88,21 @@ static SELDOM tern_status measure_any(tern_dtype dtype, const tern_shape *shape,
     return status == TERN_OK ? check_strides(shape) : status;
 }
 
-static inline tern_status measure_bytes(tern_dtype dtype, const tern_shape *shape, size_t *bytes) {
+/* The same, the error told with the name of the operation. */
+static SELDOM tern_status measure_for(const char *op, tern_dtype dtype, const tern_shape *shape,
+                                      size_t *bytes) {
+    tern_status status = measure_any(dtype, shape, bytes);
+    if (status == TERN_OK)
+        return status;
+    char detail[2 * TERN__SHAPE_TEXT];
+    snprintf(detail, sizeof detail, "%s", tern_last_error());
+    return tern__fail(status, "%s: %s", op, detail);
+}
+
+static inline tern_status measure_bytes(const char *op, tern_dtype dtype, const tern_shape *shape,
+                                        size_t *bytes) {
     if (TERN__UNLIKELY(!measure(dtype, shape, bytes)))
-        return measure_any(dtype, shape, bytes);
+        return measure_for(op, dtype, shape, bytes);
     return TERN_OK;
 }
 
@@ -201,7 +214,7 @@ tern_status tern_tensor_empty(tern_context *context, tern_dtype dtype, tern_shap
                               tern_tensor **out) {
     *out = NULL;
     size_t bytes;
-    tern_status status = measure_bytes(dtype, &shape, &bytes);
+    tern_status status = measure_bytes("empty", dtype, &shape, &bytes);
     return status == TERN_OK ? create(context, dtype, &shape, bytes, "empty", out) : status;
 }
 
@@ -209,7 +222,7 @@ tern_status tern__tensor_empty(tern_context *context, tern_dtype dtype, const te
                                const char *op, tern_tensor **out) {
     *out = NULL;
     size_t bytes;
-    tern_status status = measure_bytes(dtype, shape, &bytes);
+    tern_status status = measure_bytes(op, dtype, shape, &bytes);
     return status == TERN_OK ? create(context, dtype, shape, bytes, op, out) : status;
 }
 
@@ -246,9 +259,9 @@ tern_status tern__tensor_adopt(tern_context *context, tern_dtype dtype, const te
                                const char *op, tern_tensor **out) {
     *out = NULL;
     size_t bytes;
-    tern_status status = measure_bytes(dtype, shape, &bytes);
+    tern_status status = measure_bytes(op, dtype, shape, &bytes);
     if (status == TERN_OK && data == NULL)
-        status = tern__fail(TERN_E_ARGUMENT, "borrowed data is NULL");
+        status = tern__fail(TERN_E_ARGUMENT, "%s: the data is NULL", op);
     if (status != TERN_OK)
         return status;
     status = check_open(context, op);
@@ -463,8 +476,8 @@ int64_t tern_tensor_stride(const tern_tensor *tensor, int axis) {
 }
 
 tern_shape tern_tensor_shape(const tern_tensor *tensor) {
-    tern_shape shape = {.rank = tensor->rank};
-    memcpy(shape.dims, tensor->dims, tensor->rank * sizeof(int64_t));
+    tern_shape shape = {.rank = tern__tensor_is_poison(tensor) ? 0 : tensor->rank};
+    memcpy(shape.dims, tensor->dims, (size_t)shape.rank * sizeof(int64_t));
     return shape;
 }
 

@@ -94,6 +94,12 @@ static inline size_t tern__inline_offset(int rank) {
     return (tern__header_bytes(rank) + 63) & ~(size_t)63;
 }
 
+/* It was released, in a context of level FULL: all of it is poison. Functions that take a tensor
+ * from the user look before they read more of it. */
+static inline bool tern__tensor_is_poison(const tern_tensor *t) {
+    return t->rank > TERN_MAX_RANK;
+}
+
 /* The owner of the bytes: the tensor itself or what it is a view of. */
 static inline const tern_tensor *tern__tensor_owner(const tern_tensor *t) {
     return t->flags & TERN__TENSOR_VIEW ? t->base : t;

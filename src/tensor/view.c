@@ -13,6 +13,8 @@
 tern_status tern__layout_open(tern__op op, const tern_tensor *tensor, tern__layout *view,
                               tern_tensor **out) {
     *out = NULL;
+    if (TERN__UNLIKELY(tern__tensor_is_poison(tensor)))
+        return tern__fail(TERN_E_ARGUMENT, "%s: the tensor was released", tern__op_name(op));
     if (!tern__dtype_is_plain((tern_dtype)tensor->dtype))
         return tern__fail(TERN_E_DTYPE, "%s: a %s tensor has no views", tern__op_name(op),
                           tern_dtype_name((tern_dtype)tensor->dtype));
