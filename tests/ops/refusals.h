@@ -20,9 +20,9 @@ typedef struct refusal {
     tern_memory_stats before;
 } refusal;
 
-static inline refusal refusal_begin(tern_context *context) {
+static inline refusal refusal_begin(tern_context *of) {
     tern__fail(TERN_E_ARGUMENT, "nothing yet");
-    return (refusal){context, tern_context_memory(context)};
+    return (refusal){of, tern_context_memory(of)};
 }
 
 /* The status is one that bad input may have. */
