@@ -42,6 +42,8 @@ static void imply_result(terms *t) {
 static tern_status parse(terms *t) {
     int term = A;
     const char *at = t->text;
+    if (at == NULL)
+        return tern__fail(TERN_E_ARGUMENT, "einsum: the subscripts are NULL");
     for (; *at != '\0'; at++) {
         if (*at == ' ')
             continue;
