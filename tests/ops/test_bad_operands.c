@@ -166,11 +166,16 @@ static void one_operand_of_another_type(void **state) {
     for_each_case(other_type);
 }
 
-/* The type in which the table looks for a call whose operands are all of this one. */
-static bool is_listed(const trial *t, tern_dtype dtype) {
+static const tern__op_row *row_of(const trial *t) {
     const tern__op_row *row = &tern__op_rows[0];
     while (&row->info != t->info)
         row++;
+    return row;
+}
+
+/* The type in which the table looks for a call whose operands are all of this one. */
+static bool is_listed(const trial *t, tern_dtype dtype) {
+    const tern__op_row *row = row_of(t);
     if (!tern__dtype_is_plain(dtype))
         return row->info.dtypes >> dtype & 1;
     if (row->result == TERN__RESULT_FLOAT)
@@ -180,24 +185,26 @@ static bool is_listed(const trial *t, tern_dtype dtype) {
     return row->info.dtypes >> dtype & 1;
 }
 
-/* The first operand decides: with a type that the row does not list no call succeeds. Tensors of
- * blocks, which are matrices here, may be refused for that. A contiguous one of any type has a view
- * of itself. */
+/* With a type that the row does not list no call succeeds: that of the first operand, where it is
+ * the type of the result, else that of all. Tensors of blocks, which are matrices here, may be
+ * refused for that. A contiguous one of any type has a view of itself. */
 static void unlisted_type(trial *t) {
     int first = strcmp(t->c.op, "where") == 0 ? 1 : 0; /* the condition is no part of it */
     if (t->c.input_count <= first || strcmp(t->c.op, "linear") == 0 || /* its row lists weights */
         strcmp(t->c.op, "contiguous") == 0 ||
         strcmp(t->c.op, "matmul_with") == 0) /* the default precision is that of matmul */
         return;
+    tern__result_rule rule = row_of(t)->result;
+    bool is_first = rule == TERN__RESULT_FIRST || rule == TERN__RESULT_GIVEN;
     for (int type = 0; type < TYPES; type++) {
         if (is_listed(t, types[type]))
             continue;
         t->change = "unlisted type of operand";
         t->value = types[type];
         for (int i = first; i < t->c.input_count; i++) {
-            bool is_alike =
-                t->c.inputs[i].is_there && t->c.inputs[i].dtype == t->c.inputs[first].dtype;
-            t->own[i] = is_alike ? zeros(types[type], t->c.inputs[i].shape) : NULL;
+            bool is_alike = !is_first || t->c.inputs[i].dtype == t->c.inputs[first].dtype;
+            if (is_alike && t->c.inputs[i].is_there)
+                t->own[i] = zeros(types[type], t->c.inputs[i].shape);
         }
         tern_status status = try_call(t, NULL, NULL);
         bool is_matrix = !tern__dtype_is_plain(types[type]);

@@ -218,6 +218,43 @@ static int tear_down(void **state) {
     return 0;
 }
 
+/* -- the list ----------------------------------------------------------------------------------*/
+
+/* Whether one of the sweeps makes the call "NAME" or "NAME_into". */
+static bool is_swept(const char *name, size_t length) {
+    static const char end[] = "_into";
+    bool is_into = length > sizeof end && strncmp(name + length - 5, end, 5) == 0;
+    length -= is_into ? 5 : 0;
+    for (int i = 0; i < subject_count; i++)
+        if (strlen(subjects[i].c->op) == length && strncmp(subjects[i].c->op, name, length) == 0 &&
+            subjects[i].form == (is_into ? INTO : FRESH))
+            return true;
+    return false;
+}
+
+/* Every call that the header declares is made to fail here or in test_op_failures. */
+static void every_call_of_the_header(void **state) {
+    (void)state;
+    char path[512], wanted[80];
+    char *text = test_read_file(test_path("include/tern/ops.h", path, sizeof path), NULL);
+    char *other =
+        test_read_file(test_path("tests/ops/test_op_failures.c", path, sizeof path), NULL);
+    static const char start[] = "\nTERN_API tern_status ";
+    int found = 0;
+    for (char *at = text; (at = strstr(at, start)) != NULL; found++) {
+        at += sizeof start - 1;
+        size_t length = strcspn(at, "(");
+        snprintf(wanted, sizeof wanted, "%.*s(in[", (int)length, at);
+        if (!is_swept(at + strlen("tern_"), length - strlen("tern_")) &&
+            strstr(other, wanted) == NULL && strncmp(at, "tern_copy", length) != 0 &&
+            strncmp(at, "tern_tensor_pack_random", length) != 0)
+            fail_msg("%.*s is never made to fail", (int)length, at);
+    }
+    free(text);
+    free(other);
+    assert_in_range(found, 280, 400);
+}
+
 /* -- sweeps ------------------------------------------------------------------------------------*/
 
 static void sweep_form(form how, tern_tracking tracking, unsigned flags) {
@@ -265,6 +302,7 @@ static void tracked(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_call_of_the_header),
         cmocka_unit_test(fresh),
         cmocka_unit_test(into),
         cmocka_unit_test(over_an_operand),

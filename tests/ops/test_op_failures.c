@@ -33,6 +33,7 @@ enum {
     LONG,    /* F32 (2, 128) */
     LONGER,  /* F32 (2, 512), a transpose */
     TARGET,  /* F16 (8, 4) */
+    SINGLE,  /* F32, rank 0 */
     OPERANDS
 };
 
@@ -129,6 +130,7 @@ static void prepare(sweep_fixture *f) {
     in[LONG] = normal(context, TERN_SHAPE(2, 128), 15);
     in[LONGER] = turned(context, TERN_SHAPE(512, 2), 16);
     in[TARGET] = halves(context, TERN_F16, TERN_SHAPE(8, 4), 17);
+    in[SINGLE] = normal(context, (tern_shape){.rank = 0}, 19);
 }
 
 /* A packed matrix is seen through its product with rows of ones. */
@@ -194,6 +196,12 @@ done:
     return status;
 }
 
+/* Calls that give a number. */
+static tern_status no_tensor(tern_status status, tern_tensor **out) {
+    *out = NULL;
+    return status;
+}
+
 static tern_status make_context(const tern_options *options, tern_tensor **out) {
     tern_context *other = (tern_context *)(void *)out; /* no context: to be overwritten */
     tern_status status = tern_context_create(options, &other);
@@ -252,6 +260,9 @@ static tern_status make_context(const tern_options *options, tern_tensor **out) 
     X(tern_cast(in[TRITS2], TERN_F32, out))                                                        \
     X(copy_to(in[ROW], in[STEPPED], out))                                                          \
     X(copy_turned(in[PLANE], in[TARGET], out))                                                     \
+    X(no_tensor(tern_item(in[SINGLE], &(double){0}), out))                                         \
+    X(no_tensor(tern_array_equal(in[PLANE], in[TURNED], &(bool){false}), out))                     \
+    X(no_tensor(tern_allclose(in[CUBE], in[TURNED], 0.1, 0, false, &(bool){false}), out))          \
     X(tern_add(in[CUBE], in[TURNED], out))                                                         \
     X(tern_mul(in[ROW], in[CUBE], out))                                                            \
     X(tern_scale(in[TURNED], 0.3f, out))                                                           \
