@@ -74,7 +74,7 @@ static void run_tile(const tern__gemm_kernel *kernel, const family *f, const mat
     int64_t padded = tern__gemm_padded(kernel, depth), line = padded + 8, in = (int64_t)f->in_size;
     const uint8_t *a = x->a + (i * x->a_stride + k * x->a_k_stride) * in;
     const uint8_t *b = x->b + (j * x->b_j_stride + k * x->b_k_stride) * in;
-    size_t strip_bytes = (size_t)((kernel->rows + padded) * (line + kernel->rows) * kernel->a_size);
+    size_t strip_bytes = (size_t)(kernel->rows * line * kernel->a_size);
     size_t panel_bytes = (size_t)(padded * kernel->panel * kernel->b_size + kernel->b_tail);
     test_guarded panel = test_guarded_new((panel_bytes + 63) / 64 * 64, 0);
     test_guarded strip = test_guarded_new((strip_bytes + 63) / 64 * 64, 0);
