@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Family `elementwise`: F32 element by element. Operand strides are in elements and may be any
- * number (0 repeats one element); results are contiguous and may be the same memory as a
- * contiguous operand. Each result is the correctly rounded expression named, so all variants agree
- * bit for bit; NaN in gives NaN out.
+ * Family `elementwise`: the steps of a decoder that are one expression for each element, F32. Rows
+ * are contiguous. Each result is the correctly rounded expression named, so all variants agree bit
+ * for bit; NaN in gives NaN out.
  */
 #ifndef TERN__ELEMENTWISE_H
 #define TERN__ELEMENTWISE_H
@@ -14,16 +13,6 @@
 
 typedef struct tern__elementwise_kernel {
     tern__variant variant;
-    void (*add)(const float *a, int64_t a_stride, const float *b, int64_t b_stride, float *out,
-                int64_t n); /* a + b */
-    void (*mul)(const float *a, int64_t a_stride, const float *b, int64_t b_stride, float *out,
-                int64_t n); /* a * b */
-    void (*scale)(const float *x, int64_t x_stride, float factor, float *out, int64_t n);
-    void (*relu2)(const float *x, int64_t x_stride, float *out, int64_t n); /* r = x < 0 ? 0 : x;
-                                                                               r * r */
-    void (*silu)(const float *x, int64_t x_stride, float *out,
-                 int64_t n); /* x / (1 + exp(-x)),
-                                exp of kernels/exp.h */
     /* One head of a rotary embedding: pairs (x[i], x[i + half]), i < half, contiguous:
      *   out[i]        = fma(-x[i + half], sine[i], x[i] * cosine[i])
      *   out[i + half] = fma(x[i], sine[i], x[i + half] * cosine[i]) */

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <math.h>
-
 #include "support.h"
 
 #include "kernels/elementwise.h"
@@ -9,97 +7,6 @@
 
 static const tern__elementwise_kernel *twin(void) {
     return test_scalar_twin(tern__elementwise_family);
-}
-
-/* The functions whose operands have strides. */
-enum { ADD, MUL, SCALE, RELU2, SILU, STRIDED };
-static const char *const strided_name[] = {"add", "mul", "scale", "relu2", "silu"};
-
-/* n elements at any stride in a guarded buffer. */
-typedef struct operand {
-    test_guarded buffer;
-    const float *first;
-    int64_t stride;
-} operand;
-
-static operand operand_new(test_random *random, int input, int64_t n, int64_t stride) {
-    int64_t step = stride < 0 ? -stride : stride;
-    int64_t span = n == 0 ? 0 : (n - 1) * step + 1;
-    operand x = {.buffer = test_floats(random, input, span), .stride = stride};
-    x.first = (const float *)x.buffer.data + (stride < 0 && n > 0 ? span - 1 : 0);
-    return x;
-}
-
-static void operand_free(operand *x) {
-    test_guarded_check(&x->buffer);
-    test_guarded_free(&x->buffer);
-}
-
-static void run_strided(const tern__elementwise_kernel *kernel, int function, const operand *a,
-                        const operand *b, float *out, int64_t n) {
-    switch (function) {
-    case ADD:
-        kernel->add(a->first, a->stride, b->first, b->stride, out, n);
-        break;
-    case MUL:
-        kernel->mul(a->first, a->stride, b->first, b->stride, out, n);
-        break;
-    case SCALE:
-        kernel->scale(a->first, a->stride, n > 0 ? b->first[0] : 1, out, n);
-        break;
-    case RELU2:
-        kernel->relu2(a->first, a->stride, out, n);
-        break;
-    default:
-        kernel->silu(a->first, a->stride, out, n);
-    }
-}
-
-/* One call of one function by every variant, into fresh memory and onto its first operand. */
-static void check_strided(test_random *random, int function, int input, int64_t n,
-                          const int64_t stride[2]) {
-    char what[160];
-    uint64_t position = random->position;
-    operand a = operand_new(random, input, n, stride[0]);
-    operand b = operand_new(random, input, n, stride[1]);
-    float *expected = malloc((size_t)n * sizeof(float) + 1);
-    run_strided(twin(), function, &a, &b, expected, n);
-
-    const tern__elementwise_kernel *kernel;
-    for (int at = 0; (kernel = test_next_variant(tern__elementwise_family, "elementwise", &at));) {
-        snprintf(what, sizeof what, "%s %s, strides %lld and %lld, input %d, seed %llu at %llu",
-                 kernel->variant.name, strided_name[function], (long long)stride[0],
-                 (long long)stride[1], input, (unsigned long long)random->seed,
-                 (unsigned long long)position);
-        size_t offset = (size_t)test_random_range(random, 0, 15) * sizeof(float);
-        test_guarded out = test_guarded_new((size_t)n * sizeof(float), offset);
-        run_strided(kernel, function, &a, &b, (float *)out.data, n);
-        test_same_floats((const float *)out.data, expected, n, what);
-
-        if (stride[0] == 1) { /* in place */
-            memcpy(out.data, a.first, out.bytes);
-            operand same = {.first = (const float *)out.data, .stride = 1};
-            run_strided(kernel, function, &same, &b, (float *)out.data, n);
-            test_same_floats((const float *)out.data, expected, n, what);
-        }
-        test_guarded_check(&out);
-        test_guarded_free(&out);
-    }
-    free(expected);
-    operand_free(&a);
-    operand_free(&b);
-}
-
-static void test_strided_variants(void **state) {
-    (void)state;
-    static const int64_t strides[][2] = {{1, 1}, {1, 0}, {0, 1},  {0, 0}, {2, 1},
-                                         {1, 3}, {3, 2}, {-1, 1}, {1, -1}};
-    test_random random = {.seed = 11};
-    for (int length = 0; length < TEST_LENGTHS; length++)
-        for (int input = 0; input < TEST_INPUTS; input++)
-            for (int function = 0; function < STRIDED; function++)
-                for (size_t s = 0; s < sizeof strides / sizeof *strides; s++)
-                    check_strided(&random, function, input, test_lengths[length], strides[s]);
 }
 
 static void check_rope(test_random *random, int input, int64_t half) {
@@ -187,26 +94,7 @@ static void test_integer_variants(void **state) {
 static void test_literals(void **state) {
     (void)state;
     const tern__elementwise_kernel *kernel = twin();
-    const float a[] = {1, -2, 0.5f, 16777216, -0.0f, INFINITY}, b[] = {3, 5, -0.25f, 1, -0.0f, -1};
-    float out[6];
-    kernel->add(a, 1, b, 1, out, 6);
-    test_same_floats(out, (const float[]){4, 3, 0.25f, 16777216, -0.0f, INFINITY}, 6, "add");
-    kernel->add(a, 2, b + 5, -1, out, 3);
-    test_same_floats(out, (const float[]){0, 0.5f, 1}, 3, "add, strides 2 and -1");
-    kernel->mul(a, 1, b, 1, out, 6);
-    test_same_floats(out, (const float[]){3, -10, -0.125f, 16777216, 0, -INFINITY}, 6, "mul");
-    kernel->scale(a, 1, -0.5f, out, 6);
-    test_same_floats(out, (const float[]){-0.5f, 1, -0.25f, -8388608, 0, -INFINITY}, 6, "scale");
-    kernel->scale(a + 1, 0, 2, out, 3);
-    test_same_floats(out, (const float[]){-4, -4, -4}, 3, "scale, stride 0");
-
-    const float x[] = {3, -3, -0.0f, -INFINITY, INFINITY, NAN};
-    kernel->relu2(x, 1, out, 6);
-    test_same_floats(out, (const float[]){9, 0, 0, 0, INFINITY, NAN}, 6, "relu2");
-    const float s[] = {0, -0.0f, 200, -200, -INFINITY, 1};
-    kernel->silu(s, 1, out, 6);
-    test_same_floats(out, (const float[]){0, -0.0f, 200, -0.0f, NAN, 0x1.764d5p-1f}, 6, "silu");
-
+    float out[4];
     const float pair[] = {1, 2, 3, 4}, cosine[] = {0.5f, 0}, sine[] = {0.25f, 1};
     kernel->rope(pair, cosine, sine, out, 2);
     test_same_floats(out, (const float[]){-0.25f, -4, 1.75f, 2}, 4, "rope");
@@ -222,7 +110,6 @@ static void test_literals(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_literals),
-        cmocka_unit_test(test_strided_variants),
         cmocka_unit_test(test_rope_variants),
         cmocka_unit_test(test_integer_variants),
     };
