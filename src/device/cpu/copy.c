@@ -8,7 +8,7 @@
 #include "kernels/trits.h"
 #include "tensor/dtype.h"
 
-enum { CHUNK = 512 }; /* elements that go through F32 on the stack; a multiple of every block */
+_Static_assert(TERN__CHUNK % 256 == 0, "a chunk is whole blocks of every type");
 
 void tern__cpu_widen(const tern__cpu_device *cpu, tern_dtype dtype, const void *from,
                      int64_t stride, float *out, int64_t n) {
@@ -26,9 +26,9 @@ static int64_t byte_offset(const tern_tensor *t, int64_t index) {
     return index / info->block_elements * info->block_bytes;
 }
 
-/* The type through which the numbers go. */
+/* The type through which the numbers go, so that they are rounded once; F32 does not hold I32. */
 static tern__hub hub_between(tern_dtype from, tern_dtype to) {
-    if (from == TERN_F64 || to == TERN_F64)
+    if (from == TERN_F64 || to == TERN_F64 || (from == TERN_I32 && to == TERN_BF16))
         return TERN__HUB_F64;
     bool is_whole = tern__hub_of(from) == TERN__HUB_I64 &&
                     (tern__hub_of(to) == TERN__HUB_I64 || to == TERN_F32);
@@ -62,7 +62,7 @@ static void copy_blocks(void *argument, int64_t begin, int64_t end, int lane) {
     const copy_job *j = argument;
     bool is_same = j->blocks.call->in[0]->dtype == j->blocks.call->out->dtype;
     for (int64_t index = begin; index < end; index++) {
-        double values[CHUNK];
+        double values[TERN__CHUNK];
         tern__block block;
         tern__blocks_at(&j->blocks, index, &block);
         if (is_same) {
@@ -79,7 +79,7 @@ static void copy_plain(tern__device *device, const tern__op_call *call) {
     tern_dtype from = (tern_dtype)call->in[0]->dtype, to = (tern_dtype)call->out->dtype;
     tern__blocks_open(&j.blocks, device, call, 2, false);
     j.hub = hub_between(from, to);
-    tern__blocks_cut(&j.blocks, from == to ? TERN__CPU_GRAIN : CHUNK);
+    tern__blocks_cut(&j.blocks, from == to ? TERN__CPU_GRAIN : TERN__CHUNK);
     tern__blocks_run(&j.blocks, copy_blocks, &j);
 }
 
@@ -89,16 +89,16 @@ static void copy_plain(tern__device *device, const tern__op_call *call) {
 static void copy_q8_0(const tern__cpu_device *cpu, const tern__op_call *call) {
     const tern_tensor *x = call->in[0], *out = call->out;
     int64_t count = tern_tensor_count(x);
-    for (int64_t first = 0; first < count; first += CHUNK) {
-        float values[CHUNK];
-        int64_t n = tern__min_i64(CHUNK, count - first);
+    for (int64_t first = 0; first < count; first += TERN__CHUNK) {
+        float values[TERN__CHUNK];
+        int64_t n = tern__min_i64(TERN__CHUNK, count - first);
         cpu->convert->f32_from_q8_0((const uint8_t *)x->data + byte_offset(x, first), values, n);
         tern__cpu_store(cpu, TERN__HUB_F32, values, (tern_dtype)out->dtype,
                         (uint8_t *)out->data + byte_offset(out, first), 1, n);
     }
 }
 
-/* Codes and block scales of elements [first, first + n), n <= CHUNK. */
+/* Codes and block scales of elements [first, first + n), n <= TERN__CHUNK. */
 static bool decode_trits(const tern_tensor *x, int64_t first, int64_t n, uint8_t *codes,
                          float *scales) {
     const uint8_t *data = x->data;
@@ -115,10 +115,10 @@ static bool decode_trits(const tern_tensor *x, int64_t first, int64_t n, uint8_t
 static tern_status copy_ternary(const tern__cpu_device *cpu, const tern__op_call *call) {
     const tern_tensor *x = call->in[0], *out = call->out;
     int64_t count = tern_tensor_count(x);
-    for (int64_t first = 0; first < count; first += CHUNK) {
-        uint8_t codes[CHUNK];
-        float scales[CHUNK / 256], values[CHUNK];
-        int64_t n = tern__min_i64(CHUNK, count - first);
+    for (int64_t first = 0; first < count; first += TERN__CHUNK) {
+        uint8_t codes[TERN__CHUNK];
+        float scales[TERN__CHUNK / 256], values[TERN__CHUNK];
+        int64_t n = tern__min_i64(TERN__CHUNK, count - first);
         if (!decode_trits(x, first, n, codes, scales))
             return tern__fail(TERN_E_FORMAT, "cast: a %s code near element %lld is no trit",
                               tern_dtype_name((tern_dtype)x->dtype), (long long)first);
