@@ -227,7 +227,7 @@ static void mix(const tern__attention_args *args) {
 }
 
 const tern__attention_kernel tern__attention_avx512 = {
-    .variant = {.name = "avx512", .needs = TERN__CPU_AVX512},
+    .variant = {.name = "avx512", .needs = TERN__CPU_AVX2 | TERN__CPU_AVX512},
     .scores = scores,
     .mix = mix,
 };

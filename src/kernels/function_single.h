@@ -218,8 +218,7 @@ V_INLINE sf s_cos(sf x) {
     return s_sine(x, 1);
 }
 
-/* -- the others, by their definition in double
- * ----------------------------------------------------*/
+/* -- the others, by their definition in double -------------------------------------------------*/
 
 V_INLINE sf s_log1p(sf x) {
     return s_by_doubles(f_log1p, x);

@@ -251,7 +251,7 @@ static void gemv_f16(const float *a, const uint16_t *b, int64_t j_stride, int64_
 }
 
 const tern__gemm_kernel tern__gemm_avx512 = {
-    .variant = {.name = "avx512", .needs = TERN__CPU_AVX512},
+    .variant = {.name = "avx512", .needs = TERN__CPU_AVX2 | TERN__CPU_AVX512},
     .rows = ROWS,
     .panel = PANEL,
     .k_unit = 1,

@@ -109,7 +109,8 @@ static void pack_b(const void *from, int64_t k_stride, int64_t j_stride, int64_t
 }
 
 const tern__gemm_kernel tern__gemm_bf16_avx512bf16 = {
-    .variant = {.name = "avx512_bf16", .needs = TERN__CPU_AVX512 | TERN__CPU_AVX512_BF16},
+    .variant = {.name = "avx512_bf16",
+                .needs = TERN__CPU_AVX2 | TERN__CPU_AVX512 | TERN__CPU_AVX512_BF16},
     .rows = ROWS,
     .panel = PANEL,
     .k_unit = GROUP,

@@ -67,7 +67,7 @@ static inline void transpose(const double *b, int64_t j_stride, double *dst) {
 #include "kernels/gemm_loops.h"
 
 const tern__gemm_kernel tern__gemm_f64_avx512 = {
-    .variant = {.name = "avx512", .needs = TERN__CPU_AVX512},
+    .variant = {.name = "avx512", .needs = TERN__CPU_AVX2 | TERN__CPU_AVX512},
     .rows = ROWS,
     .panel = PANEL,
     .k_unit = 1,

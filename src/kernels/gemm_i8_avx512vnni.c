@@ -116,7 +116,8 @@ static void pack_b(const void *from, int64_t k_stride, int64_t j_stride, int64_t
 }
 
 const tern__gemm_kernel tern__gemm_i8_avx512vnni = {
-    .variant = {.name = "avx512_vnni", .needs = TERN__CPU_AVX512 | TERN__CPU_AVX512_VNNI},
+    .variant = {.name = "avx512_vnni",
+                .needs = TERN__CPU_AVX2 | TERN__CPU_AVX512 | TERN__CPU_AVX512_VNNI},
     .rows = ROWS,
     .panel = PANEL,
     .k_unit = GROUP,

@@ -298,7 +298,8 @@ static void run(const tern__ternary_args *args, int64_t panel_begin, int64_t pan
 }
 
 const tern__ternary_kernel tern__ternary_avx512vnni = {
-    .variant = {.name = "avx512_vnni", .needs = TERN__CPU_AVX512 | TERN__CPU_AVX512_VNNI},
+    .variant = {.name = "avx512_vnni",
+                .needs = TERN__CPU_AVX2 | TERN__CPU_AVX512 | TERN__CPU_AVX512_VNNI},
     .panel_rows = ROWS,
     .k_unit = UNIT,
     .pack = pack,
