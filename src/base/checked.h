@@ -62,4 +62,9 @@ static inline int64_t tern__max_i64(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
+/* Of strides, which are above INT64_MIN. */
+static inline int64_t tern__abs_i64(int64_t a) {
+    return a < 0 ? -a : a;
+}
+
 #endif

@@ -10,10 +10,6 @@ enum {
     LINE = 64,      /* bytes of a cache line */
 };
 
-static int64_t distance(int64_t stride) {
-    return stride < 0 ? -stride : stride;
-}
-
 static void move_axis(tern__walk *w, int from, int to) {
     int direction = from < to ? 1 : -1;
     int64_t dim = w->dims[from];
@@ -31,12 +27,12 @@ static void move_axis(tern__walk *w, int from, int to) {
 /* Most operands step farther along axis b than along the axis a before it. Where one of them is
  * short the result alone decides: its memory would be passed over too often. */
 static bool is_swapped(const tern__walk *w, int a, int b, bool in_order) {
-    int64_t result = distance(w->strides[0][b]) - distance(w->strides[0][a]);
+    int64_t result = tern__abs_i64(w->strides[0][b]) - tern__abs_i64(w->strides[0][a]);
     if (in_order || w->dims[a] <= SHORT_ROW || w->dims[b] <= SHORT_ROW)
         return result > 0;
     int votes = 0;
     for (int o = 0; o < w->operands; o++) {
-        int64_t farther = distance(w->strides[o][b]) - distance(w->strides[o][a]);
+        int64_t farther = tern__abs_i64(w->strides[o][b]) - tern__abs_i64(w->strides[o][a]);
         votes += (farther > 0) - (farther < 0);
     }
     return votes > 0 || (votes == 0 && result > 0);
@@ -97,9 +93,9 @@ static int64_t panel_width(const tern__blocks *b, int *axis) {
     int last = w->rank - 1;
     int64_t width = INT64_MAX;
     for (int o = 0; o < w->operands; o++) {
-        int64_t step = distance(w->strides[o][last]), least = step;
+        int64_t step = tern__abs_i64(w->strides[o][last]), least = step;
         for (int i = 0; i < last && least > NEAR; i++) {
-            int64_t stride = distance(w->strides[o][i]);
+            int64_t stride = tern__abs_i64(w->strides[o][i]);
             if (stride > 0 && stride < least && w->dims[i] > 1) {
                 least = stride;
                 *axis = i;
@@ -168,7 +164,8 @@ void tern__blocks_at(const tern__blocks *b, int64_t index, tern__block *block) {
 
 void tern__block_move(const tern__cpu_device *cpu, tern__plain_fn fn, const tern__place *from,
                       const tern__place *to, int64_t rows, int64_t n) {
-    bool by_columns = n <= NARROW ? rows > n : distance(from->row_step) < distance(from->step);
+    bool by_columns =
+        n <= NARROW ? rows > n : tern__abs_i64(from->row_step) < tern__abs_i64(from->step);
     tern__plain_block b = {from->data,   to->data, from->row_step, from->step,
                            to->row_step, to->step, rows,           n};
     if (by_columns)

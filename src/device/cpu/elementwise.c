@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "base/philox.h"
 #include "device/cpu/activation_backward.h"
+#include "device/cpu/indexing.h"
 #include "tensor/dtype.h"
 
 #define CHECK_PLAIN(symbol, type, group)                                                           \
@@ -44,10 +45,6 @@ void tern__cpu_store(const tern__cpu_device *cpu, tern__hub hub, const void *fro
         plain->store_i64[type](from, 1, to, stride, n);
 }
 
-static const uint8_t *first_element(const tern_tensor *t, int64_t at) {
-    return (const uint8_t *)t->data + at * tern__dtype((tern_dtype)t->dtype)->block_bytes;
-}
-
 static int64_t hub_bytes(tern__hub hub) {
     return hub == TERN__HUB_F32 ? 4 : 8;
 }
@@ -58,7 +55,7 @@ void tern__block_load(const tern__blocks *b, const tern__block *block, int opera
     const tern_tensor *t = b->call->in[operand - 1];
     tern_dtype dtype = (tern_dtype)t->dtype;
     int64_t step = tern__block_step(b, operand);
-    const uint8_t *from = first_element(t, block->at[operand]);
+    void *from = tern__element(t, block->at[operand]);
     if (tern__block_is_even(b, block, operand)) {
         tern__cpu_load(b->cpu, dtype, from, step, hub, to, block->rows * block->n);
         return;
@@ -67,7 +64,7 @@ void tern__block_load(const tern__blocks *b, const tern__block *block, int opera
                                   : hub == TERN__HUB_F64 ? plain->load_f64
                                                          : plain->load_i64;
     tern__block_move(b->cpu, loads[dtype],
-                     &(tern__place){(void *)(uintptr_t)from, tern__dtype(dtype)->block_bytes,
+                     &(tern__place){from, tern__dtype(dtype)->block_bytes,
                                     tern__block_row_step(b, operand), step},
                      &(tern__place){to, hub_bytes(hub), block->n, 1}, block->rows, block->n);
 }
@@ -78,7 +75,7 @@ void tern__block_store(const tern__blocks *b, const tern__block *block, tern__hu
     const tern_tensor *t = b->call->out;
     tern_dtype dtype = (tern_dtype)t->dtype;
     int64_t step = tern__block_step(b, 0);
-    void *to = (void *)(uintptr_t)first_element(t, block->at[0]);
+    void *to = tern__element(t, block->at[0]);
     if (tern__block_is_even(b, block, 0)) {
         tern__cpu_store(b->cpu, hub, from, dtype, to, step, block->rows * block->n);
         return;

@@ -412,8 +412,7 @@ tern_status tern__cpu_one_hot(tern__device *device, const tern__op_call *call) {
     return TERN_OK;
 }
 
-/* -- roll
- * ----------------------------------------------------------------------------------------*/
+/* -- roll --------------------------------------------------------------------------------------*/
 
 typedef struct roll {
     const tern__op_call *call;

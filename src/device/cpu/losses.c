@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "base/status.h"
+#include "device/cpu/indexing.h"
 #include "device/cpu/norms.h"
 
 /* Operands of both: logits (N, V), targets (N) inside 0..V-1; then the gradient, of one element. */
@@ -15,10 +16,10 @@ typedef struct loss_job {
 
 static int64_t target_of(const loss_job *j, int64_t row) {
     const tern_tensor *targets = j->rows.call->in[1];
-    const uint8_t *data = targets->data;
-    int64_t size = (int64_t)tern_tensor_bytes(targets) / targets->dims[0], target;
-    j->rows.cpu->plain->load_i64[targets->dtype](data + row * tern__strides(targets)[0] * size, 1,
-                                                 &target, 1, 1);
+    int64_t target;
+    tern__cpu_load(j->rows.cpu, (tern_dtype)targets->dtype,
+                   tern__element(targets, row * tern__strides(targets)[0]), 1, TERN__HUB_I64,
+                   &target, 1);
     return target;
 }
 
@@ -99,7 +100,7 @@ static void do_gradients(void *argument, int64_t begin, int64_t end, int lane) {
         for (int64_t i = 0; i < r->n; i += TERN__PORTION) {
             int64_t count = tern__min_i64(TERN__PORTION, r->n - i);
             const void *from = tern__row_read(r, &x, i, count, &scratch[0]);
-            void *to = tern__row_room(r, &out, i, &scratch[1]);
+            void *to = tern__row_room(&out, i, &scratch[1]);
             tern__row_map_number(r, TERN__MAP_SUB, from, largest, to, count);
             tern__row_exp(r, to, to, count);
             tern__row_map(r, TERN__MAP_SCALE, to, NULL, factor, to, count);

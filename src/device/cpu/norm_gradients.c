@@ -85,7 +85,7 @@ static void write_grad_x(const gradients_job *j, const row_view *row, const tern
         if (j->is_layer)
             tern__row_map_number(r, TERN__MAP_SUB, &t, sum_part, &t, count);
         tern__row_map(r, TERN__MAP_ADD_SCALED, &t, &v, -dot_part, &t, count);
-        void *to = tern__row_room(r, out, i, &v);
+        void *to = tern__row_room(out, i, &v);
         tern__row_map(r, TERN__MAP_SCALE, &t, NULL, row->numbers.factor, to, count);
         tern__row_put(r, out, i, count, to);
     }

@@ -31,7 +31,7 @@ static double write_exponentials(const tern__rows *r, const tern__row *x, const 
     for (int64_t i = 0; i < n; i += TERN__PORTION) {
         int64_t count = tern__min_i64(TERN__PORTION, n - i);
         const void *from = tern__row_read(r, x, i, count, &scratch);
-        void *to = tern__row_room(r, out, i, NULL);
+        void *to = tern__row_room(out, i, NULL);
         tern__row_map_number(r, TERN__MAP_SUB, from, largest, to, count);
         tern__row_exp(r, to, to, count);
         tern__fold_step(&sum, to, count, 0);
@@ -48,7 +48,7 @@ static void softmax_row(const tern__rows *r, const tern__row *x, const tern__row
     tern__portion scratch[2];
     for (int64_t i = 0; i < n; i += TERN__PORTION) {
         int64_t count = tern__min_i64(TERN__PORTION, n - i);
-        void *to = tern__row_room(r, out, i, &scratch[1]);
+        void *to = tern__row_room(out, i, &scratch[1]);
         if (!out->is_direct) {
             const void *from = tern__row_read(r, x, i, count, &scratch[0]);
             tern__row_map_number(r, TERN__MAP_SUB, from, largest, to, count);
@@ -68,7 +68,7 @@ static void log_softmax_row(const tern__rows *r, const tern__row *x, const tern_
     for (int64_t i = 0; i < n; i += TERN__PORTION) {
         int64_t count = tern__min_i64(TERN__PORTION, n - i);
         const void *from = tern__row_read(r, x, i, count, &scratch[0]);
-        void *to = tern__row_room(r, out, i, &scratch[1]);
+        void *to = tern__row_room(out, i, &scratch[1]);
         tern__row_map_number(r, TERN__MAP_SUB, from, largest, to, count);
         tern__row_map_number(r, TERN__MAP_SUB, to, log, to, count);
         tern__row_put(r, out, i, count, to);
@@ -79,7 +79,7 @@ static void clear_row(const tern__rows *r, const tern__row *out, int64_t begin) 
     tern__portion zeros = {{0}};
     for (int64_t i = begin; i < r->n; i += TERN__PORTION) {
         int64_t count = tern__min_i64(TERN__PORTION, r->n - i);
-        void *to = tern__row_room(r, out, i, &zeros);
+        void *to = tern__row_room(out, i, &zeros);
         memset(to, 0, (size_t)(count * r->size));
         tern__row_put(r, out, i, count, to);
     }
@@ -145,7 +145,7 @@ static void do_softmax_backward(void *argument, int64_t begin, int64_t end, int 
             int64_t count = tern__min_i64(TERN__PORTION, r->n - i);
             const void *g = tern__row_read(r, &grad, i, count, &scratch[0]);
             const void *value = tern__row_read(r, &y, i, count, &scratch[1]);
-            void *to = tern__row_room(r, &out, i, &scratch[2]);
+            void *to = tern__row_room(&out, i, &scratch[2]);
             if (is_log) {
                 tern__row_exp(r, value, &scratch[1], count);
                 tern__row_map(r, TERN__MAP_ADD_SCALED, g, &scratch[1], -sum, to, count);
@@ -203,7 +203,7 @@ static void rms_norm_row(const tern__rows *r, const tern__row *x, const tern__ro
         const void *from = tern__row_read(r, x, i, count, &scratch[0]);
         const void *w = tern__row_read(r, weight, i, count, &scratch[1]);
         tern__row_map(r, TERN__MAP_SCALE, from, NULL, factor, &scratch[0], count);
-        void *to = tern__row_room(r, out, i, &scratch[2]);
+        void *to = tern__row_room(out, i, &scratch[2]);
         tern__row_map(r, TERN__MAP_MUL, &scratch[0], w, 0, to, count);
         tern__row_put(r, out, i, count, to);
     }
@@ -234,7 +234,7 @@ static void layer_norm_row(const tern__rows *r, const tern__row *x, const tern__
     for (int64_t i = 0; i < r->n; i += TERN__PORTION) {
         int64_t count = tern__min_i64(TERN__PORTION, r->n - i);
         const void *from = tern__row_read(r, x, i, count, &scratch[0]);
-        void *value = &scratch[0], *to = tern__row_room(r, out, i, &scratch[3]);
+        void *value = &scratch[0], *to = tern__row_room(out, i, &scratch[3]);
         tern__row_map_number(r, TERN__MAP_SUB, from, mean, value, count);
         tern__row_map(r, TERN__MAP_SCALE, value, NULL, factor, value, count);
         if (weight != NULL)

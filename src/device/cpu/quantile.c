@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "device/cpu/indexing.h"
 #include "device/cpu/reduce.h"
 #include "tensor/dtype.h"
 
@@ -114,7 +115,6 @@ static double quantile_row(const quantile_job *j, const uint8_t *row, uint64_t *
 static void do_rows(void *argument, int64_t begin, int64_t end, int lane) {
     const quantile_job *j = argument;
     const tern__split *split = j->source.split;
-    tern_dtype dtype = (tern_dtype)j->out->dtype;
     uint64_t *keys = j->keys + lane * split->n;
     for (int64_t at = begin; at < end; at++) {
         tern__split_place place = tern__split_at(split, at / split->columns);
@@ -123,8 +123,8 @@ static void do_rows(void *argument, int64_t begin, int64_t end, int lane) {
         int64_t out = place.out + column * split->out_strides[split->kept - 1];
         double result = quantile_row(j, split->data + x * split->size, keys,
                                      tern__lane_scratch(j->source.cpu, lane));
-        tern__cpu_store(j->source.cpu, TERN__HUB_F64, &result, dtype,
-                        (uint8_t *)j->out->data + out * tern__dtype(dtype)->block_bytes, 1, 1);
+        tern__cpu_store(j->source.cpu, TERN__HUB_F64, &result, (tern_dtype)j->out->dtype,
+                        tern__element(j->out, out), 1, 1);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "device/cpu/indexing.h"
 #include "tensor/dtype.h"
 
 /* -- what is done with results ------------------------------------------------------------------*/
@@ -83,9 +84,8 @@ static void put(const reduce_job *j, int64_t row, int64_t first, int64_t n, cons
     }
     int64_t stride = split->out_strides[split->kept - 1];
     int64_t at = tern__split_at(split, row).out + first * stride;
-    tern_dtype dtype = (tern_dtype)j->out->dtype;
-    tern__cpu_store(j->source.cpu, j->source.plan->hub, results, dtype,
-                    (uint8_t *)j->out->data + at * tern__dtype(dtype)->block_bytes, stride, n);
+    tern__cpu_store(j->source.cpu, j->source.plan->hub, results, (tern_dtype)j->out->dtype,
+                    tern__element(j->out, at), stride, n);
 }
 
 /* Indices are (outer, block, piece). */

@@ -77,16 +77,12 @@ const void *tern__reduce_across(const tern__reduce_source *s, const uint8_t *x, 
     return scratch;
 }
 
-static int64_t distance(int64_t stride) {
-    return stride < 0 ? -stride : stride;
-}
-
 bool tern__reduce_is_turned(const tern__reduce_source *s) {
     const tern__split *split = s->split;
     int last = split->reduced - 1;
     return !split->is_columns && s->plan->first == TERN__FIRST_NOTHING && last > 0 &&
            split->n > TERN__REDUCE_PORTION && split->dims[last] <= TERN__REDUCE_BLOCK / 4 &&
-           distance(split->strides[last - 1]) < distance(split->strides[last]);
+           tern__abs_i64(split->strides[last - 1]) < tern__abs_i64(split->strides[last]);
 }
 
 /* A matrix (columns, rows) whose columns lie closer together in memory than its rows, as rows *

@@ -78,9 +78,7 @@ const void *tern__row_read(const tern__rows *rows, const tern__row *row, int64_t
     return scratch;
 }
 
-void *tern__row_room(const tern__rows *rows, const tern__row *row, int64_t i,
-                     tern__portion *scratch) {
-    (void)rows;
+void *tern__row_room(const tern__row *row, int64_t i, tern__portion *scratch) {
     return row->is_direct ? (void *)(row->data + i * row->stride) : (void *)scratch;
 }
 

@@ -74,8 +74,7 @@ void tern__row_stage(const tern__rows *rows, tern__row *row, void *room, size_t 
 const void *tern__row_read(const tern__rows *rows, const tern__row *row, int64_t i, int64_t n,
                            tern__portion *scratch);
 /* Where to write such elements; then tern__row_put brings them to their place. */
-void *tern__row_room(const tern__rows *rows, const tern__row *row, int64_t i,
-                     tern__portion *scratch);
+void *tern__row_room(const tern__row *row, int64_t i, tern__portion *scratch);
 void tern__row_put(const tern__rows *rows, const tern__row *row, int64_t i, int64_t n,
                    const void *elements);
 

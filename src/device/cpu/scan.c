@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "device/cpu/indexing.h"
 #include "device/cpu/reduce.h"
 #include "tensor/dtype.h"
 
@@ -16,9 +17,8 @@ typedef struct scan_job {
 } scan_job;
 
 static void store(const scan_job *j, const void *results, int64_t at, int64_t stride, int64_t n) {
-    tern_dtype dtype = (tern_dtype)j->out->dtype;
-    tern__cpu_store(j->source.cpu, j->source.plan->hub, results, dtype,
-                    (uint8_t *)j->out->data + at * tern__dtype(dtype)->block_bytes, stride, n);
+    tern__cpu_store(j->source.cpu, j->source.plan->hub, results, (tern_dtype)j->out->dtype,
+                    tern__element(j->out, at), stride, n);
 }
 
 /* to[i] = to[i - 1] (+) x[i], where to[-1] is *running unless this is the beginning of a row. */

@@ -32,14 +32,10 @@ static int64_t step_across(const tern__rows *r, int slot) {
     return r->slots[slot].strides[r->rank - 1];
 }
 
-static int64_t magnitude(int64_t x) {
-    return x < 0 ? -x : x;
-}
-
 bool tern__softmax_prefers_columns(const tern__rows *r) {
     const tern__row_operand *x = &r->slots[1];
     return r->rank > 0 && r->n > 1 && r->n <= TERN__REDUCE_BLOCK && r->dims[r->rank - 1] > 1 &&
-           magnitude(step_across(r, 1)) < magnitude(x->stride);
+           tern__abs_i64(step_across(r, 1)) < tern__abs_i64(x->stride);
 }
 
 static bool is_direct(const tern__rows *r, int slot) {

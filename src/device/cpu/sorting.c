@@ -403,26 +403,47 @@ static int64_t count_below(const sorted_vector *v, uint64_t key, bool or_equal) 
     return low;
 }
 
-static void search_run(const tern__walk_job *j, const int64_t *at, int64_t n) {
-    const tern_tensor *values = j->call->in[0];
-    tern__hub hub = tern__hub_of(j->call->type);
-    sorted_vector v = {j->cpu, j->call->in[1], hub, tern__order_of(tern__hub_type(hub), false)};
-    int64_t step = tern__walk_step(j, 1), to_step = tern__walk_step(j, 0);
+typedef struct search {
+    const tern__op_call *call;
+    sorted_vector sorted;
+    tern__walk walk; /* over the result and the values */
+} search;
+
+static void search_segment(void *user, const int64_t *at, int64_t position, int64_t n) {
+    (void)position;
+    const search *s = user;
+    const tern_tensor *values = s->call->in[0];
+    const sorted_vector *v = &s->sorted;
+    int last = s->walk.rank - 1;
+    int64_t to_step = s->walk.strides[0][last], step = s->walk.strides[1][last];
     double chunk[TERN__CHUNK];
     uint64_t keys[TERN__CHUNK];
     for (int64_t i = 0; i < n; i += TERN__CHUNK) {
         int64_t count = tern__min_i64(TERN__CHUNK, n - i);
-        int64_t *to = tern__element(j->call->out, at[0] + i * to_step);
-        tern__cpu_load(j->cpu, (tern_dtype)values->dtype, tern__element(values, at[1] + i * step),
-                       step, hub, chunk, count);
-        tern__order_keys(&v.order, chunk, 1, keys, count);
+        int64_t *to = tern__element(s->call->out, at[0] + i * to_step);
+        tern__cpu_load(v->cpu, (tern_dtype)values->dtype, tern__element(values, at[1] + i * step),
+                       step, v->hub, chunk, count);
+        tern__order_keys(&v->order, chunk, 1, keys, count);
         for (int64_t k = 0; k < count; k++)
-            to[k * to_step] = count_below(&v, keys[k], j->call->choice);
+            to[k * to_step] = count_below(v, keys[k], s->call->choice);
     }
+}
+
+static void search_piece(void *argument, int64_t begin, int64_t end, int lane) {
+    (void)lane;
+    search *s = argument;
+    tern__walk_range(&s->walk, begin, end, search_segment, s);
 }
 
 /* in[0]: the values, in[1]: the sorted vector; choice: behind equal ones. */
 tern_status tern__cpu_search(tern__device *device, const tern__op_call *call) {
-    tern__walk_call(device, call, 2, search_run);
+    const tern__cpu_device *cpu = tern__cpu_of(device);
+    tern__hub hub = tern__hub_of(call->type);
+    search s = {.call = call,
+                .sorted = {cpu, call->in[1], hub, tern__order_of(tern__hub_type(hub), false)}};
+    const tern_tensor *const tensors[] = {call->out, call->in[0]};
+    tern_shape shape = tern_tensor_shape(call->out);
+    tern__walk_open(&s.walk, &shape, 2, tensors);
+    tern__team_run(cpu->team, tern_tensor_count(call->out), TERN__CPU_GRAIN, search_piece, &s);
     return TERN_OK;
 }

@@ -68,10 +68,6 @@ void tern__split_axes(tern__split *s, const tern_tensor *x, unsigned axes, const
     count_outer(s);
 }
 
-static int64_t distance(int64_t stride) {
-    return stride < 0 ? -stride : stride;
-}
-
 void tern__split_any_order(tern__split *s) {
     int64_t dims[TERN_MAX_RANK], strides[TERN_MAX_RANK], offset = 0;
     int count = s->reduced;
@@ -79,12 +75,12 @@ void tern__split_any_order(tern__split *s) {
         int64_t dim = s->dims[i], stride = s->strides[i];
         offset += stride < 0 ? (dim - 1) * stride : 0;
         int at = i;
-        for (; at > 0 && strides[at - 1] < distance(stride); at--) {
+        for (; at > 0 && strides[at - 1] < tern__abs_i64(stride); at--) {
             dims[at] = dims[at - 1];
             strides[at] = strides[at - 1];
         }
         dims[at] = dim;
-        strides[at] = distance(stride);
+        strides[at] = tern__abs_i64(stride);
     }
     s->data += s->n > 0 ? offset * s->size : 0;
     s->reduced = 0;
@@ -95,10 +91,10 @@ void tern__split_any_order(tern__split *s) {
 void tern__split_prefer_columns(tern__split *s) {
     int nearest = s->kept - 1;
     for (int i = 0; i < s->kept; i++)
-        if (distance(s->kept_strides[i]) < distance(s->kept_strides[nearest]))
+        if (tern__abs_i64(s->kept_strides[i]) < tern__abs_i64(s->kept_strides[nearest]))
             nearest = i;
     int64_t dim = s->kept_dims[nearest], stride = s->kept_strides[nearest];
-    bool is_nearer = distance(stride) < distance(s->strides[s->reduced - 1]);
+    bool is_nearer = tern__abs_i64(stride) < tern__abs_i64(s->strides[s->reduced - 1]);
     if (dim < COLUMNS_LEAST || s->n < 2 || !(is_nearer || s->n <= ROW_SHORT))
         return;
     int64_t out_stride = s->out_strides[nearest];

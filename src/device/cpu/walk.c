@@ -78,35 +78,3 @@ void tern__walk_range(const tern__walk *w, int64_t begin, int64_t end, tern__ran
         at += n;
     }
 }
-
-/* Indices are rows, or elements when there is one row only. */
-static void do_rows(void *argument, int64_t begin, int64_t end, int lane) {
-    (void)lane;
-    const tern__walk_job *j = argument;
-    int64_t offsets[TERN__WALK_OPERANDS];
-    if (j->walk.rank == 1) {
-        for (int o = 0; o < j->walk.operands; o++)
-            offsets[o] = begin * j->walk.strides[o][0];
-        j->run(j, offsets, end - begin);
-        return;
-    }
-    int64_t n = j->walk.dims[j->walk.rank - 1];
-    for (int64_t row = begin; row < end; row++) {
-        tern__walk_offsets(&j->walk, row, offsets);
-        j->run(j, offsets, n);
-    }
-}
-
-void tern__walk_call(tern__device *device, const tern__op_call *call, int operands,
-                     tern__walk_fn run) {
-    tern__walk_job j = {.cpu = tern__cpu_of(device), .call = call, .run = run};
-    const tern_tensor *tensors[TERN__WALK_OPERANDS] = {call->out};
-    for (int o = 1; o < operands; o++)
-        tensors[o] = call->in[o - 1];
-    tern_shape shape = tern_tensor_shape(call->out);
-    tern__walk_open(&j.walk, &shape, operands, tensors);
-    int64_t rows = tern__walk_rows(&j.walk), n = j.walk.dims[j.walk.rank - 1];
-    int64_t count = j.walk.rank == 1 ? n : rows;
-    int64_t grain = j.walk.rank == 1 ? TERN__CPU_GRAIN : tern__max_i64(1, TERN__CPU_GRAIN / n);
-    tern__team_run(j.cpu->team, count, grain, do_rows, &j);
-}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Walking over strided operands of one shape, shared out to the team's threads. */
+ * Walking over strided operands of one shape. */
 #ifndef TERN__WALK_H
 #define TERN__WALK_H
 
@@ -15,25 +15,6 @@ typedef struct tern__walk {
     int64_t dims[TERN_MAX_RANK];
     int64_t strides[TERN__WALK_OPERANDS][TERN_MAX_RANK]; /* in elements */
 } tern__walk;
-
-typedef struct tern__walk_job tern__walk_job;
-
-/* Does n elements along the last axis, beginning at these element offsets. */
-typedef void (*tern__walk_fn)(const tern__walk_job *job, const int64_t offsets[TERN__WALK_OPERANDS],
-                              int64_t n);
-
-struct tern__walk_job {
-    const tern__cpu_device *cpu;
-    const tern__op_call *call;
-    tern__walk walk;
-    tern__walk_fn run;
-};
-
-/* Runs over the result and the first `operands - 1` operands of the call, broadcast to it. */
-void tern__walk_call(tern__device *device, const tern__op_call *call, int operands,
-                     tern__walk_fn run);
-
-/* -- for rows that walk in their own way ------------------------------------------------------*/
 
 /* Tensors broadcast to one shape; axes are merged. */
 void tern__walk_open(tern__walk *walk, const tern_shape *shape, int operands,
@@ -56,10 +37,5 @@ typedef void (*tern__range_fn)(void *user, const int64_t offsets[TERN__WALK_OPER
 /* Runs over the elements [begin, end) in row-major order. */
 void tern__walk_range(const tern__walk *walk, int64_t begin, int64_t end, tern__range_fn run,
                       void *user);
-
-/* Stride of operand `index` (0: the result) along the last axis. */
-static inline int64_t tern__walk_step(const tern__walk_job *job, int index) {
-    return job->walk.strides[index][job->walk.rank - 1];
-}
 
 #endif
