@@ -303,6 +303,8 @@ static int measure_table(const cli_bench_table *table, const bench_values *value
                          char **argv) {
     if (values->threads.count > 1)
         return cli_usage_error(&cli_bench, "%s takes one number of threads", table->name);
+    if (values->versus != NULL && strcmp(table->name, "matmul") != 0)
+        return cli_usage_error(&cli_bench, "--vs is for matmul only");
     tern_bench_table_options options = {.threads = (int)values->threads.value[0],
                                         .cpu = values->cpu,
                                         .samples = (int)values->repeats,

@@ -169,6 +169,17 @@ static int show_model(const tern_file *file, const char *path, const info_values
     return CLI_OK;
 }
 
+/* By its first bytes, as tern_archive_open tells it: what that finds wrong is worth telling. */
+static bool begins_as_archive(const char *path) {
+    char start[9] = "";
+    FILE *file = fopen(path, "rb");
+    size_t got = file != NULL ? fread(start, 1, sizeof start, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    return memcmp(start, "PK", 2) == 0 || memcmp(start, "\x93NUMPY", 6) == 0 ||
+           (got == sizeof start && start[8] == '{' && memcmp(start, "GGUF", 4) != 0);
+}
+
 static int info_run(int argc, char **argv) {
     info_values values = {0};
     char **rest;
@@ -186,7 +197,8 @@ static int info_run(int argc, char **argv) {
     tern_status opened = tern_archive_open(path, &archive);
     if (opened == TERN_OK)
         status = cli_info_archive(archive, path, values.values, values.is_json);
-    else if (opened == TERN_E_UNSUPPORTED && tern_file_open(path, &file) == TERN_OK)
+    else if (opened == TERN_E_UNSUPPORTED && !begins_as_archive(path) &&
+             tern_file_open(path, &file) == TERN_OK)
         status = show_model(file, path, &values);
     else
         status = cli_fail_library(path);

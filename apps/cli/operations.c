@@ -22,12 +22,21 @@ static void print_types(FILE *out, uint64_t dtypes) {
         }
 }
 
+/* A cell of the table, in which a bar is no border. */
+static void print_cell(FILE *out, const char *text) {
+    for (; *text != '\0'; text++)
+        fprintf(out, *text == '|' ? "\\%c" : "%c", *text);
+    fputs(" |", out);
+}
+
 void cli_print_operations(FILE *out) {
     fputs("# Operations\n\n"
           "Printed by `tern help --ops` from the one table of operations "
           "(src/tensor/op_table.h); a test fails when this copy is stale. Data types are those "
           "that the operands are promoted to. *In place*: `tern_NAME_into` may write over an "
-          "operand. Classes are those of `tern_stats_get` (include/tern/ops.h). In gradients g is "
+          "operand. Creation, views and packing are called tern_tensor_NAME; ternary_linear is "
+          "tern_linear with a packed weight; copy has the form tern_copy alone. Classes are those "
+          "of `tern_stats_get` (include/tern/ops.h). In gradients g is "
           "that of the result y.\n\n"
           "| operation | operands | data types | result | shape | class | forms | kernels | "
           "gradient |\n|---|---|---|---|---|---|---|---|---|\n",
@@ -38,12 +47,14 @@ void cli_print_operations(FILE *out) {
         snprintf(operands, sizeof operands, "%d", op->arity);
         fprintf(out, "| %s | %s | ", op->name, op->arity < 0 ? "any" : operands);
         print_types(out, op->dtypes);
-        fprintf(out, " | %s | %s | %s | %s | %s | %s |\n", tern_op_result(i), op->shape,
+        fprintf(out, " | %s | %s | %s | %s | %s | ", op->result, op->shape,
                 class_names[op->op_class],
                 op->is_in_place ? "fresh, into, in place"
                 : op->has_into  ? "fresh, into"
                                 : "fresh",
-                op->family, op->gradient);
+                op->family);
+        print_cell(out, op->gradient);
+        fputc('\n', out);
     }
 }
 

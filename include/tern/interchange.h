@@ -55,7 +55,9 @@ TERN_API tern_status tern_tensor_from_dlpack_old(tern_context *context,
 
 typedef struct tern_archive tern_archive;
 
-/* TERN_E_UNSUPPORTED when it is none of the three, TERN_E_FORMAT when it is malformed. */
+/* TERN_E_FORMAT when it is malformed; TERN_E_UNSUPPORTED when it is none of the three, or has what
+ * Tern does not read (another version, more than 8 dimensions, zip members that are encrypted or no
+ * .npy files). */
 TERN_API tern_status tern_archive_open(const char *path, tern_archive **archive);
 /* Tensors made from it stay valid. NULL is fine. */
 TERN_API void tern_archive_close(tern_archive *archive);

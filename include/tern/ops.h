@@ -52,7 +52,8 @@ TERN_API tern_status tern_clone(tern_tensor *x, tern_tensor **out);
 TERN_API tern_status tern_cast(tern_tensor *x, tern_dtype dtype, tern_tensor **out);
 /* Writes x, broadcast, into `destination`, cast as tern_cast does. */
 TERN_API tern_status tern_copy(tern_tensor *x, tern_tensor *destination);
-/* Reads the one element of x. TERN_E_SHAPE when there are more or none. */
+/* Reads the one element of x; an I64 beyond 2^53 is rounded. TERN_E_SHAPE when there are more or
+ * none. */
 TERN_API tern_status tern_item(tern_tensor *x, double *value);
 
 /* -- arithmetic, element by element ----------------------------------------------------------*/
@@ -148,12 +149,14 @@ TERN_API tern_status tern_scale_into(tern_tensor *x, double factor, tern_tensor 
 TERN_API tern_status tern_affine(tern_tensor *x, double factor, double offset, tern_tensor **out);
 TERN_API tern_status tern_affine_into(tern_tensor *x, double factor, double offset,
                                       tern_tensor *out);
-/* a + factor * b (axpy), rounded as tern_fma. */
+/* a + factor * b (axpy), rounded as tern_fma; the factor as in tern_scale. */
 TERN_API tern_status tern_add_scaled(tern_tensor *a, tern_tensor *b, double factor,
                                      tern_tensor **out);
 TERN_API tern_status tern_add_scaled_into(tern_tensor *a, tern_tensor *b, double factor,
                                           tern_tensor *out);
-/* min(max(x, low), high); a NaN stays. TERN_E_ARGUMENT when low > high or one is NaN. */
+/* min(max(x, low), high); a NaN stays. Integers: the bounds are truncated to I64, and one that the
+ * type cannot hold wraps where it is the result: clip to what the type has. TERN_E_ARGUMENT when
+ * low > high or one is NaN. */
 TERN_API tern_status tern_clip(tern_tensor *x, double low, double high, tern_tensor **out);
 TERN_API tern_status tern_clip_into(tern_tensor *x, double low, double high, tern_tensor *out);
 /* -- bits, comparison, logic -----------------------------------------------------------------*/
@@ -360,8 +363,8 @@ TERN_API tern_status tern_log_softmax_backward(tern_tensor *grad, tern_tensor *y
                                                tern_tensor **out);
 TERN_API tern_status tern_log_softmax_backward_into(tern_tensor *grad, tern_tensor *y, int axis,
                                                     tern_tensor *out);
-/* x (..., D) times weight (D) over sqrt(mean(x^2) + epsilon) of each row (Zhang and Sennrich 2019,
- * equation 4). F32, F64. */
+/* x (..., D) times weight (D), which may be NULL, over sqrt(mean(x^2) + epsilon) of each row (Zhang
+ * and Sennrich 2019, equation 4). F32, F64. */
 TERN_API tern_status tern_rms_norm(tern_tensor *x, tern_tensor *weight, double epsilon,
                                    tern_tensor **out);
 TERN_API tern_status tern_rms_norm_into(tern_tensor *x, tern_tensor *weight, double epsilon,
@@ -519,7 +522,7 @@ TERN_API tern_status tern_put_into(tern_tensor *x, tern_tensor *index, tern_tens
  * order. */
 TERN_API tern_status tern_masked_select(tern_tensor *x, tern_tensor *mask, tern_tensor **out);
 TERN_API tern_status tern_masked_select_into(tern_tensor *x, tern_tensor *mask, tern_tensor *out);
-/* x with `value` where the mask, broadcast to x, is true. */
+/* x with `value`, cast as tern_cast does, where the mask, broadcast to x, is true. */
 TERN_API tern_status tern_masked_fill(tern_tensor *x, tern_tensor *mask, double value,
                                       tern_tensor **out);
 TERN_API tern_status tern_masked_fill_into(tern_tensor *x, tern_tensor *mask, double value,
@@ -616,7 +619,7 @@ typedef struct tern_op_info {
     const char *name;   /* "add": tern_add, tern_add_into */
     int arity;          /* tensors it reads; -1: any number */
     uint64_t dtypes;    /* set (1 << dtype) of what its operands may be promoted to */
-    const char *result; /* data type of the result */
+    const char *result; /* data type of the result, as a rule in words */
     const char *shape;  /* shape rule */
     tern_op_class op_class;
     const char *family;   /* of kernels; "" if none */
@@ -627,12 +630,11 @@ typedef struct tern_op_info {
 
 TERN_API int tern_op_count(void);
 TERN_API const tern_op_info *tern_op_at(int index); /* NULL outside */
-/* The data type of the result, as a rule in words. NULL outside. */
-TERN_API const char *tern_op_result(int index);
 
 typedef struct tern_op_stats {
     int64_t calls[TERN_CLASSES];
-    int64_t bytes[TERN_CLASSES]; /* read and written; of class COPY: those that were moved */
+    int64_t bytes[TERN_CLASSES]; /* read and written; of class COPY: those that were moved. Of what
+                                    is picked from by indices, what is picked */
 } tern_op_stats;
 
 typedef struct tern_stats {

@@ -49,9 +49,13 @@ static tern_status read_entry(const tern__zip *zip, const tern__zip_member *memb
     TERN__TRY(tern__npy_read_header(header, bytes, type, entry));
     entry->type = type;
     entry->offset = bytes;
-    if (!entry->is_known)
+    if (!entry->is_known && member->bytes >= bytes)
         entry->bytes = member->bytes - bytes;
-    if (entry->bytes != member->bytes - bytes)
+    if (member->bytes < bytes)
+        status = tern__fail(TERN_E_FORMAT,
+                            "npz: the header of \"%.200s\" has %zu bytes, the member %llu",
+                            entry->name.bytes, bytes, (unsigned long long)member->bytes);
+    else if (entry->bytes != member->bytes - bytes)
         status = tern__fail(TERN_E_FORMAT,
                             "npz: the elements of \"%.200s\" take %llu bytes, the member has %llu",
                             entry->name.bytes, (unsigned long long)entry->bytes,

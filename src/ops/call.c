@@ -20,15 +20,6 @@ tern_status tern__shapes_differ(tern__op op, const tern_tensor *a, const tern_te
                       tern__shape_text(b->rank, b->dims, text_b));
 }
 
-tern_status tern__check_axis(tern__op op, int rank, int *axis) {
-    int given = *axis;
-    *axis += given < 0 ? rank : 0;
-    if (*axis < 0 || *axis >= rank)
-        return tern__fail(TERN_E_ARGUMENT, "%s: axis %d of a tensor of rank %d", tern__op_name(op),
-                          given, rank);
-    return TERN_OK;
-}
-
 bool tern__same_shape(const tern_tensor *a, const tern_tensor *b) {
     bool is_same = a->rank == b->rank;
     for (int i = 0; is_same && i < a->rank; i++)
@@ -205,6 +196,20 @@ static void find_route(tern__result *r) {
     }
 }
 
+/* Bytes that are read of a source; where indices pick from the first one, those of what they pick
+ * (any number of times). */
+static int64_t read_bytes(const tern__result *r, int i) {
+    const tern_tensor *source = r->sources[i];
+    int64_t bytes = tern__count_bytes(source), count = tern_tensor_count(source);
+    tern__op op = r->call->op;
+    bool is_picked = op == TERN__OP_EMBEDDING || op == TERN__OP_GATHER ||
+                     op == TERN__OP_INDEX_SELECT || op == TERN__OP_TAKE ||
+                     op == TERN__OP_MASKED_SELECT;
+    if (i > 0 || !is_picked || count == 0)
+        return bytes;
+    return (int64_t)((double)bytes / (double)count * (double)tern_tensor_count(r->call->out));
+}
+
 /* Of class COPY: the bytes that were moved; else all that was read and written. */
 static void count_result(const tern__result *r) {
     const tern__op_call *call = r->call;
@@ -216,7 +221,7 @@ static void count_result(const tern__result *r) {
         op_class = TERN_CLASS_IN_PLACE;
     if (op_class != TERN_CLASS_COPY)
         for (int i = 0; i < r->count; i++)
-            bytes += tern__count_bytes(r->sources[i]);
+            bytes += read_bytes(r, i);
     if (op_class != TERN_CLASS_COPY || r->needs_detour || bytes == 0)
         bytes += tern__count_bytes(call->out);
     tern__count(call->context, call->op, op_class, bytes);
@@ -265,17 +270,21 @@ tern_status tern__call(tern__op_call *call, tern_dtype dtype, const tern_shape *
     return tern__result_close(&r, status);
 }
 
-/* -- contiguous operands -----------------------------------------------------------------------*/
+/* -- copies of operands ------------------------------------------------------------------------*/
 
 tern_status tern__as_contiguous(tern_tensor *x, tern__op_call *call, tern_tensor **out) {
     *out = x;
     if (tern_tensor_is_contiguous(x))
         return TERN_OK;
+    return tern__stage(x, (tern_dtype)x->dtype, call, out);
+}
+
+tern_status tern__stage(tern_tensor *x, tern_dtype dtype, tern__op_call *call, tern_tensor **out) {
     tern_shape shape = tern_tensor_shape(x);
     tern_tensor *copy = NULL;
     *out = NULL;
-    tern_status status = tern__tensor_empty(x->context, (tern_dtype)x->dtype, &shape,
-                                            tern__op_name(TERN__OP_COPY), &copy);
+    tern_status status =
+        tern__tensor_empty(x->context, dtype, &shape, tern__op_name(call->op), &copy);
     if (status == TERN_OK)
         status = tern__transfer(x, copy);
     if (status != TERN_OK) {

@@ -68,13 +68,12 @@ tern_status tern__check_dtype(tern__op op, const char *operand, const tern_tenso
 /* TERN_E_SHAPE: "op: shapes (2, 3) and (4,) do not fit". */
 tern_status tern__shapes_differ(tern__op op, const tern_tensor *a, const tern_tensor *b);
 
-/* Turns a negative axis into one from the front; TERN_E_ARGUMENT outside. */
-tern_status tern__check_axis(tern__op op, int rank, int *axis);
-
 /* A contiguous tensor with the elements of x: x itself, or a copy, whose bytes are added to
  * call->staged_bytes. Release it with tern__drop. Nothing is written for x itself, no count of
  * references either: it may be a weight that many threads use. */
 tern_status tern__as_contiguous(tern_tensor *x, tern__op_call *call, tern_tensor **out);
+/* Such a copy in any case, cast to a plain type. */
+tern_status tern__stage(tern_tensor *x, tern_dtype dtype, tern__op_call *call, tern_tensor **out);
 void tern__drop(const tern_tensor *x, tern_tensor *contiguous);
 
 /* The type the operands of call (those that are not NULL) are promoted to, into call->type;

@@ -142,18 +142,9 @@ static tern_status check_ranks(const terms *t, const tern__op_call *call) {
 /* The product takes F64, or any mixture of the other float types: an operand of another type is
  * cast. */
 static tern_status match_type(tern_tensor *x, tern__op_call *call, tern_tensor **out) {
-    tern_shape shape = tern_tensor_shape(x);
     uint64_t taken = call->type == TERN_F64 ? TERN__BIT(TERN_F64) : TERN__SINGLE | TERN__HALVES;
     *out = x;
-    if (taken >> x->dtype & 1)
-        return TERN_OK;
-    *out = NULL;
-    tern_status status = tern__tensor_empty(x->context, call->type, &shape, "einsum", out);
-    if (status == TERN_OK)
-        status = tern__transfer(x, *out);
-    if (status == TERN_OK)
-        call->staged_bytes += tern__count_bytes(*out);
-    return status;
+    return taken >> x->dtype & 1 ? TERN_OK : tern__stage(x, call->type, call, out);
 }
 
 static tern_status einsum(const char *subscripts, tern_tensor *a, tern_tensor *b,

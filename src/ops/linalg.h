@@ -39,6 +39,7 @@ typedef struct tern__linalg {
     int64_t rows, columns, smaller; /* of a */
     tern_shape lead;                /* the batch */
     int64_t count;                  /* matrices in it; 0 while no result has an element */
+    int64_t bytes;                  /* of the operands, which are copied */
     int64_t index;                  /* the one in hand, for messages */
     tern_tensor *scratch[TERN__LINALG_SCRATCH];
     int scratches;

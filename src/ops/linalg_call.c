@@ -41,6 +41,7 @@ static bool join_leads(tern_shape *lead, const tern_tensor *b, int b_lead) {
 tern_status tern__linalg_begin(tern__linalg *l, tern__op id, tern_tensor *a, bool is_square) {
     const char *op = tern__op_name(id);
     *l = (tern__linalg){.id = id, .op = op, .context = a->context, .dtype = (tern_dtype)a->dtype};
+    l->bytes = (int64_t)tern_tensor_bytes(a);
     tern_status status = check_operand(op, a, 2);
     if (status != TERN_OK)
         return status;
@@ -69,6 +70,7 @@ tern_status tern__linalg_right(tern__linalg *l, tern_tensor *b, tern__matrices *
     if (b->dtype != l->dtype)
         return tern__fail(TERN_E_DTYPE, "%s: %s and %s", l->op, tern_dtype_name(l->dtype),
                           tern_dtype_name((tern_dtype)b->dtype));
+    l->bytes += (int64_t)tern_tensor_bytes(b);
     bool is_vector = b->rank == 1;
     int back = is_vector ? 1 : 2;
     *right = (tern__matrices){.tensor = b,
@@ -152,7 +154,7 @@ tern_status tern__linalg_finish(tern__linalg *l, tern_status status) {
     while (l->scratches > 0)
         tern_tensor_release(l->scratch[--l->scratches]);
     if (status == TERN_OK) /* the column-major copies are what counts: class COPY */
-        tern__count(l->context, l->id, TERN_CLASS_COPY, (int64_t)tern_tensor_bytes(l->a.tensor));
+        tern__count(l->context, l->id, TERN_CLASS_COPY, l->bytes);
     for (int i = 0; i < l->result_count; i++) {
         if (status == TERN_OK)
             *l->results[i].out = l->results[i].tensor;

@@ -71,15 +71,7 @@ static tern_status readable(tern_tensor *x, tern__op_call *call, tern_tensor **o
     bool is_readable =
         x->dtype == type || (type != TERN_F64 && tern__dtype((tern_dtype)x->dtype)->is_float);
     *out = x;
-    if (is_readable)
-        return TERN_OK;
-    tern_shape shape = tern_tensor_shape(x);
-    tern_status status = tern__tensor_empty(x->context, type, &shape, tern__op_name(call->op), out);
-    if (status == TERN_OK)
-        status = tern__transfer(x, *out);
-    if (status == TERN_OK)
-        call->staged_bytes += tern__count_bytes(*out);
-    return status;
+    return is_readable ? TERN_OK : tern__stage(x, type, call, out);
 }
 
 static tern_status matmul(tern__op op, tern_tensor *a, tern_tensor *b, tern_precision precision,

@@ -6,26 +6,6 @@
 
 /* -- axes ---------------------------------------------------------------------------------------*/
 
-/* The axes as a set. */
-static tern_status find_axes(tern__op op, const tern_tensor *x, tern_axes axes, unsigned *set) {
-    *set = (1u << x->rank) - 1;
-    if (axes.count == -1)
-        return TERN_OK;
-    if (axes.count < 0 || axes.count > TERN_MAX_RANK)
-        return tern__fail(TERN_E_ARGUMENT, "%s: %d axes", tern__op_name(op), axes.count);
-    *set = 0;
-    for (int i = 0; i < axes.count; i++) {
-        int axis = axes.axis[i];
-        tern_status status = tern__check_axis(op, x->rank, &axis);
-        if (status != TERN_OK)
-            return status;
-        if (*set >> axis & 1)
-            return tern__fail(TERN_E_ARGUMENT, "%s: axis %d twice", tern__op_name(op), axis);
-        *set |= 1u << axis;
-    }
-    return TERN_OK;
-}
-
 /* One axis, or TERN_FLAT for all. */
 static tern_axes one_axis(int axis) {
     return axis == TERN_FLAT ? TERN_ALL_AXES : (tern_axes){1, {axis}};
@@ -56,7 +36,7 @@ static tern_status reduce(tern__op_call call, tern_axes axes, bool keepdims, ter
     tern_dtype dtype;
     tern_status status = tern__promote_operands(&call, &dtype);
     if (status == TERN_OK)
-        status = find_axes(call.op, call.in[0], axes, &call.axes);
+        status = tern__check_axes(call.op, call.in[0]->rank, &axes, &call.axes);
     bool needs_elements = call.op == TERN__OP_MIN || call.op == TERN__OP_MAX ||
                           call.op == TERN__OP_ARGMIN || call.op == TERN__OP_ARGMAX ||
                           call.op == TERN__OP_MEDIAN || call.op == TERN__OP_QUANTILE ||
@@ -66,6 +46,8 @@ static tern_status reduce(tern__op_call call, tern_axes axes, bool keepdims, ter
     if (status != TERN_OK)
         return status;
     tern_shape shape = reduced_shape(call.in[0], call.axes, keepdims);
+    if (call.op == TERN__OP_MEDIAN || call.op == TERN__OP_QUANTILE)
+        call.staged_bytes = tern__count_bytes(call.in[0]); /* a copy is put in order */
     return tern__call(&call, dtype, &shape, target);
 }
 
@@ -169,10 +151,11 @@ tern_status tern_argmax_into(tern_tensor *x, int axis, bool keepdims, tern_tenso
 /* Along one axis a tensor like x, along all of them a vector. */
 static tern_status scan(tern__op op, tern_tensor *x, int axis, tern__target target) {
     tern__op_call call = {.op = op, .in = {x}};
+    tern_axes axes = one_axis(axis);
     tern_dtype dtype;
     tern_status status = tern__promote_operands(&call, &dtype);
     if (status == TERN_OK)
-        status = find_axes(op, x, one_axis(axis), &call.axes);
+        status = tern__check_axes(op, x->rank, &axes, &call.axes);
     if (status != TERN_OK)
         return status;
     tern_shape shape = tern_tensor_shape(x);

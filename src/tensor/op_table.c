@@ -8,11 +8,9 @@
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"
 
-static const char *const result_texts[] = {
-#define RESULT_TEXT(symbol, text) [TERN__RESULT_##symbol] = text,
-    TERN__RESULT_MAP(RESULT_TEXT)
+#define RESULT_TEXT(symbol, text) static const char result_##symbol[] = text;
+TERN__RESULT_MAP(RESULT_TEXT)
 #undef RESULT_TEXT
-};
 
 const tern__op_row tern__op_rows[TERN__OP_COUNT] = {
 #define OP_ROW(symbol, op_name, op_arity, set, rule, op_shape, kind, op_family, write,             \
@@ -20,6 +18,7 @@ const tern__op_row tern__op_rows[TERN__OP_COUNT] = {
     [TERN__OP_##symbol] = {.info = {.name = op_name,                                               \
                                     .arity = op_arity,                                             \
                                     .dtypes = set,                                                 \
+                                    .result = result_##rule,                                       \
                                     .shape = op_shape,                                             \
                                     .op_class = TERN_CLASS_##kind,                                 \
                                     .family = op_family,                                           \
@@ -38,10 +37,6 @@ int tern_op_count(void) {
 
 const tern_op_info *tern_op_at(int index) {
     return index >= 0 && index < TERN__OP_COUNT ? &tern__op_rows[index].info : NULL;
-}
-
-const char *tern_op_result(int index) {
-    return index >= 0 && index < TERN__OP_COUNT ? result_texts[tern__op_rows[index].result] : NULL;
 }
 
 /* -- promotion ---------------------------------------------------------------------------------*/

@@ -15,6 +15,32 @@ char *tern__shape_text(int rank, const int64_t *dims, char text[TERN__SHAPE_TEXT
     return text;
 }
 
+tern_status tern__check_axis(tern__op op, int rank, int *axis) {
+    int given = *axis;
+    *axis += given < 0 ? rank : 0;
+    if (*axis < 0 || *axis >= rank)
+        return tern__fail(TERN_E_ARGUMENT, "%s: axis %d of a tensor of rank %d", tern__op_name(op),
+                          given, rank);
+    return TERN_OK;
+}
+
+tern_status tern__check_axes(tern__op op, int rank, const tern_axes *axes, unsigned *set) {
+    *set = axes->count == -1 ? (1u << rank) - 1 : 0;
+    if (axes->count < -1 || axes->count > TERN_MAX_RANK)
+        return tern__fail(TERN_E_ARGUMENT, "%s: %d axes", tern__op_name(op), axes->count);
+    for (int i = 0; i < axes->count; i++) {
+        int axis = axes->axis[i];
+        tern_status status = tern__check_axis(op, rank, &axis);
+        if (status != TERN_OK)
+            return status;
+        if (*set >> axis & 1u)
+            return tern__fail(TERN_E_ARGUMENT, "%s: axis %d stands twice", tern__op_name(op),
+                              axes->axis[i]);
+        *set |= 1u << axis;
+    }
+    return TERN_OK;
+}
+
 tern_status tern__shape_join(const char *op, const tern_shape *shape, const tern_tensor *t,
                              tern_shape *out) {
     int rank = shape->rank > t->rank ? shape->rank : t->rank;

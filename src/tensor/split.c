@@ -20,7 +20,7 @@ static tern_status open_cut(tern_tensor *x, int count, cut *to, tern_tensor **ou
     tern_tensor *none;
     tern_status status = tern__layout_open(to->op, x, &view, &none);
     if (status == TERN_OK)
-        status = tern__layout_axis(to->op, x->rank, &to->axis);
+        status = tern__check_axis(to->op, x->rank, &to->axis);
     if (status != TERN_OK)
         return status;
     if (count < 1)
@@ -39,14 +39,21 @@ static tern_status take_part(const cut *c, tern_tensor *x, int64_t begin, int64_
     if (length > 0)
         view.offset = begin * view.strides[c->axis];
     view.dims[c->axis] = length;
-    return tern__layout_close(c->op, x, &view, out);
+    return tern__layout_make(c->op, x, &view, out);
 }
 
-static void drop_parts(int count, tern_tensor **out) {
+/* All parts make one call; after a failure there is none. */
+static tern_status close_cut(const cut *c, tern_tensor *x, tern_status status, int count,
+                             tern_tensor **out) {
+    if (status == TERN_OK) {
+        tern__count(x->context, c->op, TERN_CLASS_VIEW, 0);
+        return TERN_OK;
+    }
     for (int i = 0; i < count; i++) {
         tern_tensor_release(out[i]);
         out[i] = NULL;
     }
+    return status;
 }
 
 tern_status tern_chunk(tern_tensor *x, int count, int axis, tern_tensor **out) {
@@ -60,9 +67,7 @@ tern_status tern_chunk(tern_tensor *x, int count, int axis, tern_tensor **out) {
         status = take_part(&c, x, begin, part, &out[i]);
         begin += part;
     }
-    if (status != TERN_OK)
-        drop_parts(count, out);
-    return status;
+    return close_cut(&c, x, status, count, out);
 }
 
 tern_status tern_split(tern_tensor *x, const int64_t *lengths, int count, int axis,
@@ -86,7 +91,5 @@ tern_status tern_split(tern_tensor *x, const int64_t *lengths, int count, int ax
         status = take_part(&c, x, begin, lengths[i], &out[i]);
         begin += lengths[i];
     }
-    if (status != TERN_OK)
-        drop_parts(count, out);
-    return status;
+    return close_cut(&c, x, status, count, out);
 }

@@ -172,6 +172,11 @@ tern_status tern__tensor_view_as(tern_tensor *tensor, tern_dtype dtype,
 #define TERN__SHAPE_TEXT 192
 char *tern__shape_text(int rank, const int64_t *dims, char text[TERN__SHAPE_TEXT]);
 
+/* Turns a negative axis into one from the front; TERN_E_ARGUMENT outside. */
+tern_status tern__check_axis(tern__op op, int rank, int *axis);
+/* The axes as bits of `set`; TERN_E_ARGUMENT for one that is not there or stands twice. */
+tern_status tern__check_axes(tern__op op, int rank, const tern_axes *axes, unsigned *set);
+
 /* NumPy broadcasting of a shape with that of a tensor; TERN_E_SHAPE names `op` and both shapes.
  * `out` may be `shape`. */
 tern_status tern__shape_join(const char *op, const tern_shape *shape, const tern_tensor *t,

@@ -26,32 +26,6 @@ tern_status tern__layout_open(tern__op op, const tern_tensor *tensor, tern__layo
     return TERN_OK;
 }
 
-tern_status tern__layout_axis(tern__op op, int rank, int *axis) {
-    int given = *axis;
-    *axis += given < 0 ? rank : 0;
-    if (*axis < 0 || *axis >= rank)
-        return tern__fail(TERN_E_ARGUMENT, "%s: axis %d of a tensor of rank %d", tern__op_name(op),
-                          given, rank);
-    return TERN_OK;
-}
-
-tern_status tern__layout_axes(tern__op op, int rank, const tern_axes *axes, unsigned *set) {
-    *set = axes->count == -1 ? (1u << rank) - 1 : 0;
-    if (axes->count < -1 || axes->count > TERN_MAX_RANK)
-        return tern__fail(TERN_E_ARGUMENT, "%s: %d axes", tern__op_name(op), axes->count);
-    for (int i = 0; i < axes->count; i++) {
-        int axis = axes->axis[i];
-        tern_status status = tern__layout_axis(op, rank, &axis);
-        if (status != TERN_OK)
-            return status;
-        if (*set >> axis & 1u)
-            return tern__fail(TERN_E_ARGUMENT, "%s: axis %d stands twice", tern__op_name(op),
-                              axes->axis[i]);
-        *set |= 1u << axis;
-    }
-    return TERN_OK;
-}
-
 void tern__layout_remove(tern__layout *view, int axis) {
     view->rank--;
     for (int i = axis; i < view->rank; i++) {
@@ -84,13 +58,21 @@ tern_status tern__layout_count(tern__op op, const tern__layout *view) {
     return TERN_OK;
 }
 
+tern_status tern__layout_make(tern__op op, tern_tensor *tensor, const tern__layout *view,
+                              tern_tensor **out) {
+    const tern__dtype_info *info = tern__dtype((tern_dtype)tensor->dtype);
+    int64_t offset = view->offset;
+    if (offset != 0 && tern_tensor_count(tensor) == 0) /* it may have steps beyond any memory */
+        offset = 0;
+    uint8_t *data = (uint8_t *)tensor->data + offset * info->block_bytes;
+    return tern__tensor_view_as(tensor, view->dtype,
+                                &(tern__view_layout){view->rank, view->dims, view->strides, data},
+                                tern__op_name(op), out);
+}
+
 tern_status tern__layout_close(tern__op op, tern_tensor *tensor, const tern__layout *view,
                                tern_tensor **out) {
-    const tern__dtype_info *info = tern__dtype((tern_dtype)tensor->dtype);
-    uint8_t *data = (uint8_t *)tensor->data + view->offset * info->block_bytes;
-    tern_status status = tern__tensor_view_as(
-        tensor, view->dtype, &(tern__view_layout){view->rank, view->dims, view->strides, data},
-        tern__op_name(op), out);
+    tern_status status = tern__layout_make(op, tensor, view, out);
     if (status == TERN_OK)
         tern__count(tensor->context, op, TERN_CLASS_VIEW, 0);
     return status;
@@ -194,9 +176,9 @@ tern_status tern_tensor_flatten(tern_tensor *tensor, int first, int last, tern_t
     tern_status status = tern__layout_open(TERN__OP_FLATTEN, tensor, &view, out);
     int rank = tensor->rank > 0 ? tensor->rank : 1;
     if (status == TERN_OK)
-        status = tern__layout_axis(TERN__OP_FLATTEN, rank, &first);
+        status = tern__check_axis(TERN__OP_FLATTEN, rank, &first);
     if (status == TERN_OK)
-        status = tern__layout_axis(TERN__OP_FLATTEN, rank, &last);
+        status = tern__check_axis(TERN__OP_FLATTEN, rank, &last);
     if (status != TERN_OK)
         return status;
     if (first > last)
@@ -214,7 +196,7 @@ tern_status tern_tensor_squeeze(tern_tensor *tensor, tern_axes axes, tern_tensor
     unsigned set = 0;
     tern_status status = tern__layout_open(TERN__OP_SQUEEZE, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axes(TERN__OP_SQUEEZE, tensor->rank, &axes, &set);
+        status = tern__check_axes(TERN__OP_SQUEEZE, tensor->rank, &axes, &set);
     if (status != TERN_OK)
         return status;
     for (int i = tensor->rank - 1; i >= 0; i--) {
@@ -234,7 +216,7 @@ tern_status tern_tensor_unsqueeze(tern_tensor *tensor, int axis, tern_tensor **o
     tern__layout view;
     tern_status status = tern__layout_open(TERN__OP_UNSQUEEZE, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axis(TERN__OP_UNSQUEEZE, tensor->rank + 1, &axis);
+        status = tern__check_axis(TERN__OP_UNSQUEEZE, tensor->rank + 1, &axis);
     if (status == TERN_OK)
         status = tern__layout_insert(TERN__OP_UNSQUEEZE, &view, axis, 1, 1);
     return status == TERN_OK ? tern__layout_close(TERN__OP_UNSQUEEZE, tensor, &view, out) : status;
@@ -249,7 +231,7 @@ tern_status tern_tensor_permute(tern_tensor *tensor, const int *axes, tern_tenso
     unsigned seen = 0;
     for (int i = 0; status == TERN_OK && i < from.rank; i++) {
         int axis = axes[i];
-        status = tern__layout_axis(TERN__OP_PERMUTE, from.rank, &axis);
+        status = tern__check_axis(TERN__OP_PERMUTE, from.rank, &axis);
         if (status != TERN_OK)
             break;
         if (seen >> axis & 1u)
@@ -265,9 +247,9 @@ tern_status tern_tensor_transpose(tern_tensor *tensor, int axis0, int axis1, ter
     tern__layout view;
     tern_status status = tern__layout_open(TERN__OP_TRANSPOSE, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axis(TERN__OP_TRANSPOSE, view.rank, &axis0);
+        status = tern__check_axis(TERN__OP_TRANSPOSE, view.rank, &axis0);
     if (status == TERN_OK)
-        status = tern__layout_axis(TERN__OP_TRANSPOSE, view.rank, &axis1);
+        status = tern__check_axis(TERN__OP_TRANSPOSE, view.rank, &axis1);
     if (status != TERN_OK)
         return status;
     int64_t dim = view.dims[axis0], stride = view.strides[axis0];
@@ -282,9 +264,9 @@ tern_status tern_tensor_move_axis(tern_tensor *tensor, int from, int to, tern_te
     tern__layout view;
     tern_status status = tern__layout_open(TERN__OP_MOVE_AXIS, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axis(TERN__OP_MOVE_AXIS, tensor->rank, &from);
+        status = tern__check_axis(TERN__OP_MOVE_AXIS, tensor->rank, &from);
     if (status == TERN_OK)
-        status = tern__layout_axis(TERN__OP_MOVE_AXIS, tensor->rank, &to);
+        status = tern__check_axis(TERN__OP_MOVE_AXIS, tensor->rank, &to);
     if (status != TERN_OK)
         return status;
     int64_t dim = view.dims[from], stride = view.strides[from];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A draft of a view, changed step by step before its header is made. Every public view is opened
- * and closed here. */
+ * and made here. */
 #ifndef TERN__VIEW_H
 #define TERN__VIEW_H
 
@@ -18,12 +18,6 @@ typedef struct tern__layout {
 tern_status tern__layout_open(tern__op op, const tern_tensor *tensor, tern__layout *view,
                               tern_tensor **out);
 
-/* The axis counted from the first, or TERN_E_ARGUMENT. */
-tern_status tern__layout_axis(tern__op op, int rank, int *axis);
-
-/* The axes as bits of `set`; TERN_E_ARGUMENT for one that is not there or stands twice. */
-tern_status tern__layout_axes(tern__op op, int rank, const tern_axes *axes, unsigned *set);
-
 void tern__layout_remove(tern__layout *view, int axis);
 /* TERN_E_SHAPE when there are TERN_MAX_RANK axes already. */
 tern_status tern__layout_insert(tern__op op, tern__layout *view, int axis, int64_t dim,
@@ -35,6 +29,9 @@ tern_status tern__layout_insert(tern__op op, tern__layout *view, int axis, int64
 tern_status tern__layout_count(tern__op op, const tern__layout *view);
 
 /* Makes the view. Every element of the draft lies inside the owner's bytes. */
+tern_status tern__layout_make(tern__op op, tern_tensor *tensor, const tern__layout *view,
+                              tern_tensor **out);
+/* The same, and counts the call. */
 tern_status tern__layout_close(tern__op op, tern_tensor *tensor, const tern__layout *view,
                                tern_tensor **out);
 

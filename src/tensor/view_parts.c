@@ -23,7 +23,7 @@ tern_status tern_tensor_slice(tern_tensor *tensor, int axis, int64_t begin, int6
     tern__layout view;
     tern_status status = tern__layout_open(TERN__OP_SLICE, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axis(TERN__OP_SLICE, view.rank, &axis);
+        status = tern__check_axis(TERN__OP_SLICE, view.rank, &axis);
     if (status != TERN_OK)
         return status;
     int64_t dim = view.dims[axis], first, last;
@@ -50,7 +50,7 @@ tern_status tern_tensor_select(tern_tensor *tensor, int axis, int64_t index, ter
     tern__layout view;
     tern_status status = tern__layout_open(TERN__OP_SELECT, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axis(TERN__OP_SELECT, view.rank, &axis);
+        status = tern__check_axis(TERN__OP_SELECT, view.rank, &axis);
     if (status != TERN_OK)
         return status;
     int64_t dim = view.dims[axis], at = index < 0 ? index + dim : index;
@@ -67,7 +67,7 @@ tern_status tern_tensor_flip(tern_tensor *tensor, tern_axes axes, tern_tensor **
     unsigned set = 0;
     tern_status status = tern__layout_open(TERN__OP_FLIP, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axes(TERN__OP_FLIP, tensor->rank, &axes, &set);
+        status = tern__check_axes(TERN__OP_FLIP, tensor->rank, &axes, &set);
     if (status != TERN_OK)
         return status;
     for (int i = 0; i < view.rank; i++)
@@ -81,9 +81,9 @@ tern_status tern_tensor_diagonal(tern_tensor *tensor, int64_t offset, int axis0,
     tern__layout view;
     tern_status status = tern__layout_open(TERN__OP_DIAGONAL, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axis(TERN__OP_DIAGONAL, tensor->rank, &axis0);
+        status = tern__check_axis(TERN__OP_DIAGONAL, tensor->rank, &axis0);
     if (status == TERN_OK)
-        status = tern__layout_axis(TERN__OP_DIAGONAL, tensor->rank, &axis1);
+        status = tern__check_axis(TERN__OP_DIAGONAL, tensor->rank, &axis1);
     if (status != TERN_OK)
         return status;
     if (axis0 == axis1)
@@ -107,7 +107,7 @@ tern_status tern_tensor_unfold(tern_tensor *tensor, int axis, int64_t size, int6
     tern__layout view;
     tern_status status = tern__layout_open(TERN__OP_UNFOLD, tensor, &view, out);
     if (status == TERN_OK)
-        status = tern__layout_axis(TERN__OP_UNFOLD, tensor->rank, &axis);
+        status = tern__check_axis(TERN__OP_UNFOLD, tensor->rank, &axis);
     if (status != TERN_OK)
         return status;
     int64_t dim = view.dims[axis], stride = view.strides[axis];

@@ -308,6 +308,7 @@ static void test_misuse(void **state) {
         {{"bench", "team_run", "--shape", "tiny"}, 2, "give either"},
         {{"bench", "-p", "0", "-n", "0"}, 2, "both 0"},
         {{"bench", "-r", "0"}, 2, "--repeats: '0' is not"},
+        {{"bench", "memory", "--vs", "openblas"}, 2, "--vs is for matmul only"},
         {{"bench", "team_run", "--cpu", "z80"}, 2, "bench: --cpu: "},
         {{"version", "x"}, 2, "unexpected argument 'x'"},
         {{"completion"}, 2, "name one shell"},

@@ -81,12 +81,24 @@ static void test_mistakes(void **state) {
     }
 }
 
+/* What is wrong with an archive is told, not that it is no GGUF file. */
+static void test_unsupported(void **state) {
+    (void)state;
+    char path[] = "/tmp/tern-test-XXXXXX";
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, "\x93NUMPY\x04\x00\x10\x00  ", 12), 12);
+    close(fd);
+    child_result r = child_run("info", path);
+    unlink(path);
+    child_expect(&r, r.status == 1 && strstr(r.err, "has version 4.0") != NULL);
+    child_free(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_tables),      cmocka_unit_test(test_json),
+        cmocka_unit_test(test_values),      cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_unsupported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  * And headers that lie. */
 #define FIXTURE_THREADS 1
 #include "format/archive_cases.h"
+#include "format/zip.h"
 #include "memory_file.h"
 
 #define MOST_BYTES ((int64_t)4 << 20) /* of memory beside the file */
@@ -414,6 +415,36 @@ static void test_npy_starts(void **state) {
     }
 }
 
+/* A packed member that says it is shorter than the header of its array. */
+static void test_short_member(void **state) {
+    (void)state;
+    char npy[256] = "\x93NUMPY\x01";
+    uint8_t copy[512];
+    size_t bytes = 10 + strlen(strcpy(npy + 10, ARRAY("<u2", "False", "(1,)"))) + 2;
+    npy[8] = (char)(bytes - 12);
+    tern__new_file file;
+    tern__zip_writer writer;
+    memory_file_serve(NULL, 0);
+    test_ok(tern__new_file_open(&file, "any"));
+    test_ok(tern__zip_writer_init(&writer, &file, 1));
+    test_ok(tern__zip_writer_begin(&writer, "a.npy", bytes, true));
+    test_ok(tern__zip_writer_append(&writer, npy, bytes));
+    test_ok(tern__zip_writer_end(&writer));
+    test_ok(tern__zip_writer_finish(&writer));
+    test_ok(tern__new_file_publish(&file));
+    tern__zip_writer_deinit(&writer);
+    const size_t size = memory_file.published_size;
+    assert_true(size <= sizeof copy);
+    memcpy(copy, memory_file.published, size);
+    memory_file_serve(copy, size);
+    test_ok(open_damaged());
+    size_t directory = copy[size - 6] | (size_t)copy[size - 5] << 8;
+    copy[22] = copy[directory + 24] = 20;
+    memory_file_serve(copy, size);
+    test_status(open_damaged(), TERN_E_FORMAT);
+    expect_detail("the member 20");
+}
+
 /* Neither 0 nor 1 in a bool, wherever it comes from. */
 static void test_bools(void **state) {
     (void)state;
@@ -442,6 +473,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_safetensors_depth_and_length, nothing_alive),
         cmocka_unit_test_teardown(test_npy_headers, nothing_alive),
         cmocka_unit_test_teardown(test_npy_starts, nothing_alive),
+        cmocka_unit_test_teardown(test_short_member, nothing_alive),
         cmocka_unit_test_teardown(test_bools, nothing_alive),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -6,6 +6,7 @@
 #define FIXTURE_THREADS 1
 #include "base/library.h"
 #include "linalg_fixture.h"
+#include "tensor/op_table.h"
 
 /* -- small cases -------------------------------------------------------------------------------*/
 
@@ -96,7 +97,11 @@ static void check_broadcast(tern_dtype dtype) {
     tern_tensor *x, *rank;
     tern_tensor *a = from_doubles(dtype, TERN_SHAPE(2, 1, 1, 1), DOUBLES(1, 2));
     tern_tensor *b = from_doubles(dtype, TERN_SHAPE(1, 3, 1, 1), DOUBLES(2, 4, 6));
+    tern_op_stats stats;
+    tern_stats_reset(context);
     test_ok(tern_solve(a, b, &x));
+    tern_stats_op(context, TERN__OP_SOLVE, &stats);
+    assert_int_equal(stats.bytes[TERN_CLASS_COPY], tern_tensor_bytes(a) + tern_tensor_bytes(b));
     check_shape(x, TERN_SHAPE(2, 3, 1, 1));
     EXPECT(x, 2, 2, 4, 6, 1, 2, 3);
     test_ok(tern_lstsq(a, b, -1, &x, NULL, &rank, NULL));

@@ -10,6 +10,7 @@
 
 #include "base/half.h"
 #include "kernels/ternary.h"
+#include "tensor/op_table.h"
 
 static const float *floats(const tern_tensor *t) {
     return tern_tensor_data(t);
@@ -366,7 +367,11 @@ static void strided_lookups(void **state) {
     tern_tensor *table = normal(TERN_SHAPE(5, 40), 85), *both = NULL, *ids = NULL, *y = NULL;
     test_ok(tern_tensor_from_data(context, TERN_I32, TERN_SHAPE(3, 2), pairs, &both));
     test_ok(tern_tensor_select(both, 1, 0, &ids));
+    tern_stats_reset(context);
     test_ok(tern_embedding(table, ids, &y));
+    tern_op_stats stats; /* the rows read and written; the three ids are copied beside them */
+    tern_stats_op(context, TERN__OP_EMBEDDING, &stats);
+    assert_int_equal(stats.bytes[TERN_CLASS_MOVE], (2 * 3 * 40 + 2 * 3) * 4);
     for (int i = 0; i < 3; i++)
         test_same_floats(floats(y) + i * 40, floats(table) + pairs[2 * i] * 40, 40, "row");
     test_ok(tern_tensor_select(both, 1, 1, &ids));

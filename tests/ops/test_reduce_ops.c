@@ -511,7 +511,12 @@ static void literal_values(void **state) {
     same_number(item(tern_max(x, TERN_ALL_AXES, false, &t), &t), 5);
     same_number(item(tern_argmin(x, 0, false, &t), &t), 1);
     same_number(item(tern_argmax(x, TERN_FLAT, true, &t), &t), 4);
+    tern_op_stats stats;
+    tern_stats_reset(context);
     same_number(item(tern_median(x, TERN_ALL_AXES, false, &t), &t), 3);
+    tern_stats_op(context, TERN__OP_MEDIAN, &stats);
+    assert_int_equal(stats.calls[TERN_CLASS_COPY], 1);
+    assert_int_equal(stats.bytes[TERN_CLASS_COPY], 5 * 4);
     same_number(item(tern_quantile(x, 0.25, TERN_ALL_AXES, false, &t), &t), -1);
     same_number(item(tern_quantile(x, 0.875, TERN_ALL_AXES, false, &t), &t), 4.5);
     same_number(item(tern_var(x, TERN_ALL_AXES, 0, false, &t), &t), 6.4000000953674316);

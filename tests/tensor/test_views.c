@@ -523,6 +523,25 @@ static void slices_backwards(void **state) {
     tern_tensor_release(t);
 }
 
+/* Steps of an empty tensor may lead beyond any memory; its views stay where it lies. */
+static void empty_views(void **state) {
+    (void)state;
+    const int64_t far = INT64_C(1) << 59;
+    tern_tensor *t = NULL, *u = NULL;
+    test_ok(tern_tensor_empty(context, TERN_F64, TERN_SHAPE(4, 0, far, 2), &t));
+    const uint8_t *data = tern_tensor_data(t);
+    test_ok(tern_tensor_select(t, 0, -1, &u));
+    assert_ptr_equal(tern_tensor_data(u), data);
+    tern_tensor_release(u);
+    test_ok(tern_tensor_slice(t, 2, far - 1, far, 1, &u));
+    assert_ptr_equal(tern_tensor_data(u), data);
+    tern_tensor_release(u);
+    test_ok(tern_tensor_flip(t, TERN_ALL_AXES, &u));
+    assert_ptr_equal(tern_tensor_data(u), data);
+    tern_tensor_release(u);
+    tern_tensor_release(t);
+}
+
 static void other_types(void **state) {
     (void)state;
     static const uint32_t words[12] = {0x03020100, 0x07060504, 0x0b0a0908, 0x0f0e0d0c};
@@ -684,6 +703,9 @@ static void parts(void **state) {
         test_ok(tern_chunk(t, chunks[i].count, -1, out));
         check_parts(out, chunks[i].lengths, chunks[i].count);
     }
+    tern_op_stats stats;
+    tern_stats_op(context, TERN__OP_CHUNK, &stats);
+    assert_int_equal(stats.calls[TERN_CLASS_VIEW], sizeof chunks / sizeof *chunks);
     const int64_t lengths[] = {3, 0, 4}, many[] = {3, 5}, few[] = {3, 3}, negative[] = {8, -1},
                   huge[] = {7, INT64_MAX, 1};
     test_ok(tern_split(t, lengths, 3, 1, out));
@@ -840,9 +862,16 @@ static void flipped_operands(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, nothing_alive)
     const struct CMUnitTest tests[] = {
-        TEST(random_chains), TEST(slices_backwards), TEST(other_types),
-        TEST(errors),        TEST(too_many),         TEST(scalars),
-        TEST(parts),         TEST(flipped_operands), cmocka_unit_test(parts_fail),
+        TEST(random_chains),
+        TEST(slices_backwards),
+        TEST(other_types),
+        TEST(errors),
+        TEST(too_many),
+        TEST(scalars),
+        TEST(parts),
+        TEST(empty_views),
+        TEST(flipped_operands),
+        cmocka_unit_test(parts_fail),
     };
     return cmocka_run_group_tests(tests, open_context, close_context);
 }
