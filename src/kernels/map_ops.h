@@ -97,12 +97,11 @@
     X(LOGICAL_OR, logical_or, (a != 0) | (b != 0))                                                 \
     X(LOGICAL_XOR, logical_xor, (a != 0) ^ (b != 0))
 
-/* p and q are the relative and the absolute tolerance. */
+/* p and q are the relative and the absolute tolerance; b - b is 0 where b is finite. */
 #define TERN__MAP_FLOAT_TEST2(X)                                                                   \
-    X(ISCLOSE, isclose, (a == b) | ((fabs(a - b) <= q + p * fabs(b)) & (fabs(b) < INFINITY)))      \
+    X(ISCLOSE, isclose, (a == b) | ((fabs(a - b) <= q + p * fabs(b)) & (b - b == 0)))              \
     X(ISCLOSE_NAN, isclose_nan,                                                                    \
-      (a == b) | ((fabs(a - b) <= q + p * fabs(b)) & (fabs(b) < INFINITY)) |                       \
-          ((a != a) & (b != b)))
+      (a == b) | ((fabs(a - b) <= q + p * fabs(b)) & (b - b == 0)) | ((a != a) & (b != b)))
 
 #define TERN__MAP_COMPARE1(X) X(LOGICAL_NOT, logical_not, a == 0)
 

@@ -219,7 +219,7 @@ static tern_status adopt(tern_context *context, const DLTensor *from, imported *
                          tern_tensor **out) {
     static const double nothing = 0; /* what an empty tensor points to */
     const tern__tensor_callback callback = {end_import, in};
-    tern_dtype dtype;
+    tern_dtype dtype = TERN_F32;
     tern_shape shape = {0};
     int64_t strides[TERN_MAX_RANK], count = 0;
     tern_tensor *owner = NULL;

@@ -49,7 +49,7 @@ tern_status tern__cpu_dot(tern__device *device, const tern__op_call *call) {
     tern__split_axes(&b, call->in[1], 1, call->out);
     tern__reduce_plan plan = {.hub = tern__hub_of((tern_dtype)call->out->dtype),
                               .count = 1,
-                              .passes = {{TERN__REDUCE_SUM}}};
+                              .passes = {{.reduction = TERN__REDUCE_SUM}}};
     dot_job j = {tern__reduce_open(cpu, &a, &plan), tern__reduce_open(cpu, &b, &plan), NULL};
     int64_t blocks = tern__reduce_blocks(a.n);
     tern_tensor *results = NULL;

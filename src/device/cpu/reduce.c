@@ -245,17 +245,17 @@ static tern__reduce_plan plan_moments(const tern__op_call *call, int64_t n) {
 /* (sum |x|^p)^(1/p) and its limits. */
 static tern__reduce_plan plan_norm(double p) {
     if (p == 1)
-        return (tern__reduce_plan){.count = 1, .passes = {{TERN__REDUCE_MAGNITUDES}}};
+        return (tern__reduce_plan){.count = 1, .passes = {{.reduction = TERN__REDUCE_MAGNITUDES}}};
     if (p == 2)
         return (tern__reduce_plan){.count = 1,
                                    .passes = {{TERN__REDUCE_SQUARES, TERN__THEN_DIVIDE_ROOT, 1}}};
     if (isinf(p))
-        return (tern__reduce_plan){
-            .count = 1,
-            .passes = {{p > 0 ? TERN__REDUCE_LARGEST_MAGNITUDE : TERN__REDUCE_LEAST_MAGNITUDE}}};
+        return (tern__reduce_plan){.count = 1,
+                                   .passes = {{.reduction = p > 0 ? TERN__REDUCE_LARGEST_MAGNITUDE
+                                                                  : TERN__REDUCE_LEAST_MAGNITUDE}}};
     if (p == 0)
         return (tern__reduce_plan){
-            .first = TERN__FIRST_NONZERO, .count = 1, .passes = {{TERN__REDUCE_SUM}}};
+            .first = TERN__FIRST_NONZERO, .count = 1, .passes = {{.reduction = TERN__REDUCE_SUM}}};
     return (tern__reduce_plan){.first = TERN__FIRST_POWER,
                                .exponent = p,
                                .count = 1,
@@ -266,11 +266,11 @@ static tern__reduce_plan plan_for(const tern__op_call *call, int64_t n) {
     tern__reduce_plan counted = {.first = TERN__FIRST_NONZERO, .count = 1};
     switch (call->op) {
     case TERN__OP_PROD:
-        return (tern__reduce_plan){.count = 1, .passes = {{TERN__REDUCE_PROD}}};
+        return (tern__reduce_plan){.count = 1, .passes = {{.reduction = TERN__REDUCE_PROD}}};
     case TERN__OP_MIN:
-        return (tern__reduce_plan){.count = 1, .passes = {{TERN__REDUCE_MIN}}};
+        return (tern__reduce_plan){.count = 1, .passes = {{.reduction = TERN__REDUCE_MIN}}};
     case TERN__OP_MAX:
-        return (tern__reduce_plan){.count = 1, .passes = {{TERN__REDUCE_MAX}}};
+        return (tern__reduce_plan){.count = 1, .passes = {{.reduction = TERN__REDUCE_MAX}}};
     case TERN__OP_MEAN:
         return (tern__reduce_plan){.count = 1,
                                    .passes = {{TERN__REDUCE_SUM, TERN__THEN_DIVIDE, (double)n}}};
@@ -292,7 +292,7 @@ static tern__reduce_plan plan_for(const tern__op_call *call, int64_t n) {
     case TERN__OP_COUNT_NONZERO:
         return counted;
     default:
-        return (tern__reduce_plan){.count = 1, .passes = {{TERN__REDUCE_SUM}}};
+        return (tern__reduce_plan){.count = 1, .passes = {{.reduction = TERN__REDUCE_SUM}}};
     }
 }
 

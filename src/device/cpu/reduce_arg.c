@@ -155,9 +155,10 @@ tern_status tern__cpu_arg_extreme(tern__device *device, const tern__op_call *cal
     tern__split split;
     tern__split_axes(&split, call->in[0], call->axes, call->out);
     tern__split_prefer_columns(&split);
-    tern__reduce_plan plan = {.hub = tern__hub_of(split.dtype),
-                              .count = 1,
-                              .passes = {{is_largest ? TERN__REDUCE_MAX : TERN__REDUCE_MIN}}};
+    tern__reduce_plan plan = {
+        .hub = tern__hub_of(split.dtype),
+        .count = 1,
+        .passes = {{.reduction = is_largest ? TERN__REDUCE_MAX : TERN__REDUCE_MIN}}};
     arg_job j = {.source = tern__reduce_open(cpu, &split, &plan), .is_largest = is_largest};
     j.blocks = tern__reduce_blocks(split.n);
     j.width = tern__reduce_width(&j.source, j.blocks);
