@@ -29,6 +29,7 @@ _tern() {
     bench:--tokens | bench:-n) files=0 ;;
     bench:--repeats | bench:-r) files=0 ;;
     bench:--vs) files=0 ;;
+    bench:--only) files=0 ;;
     bench:--cache) words="f32 f16" ;;
     bench:--cpu) files=0 ;;
     esac
@@ -42,8 +43,8 @@ _tern() {
     info:*) files=1 words="" ;;
     tokenize:-*) words="--help --prompt --file --ids --decode --special --bos --json" ;;
     tokenize:*) files=1 words="" ;;
-    bench:-*) words="--help --shape --threads --prompt-tokens --tokens --repeats --quick --vs --cache --cpu --list --json" ;;
-    bench:*) files=1 words=" team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 memory elementwise matmul zero-copy" ;;
+    bench:-*) words="--help --shape --threads --prompt-tokens --tokens --repeats --quick --vs --only --cache --cpu --list --json" ;;
+    bench:*) files=1 words=" team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 memory elementwise matmul zero-copy operations" ;;
     version:-*) words="--help" ;;
     version:*) files=0 words="" ;;
     completion:-*) words="--help" ;;

@@ -9,7 +9,7 @@
 #include "commands.h"
 
 typedef struct bench_values {
-    const char *shape, *cpu, *cache, *versus;
+    const char *shape, *cpu, *cache, *versus, *only;
     cli_integers threads;
     int64_t prompt_tokens, generated_tokens, repeats;
     bool is_list, is_json, is_quick;
@@ -35,6 +35,8 @@ static const cli_option bench_options[] = {
     {"vs", 0, CLI_TEXT, "LIBRARY", NULL, NULL,
      "matmul: the library to compare with: openblas, dnnl or a path; by default both",
      FIELD(versus)},
+    {"only", 0, CLI_TEXT, "NAME[,NAME...]", NULL, NULL, "operations: these; by default all",
+     FIELD(only)},
     CLI_OPTION_CACHE(bench_values, cache),
     CLI_OPTION_CPU(bench_values, cpu),
     {"list", 0, CLI_FLAG, NULL, NULL, NULL, "list the registered benchmarks", FIELD(is_list)},
@@ -309,7 +311,8 @@ static int measure_table(const cli_bench_table *table, const bench_values *value
                                         .cpu = values->cpu,
                                         .samples = (int)values->repeats,
                                         .is_quick = values->is_quick,
-                                        .versus = values->versus};
+                                        .versus = values->versus,
+                                        .only = values->only};
     return cli_bench_show(table, &options, values->is_json, argc, argv);
 }
 
@@ -329,8 +332,8 @@ static int bench_run(int argc, char **argv) {
     const cli_bench_table *table = find_table(&values, rest, count);
     if (table != NULL)
         return measure_table(table, &values, argc, argv);
-    if (values.is_quick || values.versus != NULL)
-        return cli_usage_error(&cli_bench, "--quick and --vs are for tables only");
+    if (values.is_quick || values.versus != NULL || values.only != NULL)
+        return cli_usage_error(&cli_bench, "--quick, --vs and --only are for tables only");
     int named = 0; /* operands that are benchmarks */
     for (int i = 0; i < count; i++)
         named += tern_bench_find(rest[i]) != NULL;
@@ -365,7 +368,7 @@ const cli_command cli_bench = {
                "medians, with the 5th and 95th percentile in parentheses. The names memory, "
                "elementwise, matmul and zero-copy print tables of targets, each figure with what "
                "must be reached (floor), the goal, and others that did the same work in the same "
-               "run.",
+               "run; operations prints how long each operation takes.",
     .operands = CLI_MODEL_OR_BENCH,
     .options = bench_options,
     .run = bench_run,

@@ -15,6 +15,8 @@ const cli_bench_table cli_bench_tables[] = {
      tern_bench_matmul},
     {"zero-copy", "a table of target T4: calls and bytes that are not copied",
      tern_bench_zero_copy},
+    {"operations", "a table of the time of every operation, small and large",
+     tern_bench_operations},
     {0},
 };
 

@@ -148,6 +148,7 @@ typedef struct tern_bench_table_options {
     bool is_quick;      /* fewer rounds and smaller cases, what is not judged then says so */
     const char *versus; /* matmul: the one library to compare with, "openblas", "dnnl" or a path;
                            NULL: those that are installed */
+    const char *only;   /* operations: their names with commas between; NULL: all */
 } tern_bench_table_options;
 
 /* `row` is valid during the call. */
@@ -171,9 +172,16 @@ TERN_API tern_status tern_bench_matmul(const tern_bench_table_options *options,
                                        tern_bench_row_fn visit, void *user);
 
 /* Target T4: the share of calls and bytes that are not copied, while a random model decodes and
- * reads a prompt, and over a mix of operations. */
+ * reads a prompt, and over all operations in all layouts of their operands. */
 TERN_API tern_status tern_bench_zero_copy(const tern_bench_table_options *options,
                                           tern_bench_row_fn visit, void *user);
+
+/* Every operation of tern_op_at, timed as it is called, with the release of its result: on matrices
+ * of 32 and 1 024 rows (1 Ki and 1 Mi elements), F32 or the type that the operation is for, one
+ * thread; what works element by element or reduces, on transposed operands too. Results are looked
+ * at first. Nothing is judged; what this machine has no library or unit for is NOT MEASURED. */
+TERN_API tern_status tern_bench_operations(const tern_bench_table_options *options,
+                                           tern_bench_row_fn visit, void *user);
 
 /* When an allocator is installed that this process has no room for: what the environment variable
  * GLIBC_TUNABLES must name at the start of a process that has. Else NULL. Static storage. */

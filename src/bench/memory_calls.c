@@ -5,8 +5,10 @@
 
 #include <string.h>
 
+#include "base/os.h"
 #include "base/philox.h"
 #include "base/status.h"
+#include "bench/operation_calls.h"
 
 typedef tern__call_inputs inputs;
 
@@ -126,6 +128,19 @@ static tern_status make_attention(const inputs *in, tern_tensor **out) {
     return tern_attention(in->made[AT_ROPE], keys, keys, 0.125f, out);
 }
 
+static tern_status make_empty_like(const inputs *in, tern_tensor **out) {
+    return tern_tensor_empty_like(in->made[AT_TRANSPOSED], out);
+}
+static tern_status make_zeros_like(const inputs *in, tern_tensor **out) {
+    return tern_tensor_zeros_like(in->made[AT_NORMAL], out);
+}
+static tern_status make_ones_like(const inputs *in, tern_tensor **out) {
+    return tern_tensor_ones_like(in->made[AT_ROW], out);
+}
+static tern_status make_full_like(const inputs *in, tern_tensor **out) {
+    return tern_tensor_full_like(in->made[AT_IDS], 7, out);
+}
+
 const tern__creating_call tern__creating_calls[] = {
     {"tern_tensor_empty", make_empty},
     {"tern_tensor_zeros", make_zeros},
@@ -157,6 +172,10 @@ const tern__creating_call tern__creating_calls[] = {
     {"tern_linear", make_linear},
     {"tern_softmax", make_softmax},
     {"tern_attention", make_attention},
+    {"tern_tensor_empty_like", make_empty_like},
+    {"tern_tensor_zeros_like", make_zeros_like},
+    {"tern_tensor_ones_like", make_ones_like},
+    {"tern_tensor_full_like", make_full_like},
 };
 
 int tern__creating_call_count(void) {
@@ -233,51 +252,111 @@ tern_status tern__op_mix(tern_context *context, uint64_t seed, int rounds) {
 
 /* -- planted leaks -----------------------------------------------------------------------------*/
 
+/* Places: those of the table above, then one for each caller of the table of operations. */
+enum { PLACES = 512, OPERAND_SIDE = 32 };
+
 typedef struct leak_reports {
-    int64_t seen[TERN__CALLS_MAX];
-    int wrong;
+    int64_t seen[PLACES];
+    int places, wrong;
 } leak_reports;
 
-/* The lines of an imagined file: call i stands in line i + 1. */
+typedef struct planting {
+    inputs in;
+    tern__operands operands;
+    tern_tensor *made[PLACES][TERN__CALL_RESULTS];
+    int64_t expected[PLACES]; /* reports */
+    leak_reports reports;
+} planting;
+
+/* The lines of an imagined file: the call of place i stands in line i + 1. */
 static const char leak_file[] = "planted";
+/* Of what is released, but kept alive by views of it that are planted. */
+static const char operands_name[] = "operands";
+
+static const char *name_of_place(int place) {
+    int count = tern__creating_call_count();
+    return place < count ? tern__creating_calls[place].name
+                         : tern__op_caller_at(place - count)->name;
+}
 
 static void on_leak(void *user, const tern_memory_event *event) {
     leak_reports *reports = user;
     int at = event->made.line - 1;
-    bool is_ours = event->kind == TERN_MEMORY_LEAK && event->made.file != NULL &&
-                   strcmp(event->made.file, leak_file) == 0 && at >= 0 &&
-                   at < tern__creating_call_count() && event->made.call != NULL &&
-                   strcmp(event->made.call, tern__creating_calls[at].name) == 0;
-    if (is_ours)
+    bool is_planted = event->kind == TERN_MEMORY_LEAK && event->made.file != NULL &&
+                      strcmp(event->made.file, leak_file) == 0 && event->made.call != NULL;
+    if (is_planted && at >= 0 && at < reports->places &&
+        strcmp(event->made.call, name_of_place(at)) == 0)
         reports->seen[at] += event->count;
-    else
+    else if (!is_planted || strcmp(event->made.call, operands_name) != 0)
         reports->wrong++;
 }
 
-tern_status tern__plant_leaks(const char *cpu, tern__leaks *leaks) {
+/* What this machine cannot do plants nothing, nor does a copy into a tensor that is there. */
+static tern_status plant_caller(planting *p, int place, const tern__op_caller *caller) {
+    tern_tensor **out = p->made[place];
+    tern_site_set(leak_file, place + 1, caller->name);
+    tern_status status = tern__op_call_once(caller, p->in.context, &p->operands, out);
+    if (status != TERN_OK)
+        return status == TERN_E_UNSUPPORTED ? TERN_OK : status;
+    if (out[0] == p->operands.room)
+        tern__op_results_release(out);
+    for (int i = 0; i < TERN__CALL_RESULTS; i++)
+        p->expected[place] += out[i] != NULL;
+    return TERN_OK;
+}
+
+static tern_status plant_all(planting *p) {
+    int count = tern__creating_call_count();
+    tern_status status;
+    tern_site_set(leak_file, 0, operands_name);
+    TERN__TRY(tern__operands_make(p->in.context, OPERAND_SIDE, TERN__LAID_STEPPED, &p->operands));
+    for (int i = 0; i < count; i++) {
+        tern_site_set(leak_file, i + 1, tern__creating_calls[i].name);
+        TERN__TRY(make(&p->in, i, i + 1));
+        p->made[i][0] = p->in.made[i];
+        p->expected[i] = 1;
+    }
+    for (int i = 0; i < tern__op_caller_count(); i++)
+        TERN__TRY(plant_caller(p, count + i, tern__op_caller_at(i)));
+done:
+    tern__operands_release(&p->operands);
+    return status;
+}
+
+static tern_status plant(planting *p, const char *cpu, tern__leaks *leaks) {
     static const int32_t ids[] = {2, 0, 1};
     uint8_t weight[WEIGHT_BYTES];
-    leak_reports reports = {{0}, 0};
-    int count = tern__creating_call_count();
-    inputs in = {.rows = 3, .width = BLOCK_ELEMENTS, .heads = 2, .ids = ids, .weight = weight};
     tern_options options = {.threads = 1,
                             .cpu = cpu,
                             .tracking = TERN_TRACK_SITES,
                             .on_memory_event = on_leak,
-                            .memory_user = &reports};
-    *leaks = (tern__leaks){0};
+                            .memory_user = &p->reports};
+    p->in = (inputs){.rows = 3, .width = BLOCK_ELEMENTS, .heads = 2, .ids = ids, .weight = weight};
+    p->reports.places = tern__creating_call_count() + tern__op_caller_count();
     fill_weight(weight);
-    tern_status status = tern_context_create(&options, &in.context);
-    for (int i = 0; i < count && status == TERN_OK; i++) {
-        tern_site_set(leak_file, i + 1, tern__creating_calls[i].name);
-        status = make(&in, i, i + 1);
-        leaks->planted += status == TERN_OK;
+    tern_status status = tern_context_create(&options, &p->in.context);
+    if (status == TERN_OK)
+        status = plant_all(p);
+    tern_context_destroy(p->in.context);
+    for (int i = 0; i < p->reports.places; i++) {
+        leaks->planted += p->expected[i] > 0;
+        leaks->found += p->expected[i] > 0 && p->reports.seen[i] == p->expected[i];
+        leaks->wrong += p->reports.seen[i] > 0 && p->reports.seen[i] != p->expected[i];
+        tern__op_results_release(p->made[i]);
     }
-    tern_context_destroy(in.context);
-    for (int i = 0; i < leaks->planted; i++)
-        leaks->found += reports.seen[i] == 1;
-    leaks->wrong = reports.wrong;
-    for (int i = count - 1; i >= 0; i--)
-        tern_tensor_release(in.made[i]);
+    leaks->wrong += p->reports.wrong;
+    return status;
+}
+
+tern_status tern__plant_leaks(const char *cpu, tern__leaks *leaks) {
+    *leaks = (tern__leaks){0};
+    if (tern__creating_call_count() + tern__op_caller_count() > PLACES)
+        return tern__fail(TERN_E_INTERNAL, "bench: more than %d places of leaks", PLACES);
+    planting *p = tern__os()->alloc(sizeof *p);
+    if (p == NULL)
+        return tern__fail(TERN_E_MEMORY, "bench: no memory to note leaks");
+    *p = (planting){0};
+    tern_status status = plant(p, cpu, leaks);
+    tern__os()->free(p);
     return status;
 }

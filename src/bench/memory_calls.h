@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Every public call that makes a tensor, as a table: run in random sizes it is the op mix of target
- * T5c, run at known places it plants the leaks of T5d. */
+ * Calls that make tensors, as a table: run in random sizes it is the op mix of target T5c, run at
+ * known places, with one call of every operation, it plants the leaks of T5d. */
 #ifndef TERN__MEMORY_CALLS_H
 #define TERN__MEMORY_CALLS_H
 
@@ -32,9 +32,9 @@ int tern__creating_call_count(void);
  * round. Nothing is left when it returns. */
 tern_status tern__op_mix(tern_context *context, uint64_t seed, int rounds);
 
-/* Makes all of them at level TERN_TRACK_SITES, each at a place of its own, releases none and
- * destroys the context: how many of these leaks were reported at their place, and how many reports
- * fit none. The tensors are released afterwards. */
+/* Makes all of them, and the results of every operation, at level TERN_TRACK_SITES, each call at a
+ * place of its own, releases none and destroys the context: how many of these places were reported
+ * with their tensors, and how many reports fit none. The tensors are released afterwards. */
 typedef struct tern__leaks {
     int planted, found, wrong;
 } tern__leaks;

@@ -106,7 +106,7 @@ void tern__row_show(const tern__table *table, tern_bench_row *row) {
 }
 
 tern_status tern__row_failed(const tern__table *table, tern_bench_row *row, tern_status status) {
-    if (status != TERN_E_MEMORY && status != TERN_E_LIMIT)
+    if (status != TERN_E_MEMORY && status != TERN_E_LIMIT && status != TERN_E_UNSUPPORTED)
         return status;
     row->median = NAN;
     snprintf(row->detail, sizeof row->detail, "%s", tern_last_error());

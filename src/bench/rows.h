@@ -30,8 +30,8 @@ void tern__row_peer_missing(tern_bench_row *row, const char *name, const char *r
 void tern__row_judge(tern_bench_row *row);
 void tern__row_show(const tern__table *table, tern_bench_row *row); /* judges first */
 
-/* A measurement ended with `status`: what is short on this machine becomes a row NOT MEASURED with
- * the last error as its reason, and TERN_OK; anything else is returned. */
+/* A measurement ended with `status`: what is short or missing on this machine becomes a row NOT
+ * MEASURED with the last error as its reason, and TERN_OK; anything else is returned. */
 tern_status tern__row_failed(const tern__table *table, tern_bench_row *row, tern_status status);
 
 #endif

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: MIT
  * Target T4: what share of calls and bytes is not copied (tern_stats_get): while a random model
- * reads a prompt of 512 and decodes, and over a mix of operations on contiguous, transposed,
- * stepped and broadcast operands. */
+ * reads a prompt of 512 (a quick run: 128) and decodes, and over all operations on contiguous,
+ * transposed, stepped and broadcast operands. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <tern/model.h>
 #include <tern/ops.h>
 
 #include "base/os.h"
 #include "base/status.h"
+#include "bench/operation_calls.h"
 #include "bench/rows.h"
 
-enum { PROMPT_TOKENS = 512, TOKENS = 16 };
+enum { PROMPT_TOKENS = 512, QUICK_PROMPT_TOKENS = 128, TOKENS = 16, SIDE = 64 };
 
 /* -- rows --------------------------------------------------------------------------------------*/
 
-/* Calls and bytes of one activity, with and without views. */
+/* Calls and bytes of one activity, with and without views; `note` ends the detail. */
 static void show_rates(const tern__table *table, const char *activity, double goal,
-                       const tern_stats *stats) {
+                       const tern_stats *stats, const char *note) {
     const struct {
         const char *what;
         double rate, floor, goal;
@@ -40,7 +42,7 @@ static void show_rates(const tern__table *table, const char *activity, double go
         row.goal = rates[i].goal;
         snprintf(row.detail, sizeof row.detail,
                  "%lld calls, %lld of them copies, %lld views; apart: %lld that move data; "
-                 "%.3f MB of %.1f copied",
+                 "%.3f MB of %.1f copied%s",
                  (long long)calls, (long long)stats->total.calls[TERN_CLASS_COPY],
                  (long long)stats->total.calls[TERN_CLASS_VIEW],
                  (long long)stats->total.calls[TERN_CLASS_MOVE],
@@ -48,17 +50,26 @@ static void show_rates(const tern__table *table, const char *activity, double go
                  (double)(stats->total.bytes[TERN_CLASS_IN_PLACE] +
                           stats->total.bytes[TERN_CLASS_COMPUTE] +
                           stats->total.bytes[TERN_CLASS_COPY]) *
-                     1e-6);
+                     1e-6,
+                 note);
         tern__row_show(table, &row);
     }
 }
 
 /* -- a model -----------------------------------------------------------------------------------*/
 
+/* The tiny model of a quick run has a short context. */
+static int prompt_tokens(const tern__table *table) {
+    return table->options.is_quick ? QUICK_PROMPT_TOKENS : PROMPT_TOKENS;
+}
+
 static tern_status count_model(const tern__table *table, tern_context *context,
                                tern_session *session, int64_t vocabulary) {
     int32_t tokens[PROMPT_TOKENS];
-    for (int i = 0; i < PROMPT_TOKENS; i++)
+    int count = prompt_tokens(table);
+    char prompt[32];
+    snprintf(prompt, sizeof prompt, "prompt of %d", count);
+    for (int i = 0; i < count; i++)
         tokens[i] = (int32_t)((i * 7919LL) % vocabulary);
     float *logits = tern__os()->alloc((size_t)vocabulary * sizeof *logits);
     if (logits == NULL)
@@ -66,14 +77,14 @@ static tern_status count_model(const tern__table *table, tern_context *context,
     tern_stats stats;
     tern_status status;
     tern_stats_reset(context);
-    TERN__TRY(tern_session_eval(session, tokens, PROMPT_TOKENS, TERN_LOGITS_LAST, logits));
+    TERN__TRY(tern_session_eval(session, tokens, count, TERN_LOGITS_LAST, logits));
     tern_stats_get(context, &stats);
-    show_rates(table, "prompt of 512", 95, &stats);
+    show_rates(table, prompt, 95, &stats, "");
     tern_stats_reset(context);
     for (int i = 0; i < TOKENS; i++)
         TERN__TRY(tern_session_eval(session, &tokens[i], 1, TERN_LOGITS_LAST, logits));
     tern_stats_get(context, &stats);
-    show_rates(table, "decode", 100, &stats);
+    show_rates(table, "decode", 100, &stats, "");
 done:
     tern__os()->free(logits);
     return status;
@@ -85,7 +96,7 @@ static tern_status show_model(const tern__table *table, tern_context *context) {
     tern_status status;
     TERN__TRY(
         tern_model_random(context, table->options.is_quick ? "tiny" : "2b4t", 1, NULL, &model));
-    tern_session_options options = {.context_length = PROMPT_TOKENS + TOKENS};
+    tern_session_options options = {.context_length = prompt_tokens(table) + TOKENS};
     TERN__TRY(tern_session_create(context, model, &options, &session));
     TERN__TRY(count_model(table, context, session, tern_model_describe(model).vocabulary));
 done:
@@ -96,113 +107,88 @@ done:
 
 /* -- a mix of operations -----------------------------------------------------------------------*/
 
-/* What the calls read: (64, 96) unless said otherwise. */
-typedef struct operands {
-    tern_tensor *x, *y, *turned, *stepped, *row, *wide, *half, *whole, *batch, *image, *filter;
-} operands;
+typedef struct mix {
+    tern_context *context;
+    tern__operands in[TERN__OPERAND_LAYOUTS];
+} mix;
 
-static tern_status make_operands(tern_context *c, operands *in) {
-    tern_tensor *tall, *large;
-    tern_status status;
-    TERN__TRY(tern_tensor_randn(c, TERN_F32, TERN_SHAPE(64, 96), 1, &in->x));
-    TERN__TRY(tern_tensor_randn(c, TERN_F32, TERN_SHAPE(64, 96), 2, &in->y));
-    TERN__TRY(tern_tensor_randn(c, TERN_F32, TERN_SHAPE(96, 64), 3, &tall));
-    TERN__TRY(tern_tensor_transpose(tall, 0, 1, &in->turned));
-    TERN__TRY(tern_tensor_randn(c, TERN_F32, TERN_SHAPE(64, 192), 4, &large));
-    TERN__TRY(tern_tensor_slice(large, 1, 0, 192, 2, &in->stepped));
-    TERN__TRY(tern_tensor_randn(c, TERN_F32, TERN_SHAPE(96), 5, &in->row));
-    TERN__TRY(tern_tensor_broadcast(in->row, TERN_SHAPE(64, 96), &in->wide));
-    TERN__TRY(tern_tensor_randn(c, TERN_F16, TERN_SHAPE(64, 96), 6, &in->half));
-    TERN__TRY(tern_tensor_randint(c, TERN_I32, TERN_SHAPE(64, 96), -9, 9, 7, &in->whole));
-    TERN__TRY(tern_tensor_randn(c, TERN_F32, TERN_SHAPE(3, 96, 32), 8, &in->batch));
-    TERN__TRY(tern_tensor_randn(c, TERN_F32, TERN_SHAPE(1, 4, 14, 14), 9, &in->image));
-    TERN__TRY(tern_tensor_randn(c, TERN_F32, TERN_SHAPE(8, 4, 3, 3), 10, &in->filter));
-done:
+static tern_status make_mix(tern_context *context, mix *m) {
+    *m = (mix){.context = context};
+    tern_status status = TERN_OK;
+    for (int i = 0; i < TERN__OPERAND_LAYOUTS && status == TERN_OK; i++)
+        status = tern__operands_make(context, SIDE, (tern__operand_layout)i, &m->in[i]);
     return status;
 }
 
-/* X(call with `out`): each once; in the end the in-place forms. */
-#define MIX(X)                                                                                     \
-    X(tern_add(in->x, in->turned, out))                                                            \
-    X(tern_sub(in->stepped, in->y, out))                                                           \
-    X(tern_mul(in->x, in->row, out))                                                               \
-    X(tern_div(in->wide, in->turned, out))                                                         \
-    X(tern_add(in->half, in->whole, out))                                                          \
-    X(tern_maximum(in->x, in->y, out))                                                             \
-    X(tern_exp(in->turned, out))                                                                   \
-    X(tern_tanh(in->stepped, out))                                                                 \
-    X(tern_sqrt(in->half, out))                                                                    \
-    X(tern_gelu(in->x, out))                                                                       \
-    X(tern_silu(in->wide, out))                                                                    \
-    X(tern_relu2(in->turned, out))                                                                 \
-    X(tern_affine(in->stepped, 2, 1, out))                                                         \
-    X(tern_clip(in->whole, -3, 3, out))                                                            \
-    X(tern_less(in->x, in->turned, out))                                                           \
-    X(tern_cast(in->turned, TERN_BF16, out))                                                       \
-    X(tern_bias_activation(in->x, in->row, TERN_ACTIVATION_GELU, out))                             \
-    X(tern_tensor_transpose(in->x, 0, 1, out))                                                     \
-    X(tern_tensor_reshape(in->x, TERN_SHAPE(8, 8, 96), out))                                       \
-    X(tern_tensor_slice(in->turned, 0, 4, 60, 3, out))                                             \
-    X(tern_tensor_flip(in->x, TERN_AXES(1), out))                                                  \
-    X(tern_tensor_diagonal(in->x, 1, 0, 1, out))                                                   \
-    X(tern_sum(in->x, TERN_AXES(1), false, out))                                                   \
-    X(tern_sum(in->turned, TERN_AXES(0), true, out))                                               \
-    X(tern_mean(in->stepped, TERN_ALL_AXES, false, out))                                           \
-    X(tern_max(in->whole, TERN_AXES(1), false, out))                                               \
-    X(tern_var(in->x, TERN_AXES(0), 1, false, out))                                                \
-    X(tern_norm(in->turned, 2, TERN_AXES(1), false, out))                                          \
-    X(tern_argmax(in->turned, 1, false, out))                                                      \
-    X(tern_cumsum(in->x, 1, out))                                                                  \
-    X(tern_logsumexp(in->x, TERN_AXES(1), false, out))                                             \
-    X(tern_softmax(in->x, 1, out))                                                                 \
-    X(tern_softmax(in->turned, 0, out))                                                            \
-    X(tern_rms_norm(in->x, in->row, 1e-5, out))                                                    \
-    X(tern_layer_norm(in->stepped, in->row, NULL, 1e-5, out))                                      \
-    X(tern_matmul(in->x, in->batch, out))                                                          \
-    X(tern_matmul(in->turned, in->batch, out))                                                     \
-    X(tern_outer(in->row, in->row, out))                                                           \
-    X(tern_dot(in->row, in->row, out))                                                             \
-    X(tern_linear(in->x, in->y, out))                                                              \
-    X(tern_conv2d(in->image, in->filter, NULL, NULL, out))                                         \
-    X(tern_relu_backward(in->x, in->turned, out))                                                  \
-    X(tern_gelu_backward(in->x, in->y, out))                                                       \
-    X(tern_softmax_backward(in->x, in->y, 1, out))
+/* What this machine cannot do is left out. */
+static tern_status count_call(mix *m, const tern__op_caller *caller, int layout) {
+    tern_tensor *out[TERN__CALL_RESULTS];
+    tern_status status = tern__op_call_once(caller, m->context, &m->in[layout], out);
+    if (status == TERN_OK)
+        tern__op_results_release(out);
+    return status == TERN_E_UNSUPPORTED ? TERN_OK : status;
+}
 
-/* X(call), into an operand. */
-#define MIX_IN_PLACE(X)                                                                            \
-    X(tern_add_into(in->x, in->row, in->x))                                                        \
-    X(tern_scale_into(in->turned, 0.5, in->turned))                                                \
-    X(tern_relu_into(in->stepped, in->stepped))                                                    \
-    X(tern_fma_into(in->x, in->y, in->turned, in->x))
-
-static tern_status run_mix(const operands *in) {
-    tern_status status;
-    tern_tensor *result = NULL, **out = &result;
-#define RUN(call)                                                                                  \
-    TERN__TRY(call);                                                                               \
-    tern_tensor_release(result);                                                                   \
-    result = NULL;
-    MIX(RUN)
-#undef RUN
-#define RUN(call) TERN__TRY(call);
-    MIX_IN_PLACE(RUN)
-#undef RUN
-done:
+/* Every operation whose class is COPY, or every other one: with operands in each layout, or once
+ * where they have only one. */
+static tern_status run_mix(mix *m, bool copies) {
+    tern_status status = TERN_OK;
+    for (int op = 0; op < tern_op_count(); op++) {
+        const tern__op_caller *caller = tern__op_caller_find(tern_op_at(op)->name);
+        if ((tern_op_at(op)->op_class == TERN_CLASS_COPY) != copies || caller == NULL)
+            continue;
+        int layouts = caller->is_laid ? TERN__OPERAND_LAYOUTS : 1;
+        for (int i = 0; i < layouts && status == TERN_OK; i++)
+            status = count_call(m, caller, i);
+    }
     return status;
+}
+
+/* "; copied: rope 3, pack 2": how many calls of what were counted as copies. */
+static void list_copies(const tern_context *context, char *text, size_t size) {
+    size_t length = 0;
+    text[0] = '\0';
+    for (int op = 0; op < tern_op_count() && length < size; op++) {
+        tern_op_stats stats;
+        tern_stats_op(context, op, &stats);
+        if (stats.calls[TERN_CLASS_COPY] > 0)
+            length += (size_t)snprintf(text + length, size - length, "%s%s %lld",
+                                       length == 0 ? "; copied: " : ", ", tern_op_at(op)->name,
+                                       (long long)stats.calls[TERN_CLASS_COPY]);
+    }
+}
+
+/* With the operations that are copies by their own definition; not judged. */
+static tern_status show_definitions(const tern__table *table, mix *m) {
+    tern_bench_row row = tern__row("T4", "zero copy: all operations, copies too, calls", "%");
+    tern_stats stats;
+    tern_status status = run_mix(m, true);
+    if (status != TERN_OK)
+        return status;
+    tern_stats_get(m->context, &stats);
+    tern__row_count(&row, 100 * stats.zero_copy_rate);
+    row.is_least = true;
+    list_copies(m->context, row.detail, sizeof row.detail);
+    memmove(row.detail, row.detail + 2, strlen(row.detail) - 1);
+    tern__row_show(table, &row);
+    return TERN_OK;
 }
 
 static tern_status show_mix(const tern__table *table, tern_context *context) {
-    operands in = {0};
+    mix m;
     tern_stats stats;
-    tern_scope_begin(context);
-    tern_status status = make_operands(context, &in);
+    char copies[128];
+    tern_status status;
+    TERN__TRY(make_mix(context, &m));
     tern_stats_reset(context);
-    if (status == TERN_OK)
-        status = run_mix(&in);
-    tern_scope_end(context);
+    TERN__TRY(run_mix(&m, false));
     tern_stats_get(context, &stats);
-    if (status == TERN_OK)
-        show_rates(table, "operations", 95, &stats);
+    list_copies(context, copies, sizeof copies);
+    show_rates(table, "operations", 95, &stats, copies);
+    TERN__TRY(show_definitions(table, &m));
+done:
+    for (int i = 0; i < TERN__OPERAND_LAYOUTS; i++)
+        tern__operands_release(&m.in[i]);
     return status;
 }
 

@@ -68,25 +68,30 @@ static inline double from_bits_f64(uint64_t bits) {
     return a;
 }
 
-/* Equal numbers have the same bits, but for the signs of zeros: `and` gives +0, `or` -0. */
+/* Of two numbers both selections are the same one, of zeros that differ both, and of a NaN at least
+ * one is the NaN. `or` keeps a NaN and gives -0 of both zeros. A selection is one instruction, as
+ * it takes the second operand unless the comparison holds. */
 static inline float smaller_f32(float a, float b) {
-    float equal = tern__f32_from_bits(tern__f32_bits(a) | tern__f32_bits(b));
-    return a < b ? a : a > b ? b : a == b ? equal : a + b;
+    float x = a < b ? a : b, y = b < a ? b : a;
+    return tern__f32_from_bits(tern__f32_bits(x) | tern__f32_bits(y));
 }
 
 static inline double smaller_f64(double a, double b) {
-    double equal = from_bits_f64(bits_f64(a) | bits_f64(b));
-    return a < b ? a : a > b ? b : a == b ? equal : a + b;
+    double x = a < b ? a : b, y = b < a ? b : a;
+    return from_bits_f64(bits_f64(x) | bits_f64(y));
 }
 
+/* The same, without the sign where only one has it: +0 of both zeros. */
 static inline float larger_f32(float a, float b) {
-    float equal = tern__f32_from_bits(tern__f32_bits(a) & tern__f32_bits(b));
-    return a > b ? a : a < b ? b : a == b ? equal : a + b;
+    float x = a > b ? a : b, y = b > a ? b : a;
+    uint32_t u = tern__f32_bits(x), v = tern__f32_bits(y);
+    return tern__f32_from_bits((u | v) & ~((u ^ v) & UINT32_C(0x80000000)));
 }
 
 static inline double larger_f64(double a, double b) {
-    double equal = from_bits_f64(bits_f64(a) & bits_f64(b));
-    return a > b ? a : a < b ? b : a == b ? equal : a + b;
+    double x = a > b ? a : b, y = b > a ? b : a;
+    uint64_t u = bits_f64(x), v = bits_f64(y);
+    return from_bits_f64((u | v) & ~((u ^ v) & UINT64_C(0x8000000000000000)));
 }
 
 #define smaller(a, b) _Generic((a), float : smaller_f32, default : smaller_f64)(a, b)

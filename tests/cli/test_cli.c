@@ -309,6 +309,8 @@ static void test_misuse(void **state) {
         {{"bench", "-p", "0", "-n", "0"}, 2, "both 0"},
         {{"bench", "-r", "0"}, 2, "--repeats: '0' is not"},
         {{"bench", "memory", "--vs", "openblas"}, 2, "--vs is for matmul only"},
+        {{"bench", "team_run", "--only", "add"}, 2, "--only are for tables only"},
+        {{"bench", "operations", "--only", "addd"}, 1, "there is no operation 'addd'"},
         {{"bench", "team_run", "--cpu", "z80"}, 2, "bench: --cpu: "},
         {{"version", "x"}, 2, "unexpected argument 'x'"},
         {{"completion"}, 2, "name one shell"},

@@ -264,6 +264,7 @@ static void test_json(void **state) {
         {"bench", "--json", "-p", "4", "-n", "2", "-r", "1", "-t", "1,2"},
         {"bench", "--json", "-r", "2", "-t", "1,2", "team_run", "tensor_create"},
         {"bench", "--json", "-r", "1", "-t", "1", "ternary_batch"},
+        {"bench", "--json", "--quick", "-r", "1", "operations", "--only", "transpose,add"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         child_result r = child_run_in(child_source_folder(), child_program(), "", rows[i]);
