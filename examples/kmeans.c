@@ -7,8 +7,10 @@ enum { CLOUD = 500, CLOUDS = 3, POINTS = CLOUDS * CLOUD, STEPS = 10 };
 static const float middles[CLOUDS][2] = {{-4, 0}, {3, 5}, {4, -3}};
 
 #define TRY(call)                                                                                  \
-    if ((status = (call)) != TERN_OK)                                                              \
-    goto done
+    do {                                                                                           \
+        if ((status = (call)) != TERN_OK)                                                          \
+            goto done;                                                                             \
+    } while (0)
 
 /* (POINTS, 2): normal numbers around three middles. */
 static tern_status make_points(tern_context *ctx, tern_tensor **out) {

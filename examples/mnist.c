@@ -13,8 +13,10 @@
 enum { IMAGES = 10000, BATCH = 250, CLASSES = 10 };
 
 #define TRY(call)                                                                                  \
-    if ((status = (call)) != TERN_OK)                                                              \
-    goto done
+    do {                                                                                           \
+        if ((status = (call)) != TERN_OK)                                                          \
+            goto done;                                                                             \
+    } while (0)
 
 /* A layer's output is value * scale + offset for each channel: the weights' scale, the bias and the
  * batch normalisation in one. */

@@ -177,7 +177,7 @@ TERN_API tern_status tern_tensor_randn(tern_context *context, tern_dtype dtype, 
                                        uint64_t seed, tern_tensor **out);
 TERN_API tern_status tern_tensor_rand(tern_context *context, tern_dtype dtype, tern_shape shape,
                                       uint64_t seed, tern_tensor **out);
-/* Whole numbers in [low, high), all equally likely to within 2^-64: integer types and BOOL. */
+/* Whole numbers in [low, high), all equally likely to within 2^-64: integer types. */
 TERN_API tern_status tern_tensor_randint(tern_context *context, tern_dtype dtype, tern_shape shape,
                                          int64_t low, int64_t high, uint64_t seed,
                                          tern_tensor **out);

@@ -92,7 +92,10 @@ static tern_status lay_whole(maker *m, tern_dtype dtype, int64_t low, int64_t hi
                              tern_tensor **out) {
     tern_tensor *stored = NULL;
     tern_status status =
-        tern_tensor_randint(m->context, dtype, stored_shape(m), low, high + 1, m->seed++, &stored);
+        dtype == TERN_BOOL
+            ? tern_tensor_bernoulli(m->context, dtype, stored_shape(m), 0.5, m->seed++, &stored)
+            : tern_tensor_randint(m->context, dtype, stored_shape(m), low, high + 1, m->seed++,
+                                  &stored);
     return status == TERN_OK ? lay_out(m, stored, out) : status;
 }
 

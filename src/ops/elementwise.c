@@ -140,9 +140,24 @@ tern_status tern_leaky_relu_into(tern_tensor *x, double slope, tern_tensor *out)
     return with_number(TERN__OP_LEAKY_RELU, x, slope, 0, TERN__INTO(out));
 }
 
+/* The nearest number that an integer type has, or nearly: bounds beyond I64 are cut by the kernel.
+ */
+static double in_range(tern_dtype dtype, double number) {
+    const tern__dtype_info *info = tern__dtype(dtype);
+    if (info->is_float)
+        return number;
+    double least = dtype == TERN_U8 ? 0 : -ldexp(1, 8 * info->block_bytes - 1);
+    double most = dtype == TERN_U8 ? 255 : -least - 1;
+    return number < least ? least : number > most ? most : number;
+}
+
 static tern_status clip(tern_tensor *x, double low, double high, tern__target target) {
     if (!(low <= high))
         return tern__fail(TERN_E_ARGUMENT, "clip: from %g to %g", low, high);
+    if (tern__dtype_is_plain((tern_dtype)x->dtype)) {
+        low = in_range((tern_dtype)x->dtype, low);
+        high = in_range((tern_dtype)x->dtype, high);
+    }
     return with_number(TERN__OP_CLIP, x, low, high, target);
 }
 

@@ -52,7 +52,7 @@ typedef enum tern__writes {
     TERN__WRITES_FRESH,    /* contiguous memory that no operand has */
     TERN__WRITES_STRIDED,  /* any strides; memory that no operand has */
     TERN__WRITES_ANYWHERE, /* any strides, also over an operand with the same elements */
-    TERN__WRITES_NOTHING,  /* there is no into form: views, several results, casts (tern_copy) */
+    TERN__WRITES_NOTHING,  /* there is no into form: views, several results, copies */
 } tern__writes;
 
 /* X(symbol, name, arity, dtypes, result, shape, class, family, writes, gradient) */
@@ -109,7 +109,7 @@ typedef enum tern__writes {
     X(CONTIGUOUS, "contiguous", 1, TERN__PLAIN, FIRST, "x", COPY, "convert", NOTHING, "g")         \
     X(CLONE, "clone", 1, TERN__PLAIN, FIRST, "x", COPY, "convert", NOTHING, "g")                   \
     X(CAST, "cast", 1, TERN__ANY, GIVEN, "x", COMPUTE, "convert", NOTHING, "g")                    \
-    X(COPY, "copy", 1, TERN__PLAIN, GIVEN, "x", COPY, "convert", STRIDED, "g")
+    X(COPY, "copy", 1, TERN__PLAIN, GIVEN, "x", COPY, "convert", NOTHING, "g")
 
 #define TERN__OP_ARITHMETIC(X)                                                                     \
     X(ADD, "add", 2, TERN__NUMBERS, SAME, "broadcast", COMPUTE, "map", ANYWHERE, "g, g")           \
@@ -213,16 +213,16 @@ typedef enum tern__writes {
       "map, functions", ANYWHERE, "of the two steps")                                              \
     X(DROPOUT, "dropout", 1, TERN__FLOATS, SAME, "x", COMPUTE, "map", FRESH,                       \
       "dropout(g, probability, seed)")                                                             \
-    X(RELU_BACKWARD, "relu_backward", 2, TERN__FLOATS, SAME, "broadcast", COMPUTE,                 \
-      "map, functions", ANYWHERE, "")                                                              \
-    X(RELU2_BACKWARD, "relu2_backward", 2, TERN__FLOATS, SAME, "broadcast", COMPUTE,               \
-      "map, functions", ANYWHERE, "")                                                              \
+    X(RELU_BACKWARD, "relu_backward", 2, TERN__FLOATS, SAME, "broadcast", COMPUTE, "map",          \
+      ANYWHERE, "")                                                                                \
+    X(RELU2_BACKWARD, "relu2_backward", 2, TERN__FLOATS, SAME, "broadcast", COMPUTE, "map",        \
+      ANYWHERE, "")                                                                                \
     X(LEAKY_RELU_BACKWARD, "leaky_relu_backward", 2, TERN__FLOATS, SAME, "broadcast", COMPUTE,     \
-      "map, functions", ANYWHERE, "")                                                              \
-    X(SIGMOID_BACKWARD, "sigmoid_backward", 2, TERN__FLOATS, SAME, "broadcast", COMPUTE,           \
-      "map, functions", ANYWHERE, "")                                                              \
-    X(TANH_BACKWARD, "tanh_backward", 2, TERN__FLOATS, SAME, "broadcast", COMPUTE,                 \
-      "map, functions", ANYWHERE, "")                                                              \
+      "map", ANYWHERE, "")                                                                         \
+    X(SIGMOID_BACKWARD, "sigmoid_backward", 2, TERN__FLOATS, SAME, "broadcast", COMPUTE, "map",    \
+      ANYWHERE, "")                                                                                \
+    X(TANH_BACKWARD, "tanh_backward", 2, TERN__FLOATS, SAME, "broadcast", COMPUTE, "map",          \
+      ANYWHERE, "")                                                                                \
     X(SILU_BACKWARD, "silu_backward", 2, TERN__FLOATS, SAME, "broadcast", COMPUTE,                 \
       "map, functions", ANYWHERE, "")                                                              \
     X(GELU_BACKWARD, "gelu_backward", 2, TERN__FLOATS, SAME, "broadcast", COMPUTE,                 \

@@ -147,6 +147,8 @@ tern_status tern_tensor_randint(tern_context *context, tern_dtype dtype, tern_sh
     if (low >= high)
         return tern__fail(TERN_E_ARGUMENT, "randint: no number in [%lld, %lld)", (long long)low,
                           (long long)high);
+    if (dtype == TERN_BOOL)
+        return tern__fail(TERN_E_DTYPE, "randint: bool is for bernoulli");
     tern_status status = tern__element_check_i64("randint", dtype, low);
     if (status == TERN_OK)
         status = tern__element_check_i64("randint", dtype, high - 1);

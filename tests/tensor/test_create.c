@@ -410,6 +410,7 @@ static void uniform_numbers(void **state) {
         tern_tensor_release(t);
     }
     test_status(tern_tensor_rand(context, TERN_BOOL, TERN_SHAPE(1), 1, &t), TERN_E_DTYPE);
+    test_status(tern_tensor_randint(context, TERN_BOOL, TERN_SHAPE(1), 0, 2, 1, &t), TERN_E_DTYPE);
     test_status(tern_tensor_randn(context, TERN_Q8_0, TERN_SHAPE(1, 32), 1, &t), TERN_E_DTYPE);
     assert_null(t);
 }
@@ -450,13 +451,8 @@ static void random_integers(void **state) {
         tern_dtype dtype;
         int64_t low, high;
     } cases[] = {
-        {TERN_I64, 0, 10},
-        {TERN_I8, -128, 128},
-        {TERN_U8, 3, 4},
-        {TERN_BOOL, 0, 2},
-        {TERN_I32, -7, 1000000},
-        {TERN_I16, -300, 301},
-        {TERN_I64, INT64_MIN, INT64_MAX},
+        {TERN_I64, 0, 10},         {TERN_I8, -128, 128},  {TERN_U8, 3, 4},
+        {TERN_I32, -7, 1000000},   {TERN_I16, -300, 301}, {TERN_I64, INT64_MIN, INT64_MAX},
         {TERN_I64, -5, INT64_MAX},
     };
     tern_tensor *t = NULL;
