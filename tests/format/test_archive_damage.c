@@ -445,6 +445,30 @@ static void test_short_member(void **state) {
     expect_detail("the member 20");
 }
 
+/* A packed member whose header would end before the bytes that tell its length do. */
+static void test_npz_short_header(void **state) {
+    (void)state;
+    static const uint8_t start[] = "\x93NUMPY\x01\x00\x00", zeros[100000];
+    tern__new_file file;
+    tern__zip_writer writer;
+    memory_file_serve(NULL, 0);
+    test_ok(tern__new_file_open(&file, "any"));
+    test_ok(tern__zip_writer_init(&writer, &file, 1));
+    test_ok(tern__zip_writer_begin(&writer, "a.npy", sizeof start + sizeof zeros, true));
+    test_ok(tern__zip_writer_append(&writer, start, sizeof start));
+    test_ok(tern__zip_writer_append(&writer, zeros, sizeof zeros));
+    test_ok(tern__zip_writer_end(&writer));
+    test_ok(tern__zip_writer_finish(&writer));
+    test_ok(tern__new_file_publish(&file));
+    tern__zip_writer_deinit(&writer);
+    test_guarded packed = test_guarded_new(memory_file.published_size, 0);
+    memcpy(packed.data, memory_file.published, packed.bytes);
+    memory_file_serve(packed.data, packed.bytes);
+    test_status(open_damaged(), TERN_E_FORMAT);
+    expect_detail("a header of 10 bytes");
+    test_guarded_free(&packed);
+}
+
 /* Neither 0 nor 1 in a bool, wherever it comes from. */
 static void test_bools(void **state) {
     (void)state;
@@ -473,6 +497,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_safetensors_depth_and_length, nothing_alive),
         cmocka_unit_test_teardown(test_npy_headers, nothing_alive),
         cmocka_unit_test_teardown(test_npy_starts, nothing_alive),
+        cmocka_unit_test_teardown(test_npz_short_header, nothing_alive),
         cmocka_unit_test_teardown(test_short_member, nothing_alive),
         cmocka_unit_test_teardown(test_bools, nothing_alive),
     };

@@ -192,11 +192,28 @@ static int tear_down(void **state) {
     return 0;
 }
 
+/* Parts that the buffer takes, and one that it cannot, end up in their order. */
+static void test_parts_of_all_sizes(void **state) {
+    (void)state;
+    static const size_t parts[] = {100, 70000, 1, 65536, 3, 99999};
+    tern__new_file file;
+    memory_file_serve(NULL, 0);
+    test_ok(tern__new_file_open(&file, "any"));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        test_ok(tern__new_file_append(&file, bytes, parts[i]));
+    test_ok(tern__new_file_publish(&file));
+    const uint8_t *at = memory_file.published;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; at += parts[i++])
+        assert_memory_equal(at, bytes, parts[i]);
+    assert_int_equal(at - memory_file.published, memory_file.published_size);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trips),
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_structure),
+        cmocka_unit_test(test_parts_of_all_sizes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -592,6 +592,24 @@ static void bias_and_activation_are_two_steps(void **state) {
         }
 }
 
+/* An element whose fraction is the probability stays; a large transposed operand is read in
+ * panels, but counted in its own order. */
+static void dropout_at_its_limits(void **state) {
+    (void)state;
+    const uint32_t word = tern__philox(77, 0).word[0];
+    tern_tensor *x = normal(TERN_SHAPE(5000, 64), 21), *copy = NULL, *out = NULL, *again = NULL;
+    test_ok(tern_dropout(x, word * 0x1p-32, 77, &out));
+    assert_true(*(const float *)tern_tensor_data(out) != 0);
+    test_ok(tern_dropout(x, (word + 1.0) * 0x1p-32, 77, &out));
+    assert_true(*(const float *)tern_tensor_data(out) == 0);
+    test_ok(tern_tensor_transpose(x, 0, 1, &x));
+    test_ok(tern_clone(x, &copy));
+    test_ok(tern_dropout(x, 0.25, 77, &out));
+    test_ok(tern_dropout(copy, 0.25, 77, &again));
+    test_same_bytes(tern_tensor_data(out), tern_tensor_data(again), tern_tensor_bytes(out),
+                    "dropout of a transposed operand");
+}
+
 static void dropout_depends_on_seed_and_index(void **state) {
     (void)state;
     tern_tensor *x = NULL, *strided = NULL, *out = NULL, *again = NULL, *other = NULL;
@@ -735,6 +753,7 @@ int main(void) {
         SCOPED(destinations_are_checked),
         SCOPED(nothing_and_single_elements),
         SCOPED(bias_and_activation_are_two_steps),
+        SCOPED(dropout_at_its_limits),
         SCOPED(dropout_depends_on_seed_and_index),
         cmocka_unit_test(levels_and_threads_change_nothing),
         cmocka_unit_test(memory_may_run_out),

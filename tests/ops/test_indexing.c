@@ -701,13 +701,29 @@ static void threads(void **state) {
         plain_free(&expected[i]);
 }
 
+/* Views of one element may broadcast to more elements than there are numbers. */
+static void too_many(void **state) {
+    (void)state;
+    tern_tensor *x = NULL, *mask = NULL, *wide = NULL, *high = NULL, *out = NULL;
+    test_ok(tern_tensor_zeros(context, TERN_F32, TERN_SHAPE(1), &x));
+    test_ok(tern_tensor_zeros(context, TERN_BOOL, TERN_SHAPE(1, 1), &mask));
+    test_ok(tern_tensor_broadcast(x, TERN_SHAPE(INT64_C(1) << 40), &wide));
+    test_ok(tern_tensor_broadcast(mask, TERN_SHAPE(INT64_C(1) << 30, 1), &high));
+    test_status(tern_masked_select(wide, high, &out), TERN_E_SHAPE);
+    assert_null(out);
+    tern_tensor_release(high);
+    tern_tensor_release(wide);
+    tern_tensor_release(mask);
+    tern_tensor_release(x);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, nothing_alive)
     const struct CMUnitTest tests[] = {
         TEST(gathers),     TEST(index_selects),  TEST(takes),    TEST(scatters),
         TEST(puts_values), TEST(masked_selects), TEST(nonzeros), TEST(one_hots),
         TEST(searches),    TEST(literals),       TEST(outside),  TEST(first_outside),
-        TEST(misfits),     TEST(overlapping),    TEST(threads),
+        TEST(misfits),     TEST(overlapping),    TEST(threads),  TEST(too_many),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, open_context, close_context);

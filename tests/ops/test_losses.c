@@ -109,6 +109,19 @@ static size_t make_all(uint8_t *results) {
     return bytes;
 }
 
+/* Targets beyond the largest I8. */
+static void targets_of_bytes(void **state) {
+    (void)state;
+    const uint8_t targets[] = {200, 128};
+    tern_tensor *logits = normal(TERN_SHAPE(2, 256), 3), *bytes = NULL, *wide = NULL, *got = NULL;
+    tern_tensor *expected = NULL;
+    test_ok(tern_tensor_from_data(context, TERN_U8, TERN_SHAPE(2), targets, &bytes));
+    test_ok(tern_cast(bytes, TERN_I64, &wide));
+    test_ok(tern_cross_entropy(logits, bytes, &got));
+    test_ok(tern_cross_entropy(logits, wide, &expected));
+    check_same_bits(got, expected, "targets of type u8");
+}
+
 static void same_bits_everywhere(void **state) {
     (void)state;
     check_everywhere(make_all, 1 << 20);
@@ -135,9 +148,7 @@ static void refusals(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_scope, end_scope)
     const struct CMUnitTest tests[] = {
-        TEST(literals),
-        TEST(losses),
-        TEST(same_bits_everywhere),
+        TEST(literals), TEST(losses), TEST(targets_of_bytes), TEST(same_bits_everywhere),
         TEST(refusals),
     };
     return cmocka_run_group_tests(tests, open_context, close_context);

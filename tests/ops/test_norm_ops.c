@@ -93,6 +93,42 @@ static void long_rows(void **state) {
     }
 }
 
+/* Rows longer than a block have the sum of blocks: that of tern_sum and tern_dot. */
+static void check_blocks(uint64_t seed) {
+    tern_tensor *x = normal(TERN_SHAPE(140000), seed), *w = normal(TERN_SHAPE(140000), seed + 1);
+    tern_tensor *part = NULL, *expected = NULL, *y = NULL;
+    test_ok(tern_max(x, TERN_ALL_AXES, false, &part));
+    test_ok(tern_sub(x, part, &expected));
+    test_ok(tern_exp(expected, &expected));
+    test_ok(tern_sum(expected, TERN_ALL_AXES, false, &part));
+    test_ok(tern_reciprocal(part, &part));
+    test_ok(tern_mul(expected, part, &expected));
+    test_ok(tern_softmax(x, 0, &y));
+    check_same_bits(y, expected, "softmax");
+    test_ok(tern_dot(x, x, &part));
+    float mean = *(const float *)tern_tensor_data(part) / 140000.0F + 0.5F;
+    test_ok(tern_scale(x, (double)(1 / sqrtf(mean)), &expected));
+    test_ok(tern_mul(expected, w, &expected));
+    test_ok(tern_rms_norm(x, w, 0.5, &y));
+    check_same_bits(y, expected, "rms_norm");
+}
+
+static void blocks_as_in_sums(void **state) {
+    (void)state;
+    for (uint64_t seed = 100; seed < 120; seed++)
+        check_blocks(seed);
+}
+
+/* 65 blocks: one more than are gathered at a time. */
+static void many_blocks(void **state) {
+    (void)state;
+    const int64_t n = 65 * 65536;
+    tern_tensor *x = NULL, *y = NULL;
+    test_ok(tern_tensor_zeros(context, TERN_F32, TERN_SHAPE(n), &x));
+    test_ok(tern_softmax(x, 0, &y));
+    assert_true(*(const float *)tern_tensor_data(y) == 1.0F / (float)n);
+}
+
 /* A strided row has the bits of the same row in one piece, also where the rule has blocks. */
 static void strides_change_nothing(void **state) {
     (void)state;
@@ -123,6 +159,16 @@ static void literals(void **state) {
     check_values(y, halves, 0, "softmax");
     test_ok(tern_log_softmax(x, 1, &y));
     check_values(y, logs, 1e-16, "log_softmax");
+    const double low[] = {-1000, -1000}, same[] = {0.5, 0.5}, log_same[] = {-log(2), -log(2)};
+    test_ok(tern_softmax(doubles_of(TERN_SHAPE(2), low), 0, &y));
+    check_values(y, same, 0, "softmax of low numbers");
+    test_ok(tern_log_softmax(doubles_of(TERN_SHAPE(2), low), 0, &y));
+    check_values(y, log_same, 1e-16, "log_softmax of low numbers");
+    tern_tensor *columns = NULL, *halves_of = NULL, *all = NULL;
+    test_ok(tern_tensor_full(context, TERN_F32, TERN_SHAPE(2, 40), -1000, &columns));
+    test_ok(tern_tensor_full(context, TERN_F32, TERN_SHAPE(2, 40), 0.5, &halves_of));
+    test_ok(tern_softmax(columns, 0, &all));
+    check_same_bits(all, halves_of, "softmax of low columns");
     const int64_t integers[] = {3, 3};
     test_ok(tern_softmax(integers_of(TERN_SHAPE(2), integers), 0, &y));
     assert_int_equal(tern_tensor_dtype(y), TERN_F64);
@@ -250,6 +296,21 @@ static void writes_where_it_should(void **state) {
     }
 }
 
+/* Every way of a row adds the same epsilon: that of the data type, here half a unit in the last
+ * place away from the number given. */
+static void epsilon_has_the_type(void **state) {
+    (void)state;
+    tern_tensor *x = numbers_of(TERN_F32, TERN_SHAPE(200, 5), 24), *y = NULL, *copy = NULL;
+    tern_tensor *weight = numbers_of(TERN_F32, TERN_SHAPE(5), 25), *strided = NULL;
+    test_ok(tern_scale_into(x, 1e-3, x));
+    test_ok(tern_tensor_zeros(context, TERN_F32, TERN_SHAPE(200, 10), &strided));
+    test_ok(tern_tensor_slice(strided, 1, 0, INT64_MAX, 2, &strided));
+    test_ok(tern_rms_norm(x, weight, 1e-5, &y));
+    test_ok(tern_rms_norm_into(x, weight, 1e-5, strided));
+    test_ok(tern_clone(strided, &copy));
+    check_same_bits(copy, y, "rms_norm into strides");
+}
+
 /* -- everywhere --------------------------------------------------------------------------------*/
 
 static size_t make_all(uint8_t *results) {
@@ -345,10 +406,13 @@ int main(void) {
         TEST(literals),
         TEST(softmaxes),
         TEST(long_rows),
+        TEST(blocks_as_in_sums),
+        TEST(many_blocks),
         TEST(strides_change_nothing),
         TEST(causal),
         TEST(norms),
         TEST(writes_where_it_should),
+        TEST(epsilon_has_the_type),
         TEST(same_bits_everywhere),
         TEST(refusals),
         TEST(counts),

@@ -369,11 +369,27 @@ static void threads(void **state) {
         plain_free(&expected[i]);
 }
 
+/* What is searched may have steps. */
+static void searched_in_steps(void **state) {
+    (void)state;
+    const double numbers[] = {1, 9, 3, -9, 5, 9, 7, -9}, wanted[] = {0, 3, 4, 8};
+    const int64_t expected[] = {0, 1, 2, 4};
+    tern_tensor *whole = tensor_of(TERN_F64, TERN_SHAPE(8), numbers), *steps = NULL, *out = NULL;
+    tern_tensor *values = tensor_of(TERN_F64, TERN_SHAPE(4), wanted);
+    test_ok(tern_tensor_slice(whole, 0, 0, 8, 2, &steps));
+    test_ok(tern_searchsorted(steps, values, false, &out));
+    assert_memory_equal(tern_tensor_data(out), expected, sizeof expected);
+    tern_tensor_release(out);
+    tern_tensor_release(values);
+    tern_tensor_release(steps);
+    tern_tensor_release(whole);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, nothing_alive)
     const struct CMUnitTest tests[] = {
-        TEST(sorts),    TEST(long_rows), TEST(best),        TEST(uniques),
-        TEST(literals), TEST(misfits),   TEST(overlapping), TEST(threads),
+        TEST(sorts),   TEST(long_rows),   TEST(best),    TEST(uniques),           TEST(literals),
+        TEST(misfits), TEST(overlapping), TEST(threads), TEST(searched_in_steps),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, open_context, close_context);

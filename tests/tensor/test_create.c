@@ -7,6 +7,8 @@
 #include <math.h>
 
 #include "base/half.h"
+#include "base/philox.h"
+#include "base/realmath.h"
 #include "tensor/dtype.h"
 
 static const tern_dtype plain[] = {TERN_F32, TERN_F16, TERN_BF16, TERN_F64, TERN_I8,
@@ -534,10 +536,56 @@ static void prefixes(void **state) {
         }
 }
 
+/* Normal numbers are those of docs/numerics.md, bit by bit: small fractions tell. */
+static void normal_bits(void **state) {
+    (void)state;
+    const double turn = 6.283185307179586477;
+    const int64_t n = 1 << 19;
+    tern_tensor *single, *wide;
+    test_ok(tern_tensor_randn(context, TERN_F32, TERN_SHAPE(n), 9, &single));
+    test_ok(tern_tensor_randn(context, TERN_F64, TERN_SHAPE(n), 9, &wide));
+    const float *f = tern_tensor_data(single);
+    const double *d = tern_tensor_data(wide);
+    for (int64_t i = 0; i < n; i += 2) {
+        tern__philox_block b = tern__philox(9, (uint64_t)i / 4),
+                           pair = tern__philox(9, (uint64_t)i / 2);
+        double sine, cosine, r = sqrt(-2 * tern__log((b.word[i % 4] + 0.5) * 0x1p-32));
+        tern__sincos(b.word[i % 4 + 1] * 0x1p-32 * turn, &sine, &cosine);
+        assert_true(f[i] == (float)(r * cosine) && f[i + 1] == (float)(r * sine));
+        uint64_t u = (uint64_t)pair.word[1] << 32 | pair.word[0];
+        uint64_t v = (uint64_t)pair.word[3] << 32 | pair.word[2];
+        r = sqrt(-2 * tern__log(((double)(u >> 12) + 0.5) * 0x1p-52));
+        tern__sincos((double)(v >> 11) * 0x1p-53 * turn, &sine, &cosine);
+        assert_true(d[i] == r * cosine && d[i + 1] == r * sine);
+    }
+    tern_tensor_release(wide);
+    tern_tensor_release(single);
+}
+
+/* Nothing is written behind the last element, whatever the number of them. */
+static void fill_ends(void **state) {
+    (void)state;
+    for (int64_t n = 4000; n <= 20000; n += 1000) {
+        tern_tensor *parts[3], *filled;
+        for (int i = 0; i < 3; i++)
+            test_ok(tern_tensor_zeros(context, TERN_U8, TERN_SHAPE(n), &parts[i]));
+        tern_tensor_release(parts[1]);
+        test_ok(tern_tensor_full(context, TERN_U8, TERN_SHAPE(n), 7, &filled));
+        for (int i = 0; i < 3; i += 2) {
+            const uint8_t *data = tern_tensor_data(parts[i]);
+            for (int64_t k = 0; k < n; k++)
+                assert_int_equal(data[k], 0);
+            tern_tensor_release(parts[i]);
+        }
+        tern_tensor_release(filled);
+    }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, nothing_alive)
     const struct CMUnitTest tests[] = {
         TEST(filled),          TEST(ranges),
+        TEST(normal_bits),     TEST(fill_ends),
         TEST(rounded_once),    TEST(identities),
         TEST(like_another),    TEST(ranges_of_integers),
         TEST(long_integers),   TEST(ranges_of_floats),

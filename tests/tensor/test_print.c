@@ -160,6 +160,32 @@ static void test_options(void **state) {
     }
 }
 
+/* Where exponents begin: at a ratio above 1000, not at it. */
+static void test_limits(void **state) {
+    (void)state;
+    const double at_limit[] = {1, 1000}, above[] = {1, 1000.5};
+    expect_text(numbers(TERN_F64, TERN_SHAPE(2), at_limit), NULL, "[   1. 1000.]");
+    expect_text(numbers(TERN_F64, TERN_SHAPE(2), above), NULL, "[1.0000e+00 1.0005e+03]");
+    const float in_single[] = {0.7F, 700}; /* 1000 in F32, more in F64 */
+    expect_text(numbers(TERN_F32, TERN_SHAPE(2), in_single), NULL, "[  0.7 700. ]");
+    const double scalar = 0.0001, less = 0.000099;
+    expect_text(numbers(TERN_F64, TERN_SHAPE(), &scalar), NULL, "0.0001");
+    expect_text(numbers(TERN_F64, TERN_SHAPE(), &less), NULL, "9.9e-05");
+    const double large = 1e15, larger = 1e16;
+    expect_text(numbers(TERN_F64, TERN_SHAPE(), &large), NULL, "1000000000000000.0");
+    expect_text(numbers(TERN_F64, TERN_SHAPE(), &larger), NULL, "1e+16");
+    const int32_t six[] = {1, 2, 3, 4, 5, 6};
+    tern_format_options options = tern_format_options_default();
+    options.line_width = 9; /* so many characters, brackets among them */
+    expect_text(numbers(TERN_I32, TERN_SHAPE(4), six), &options, "[1 2 3 4]");
+    options.line_width = 8;
+    expect_text(numbers(TERN_I32, TERN_SHAPE(4), six), &options, "[1 2 3\n 4]");
+    options = tern_format_options_default();
+    options.threshold = 3;
+    options.edge_items = 1; /* of two rows none is left out */
+    expect_text(numbers(TERN_I32, TERN_SHAPE(2, 3), six), &options, "[[1 ... 3]\n [4 ... 6]]");
+}
+
 /* All precisions of the longest numbers there are. */
 static void test_long_words(void **state) {
     (void)state;
@@ -238,6 +264,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_in_another_locale, begin_scope, end_scope),
         cmocka_unit_test_setup_teardown(test_views, begin_scope, end_scope),
         cmocka_unit_test_setup_teardown(test_options, begin_scope, end_scope),
+        cmocka_unit_test_setup_teardown(test_limits, begin_scope, end_scope),
         cmocka_unit_test_setup_teardown(test_long_words, begin_scope, end_scope),
         cmocka_unit_test_setup_teardown(test_buffers, begin_scope, end_scope),
         cmocka_unit_test_setup_teardown(test_digits_of_bf16, begin_scope, end_scope),

@@ -859,6 +859,38 @@ static void flipped_operands(void **state) {
             check_operations(shapes[i][0], shapes[i][1], shapes[i][2], set, 100 * set);
 }
 
+/* Axes of one element have no step that could stand in the way. */
+static void single_elements(void **state) {
+    (void)state;
+    tern_tensor *x = NULL, *view = NULL, *as = NULL;
+    test_ok(tern_tensor_zeros(context, TERN_F32, TERN_SHAPE(3, 4), &x));
+    test_ok(tern_tensor_transpose(x, 0, 1, &view));
+    test_ok(tern_tensor_slice(view, 1, 0, 1, 1, &view)); /* (4, 1), steps 1 and 4 */
+    test_ok(tern_tensor_view_as(view, TERN_U8, &as));
+    assert_int_equal(as->dims[0], 4);
+    assert_int_equal(as->dims[1], 4);
+    assert_int_equal(tern__strides(as)[0], 4);
+    assert_int_equal(tern__strides(as)[1], 1);
+    test_ok(tern_tensor_zeros(context, TERN_U8, TERN_SHAPE(3, 9), &x));
+    test_ok(tern_tensor_slice(x, 0, 0, 1, 1, &view));
+    test_ok(tern_tensor_slice(view, 1, 0, 8, 1, &view)); /* (1, 8), steps 9 and 1 */
+    test_ok(tern_tensor_view_as(view, TERN_F32, &as));
+    assert_int_equal(as->dims[0], 1);
+    assert_int_equal(as->dims[1], 2);
+}
+
+/* Nothing can be cut into rows of no elements: any number of them would fit. */
+static void unknown_of_nothing(void **state) {
+    (void)state;
+    tern_tensor *x = NULL, *view = NULL;
+    test_ok(tern_tensor_zeros(context, TERN_F32, TERN_SHAPE(0, 3), &x));
+    test_status(tern_tensor_reshape(x, TERN_SHAPE(0, -1), &view), TERN_E_SHAPE);
+    test_status(tern_tensor_reshape(x, TERN_SHAPE(-1, 0), &view), TERN_E_SHAPE);
+    assert_null(view);
+    test_ok(tern_tensor_reshape(x, TERN_SHAPE(-1, 3), &view));
+    assert_int_equal(view->dims[0], 0);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, nothing_alive)
     const struct CMUnitTest tests[] = {
@@ -872,6 +904,8 @@ int main(void) {
         TEST(empty_views),
         TEST(flipped_operands),
         cmocka_unit_test(parts_fail),
+        cmocka_unit_test_setup_teardown(single_elements, begin_scope, end_scope),
+        cmocka_unit_test_setup_teardown(unknown_of_nothing, begin_scope, end_scope),
     };
     return cmocka_run_group_tests(tests, open_context, close_context);
 }
