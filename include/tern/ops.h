@@ -154,8 +154,8 @@ TERN_API tern_status tern_add_scaled(tern_tensor *a, tern_tensor *b, double fact
                                      tern_tensor **out);
 TERN_API tern_status tern_add_scaled_into(tern_tensor *a, tern_tensor *b, double factor,
                                           tern_tensor *out);
-/* min(max(x, low), high); a NaN stays. Integers: the bounds are truncated, and those beyond the type
- * are its outermost numbers. TERN_E_ARGUMENT when low > high or one is NaN. */
+/* min(max(x, low), high); a NaN stays. Integers: the bounds are truncated, and those beyond the
+ * type are its outermost numbers. TERN_E_ARGUMENT when low > high or one is NaN. */
 TERN_API tern_status tern_clip(tern_tensor *x, double low, double high, tern_tensor **out);
 TERN_API tern_status tern_clip_into(tern_tensor *x, double low, double high, tern_tensor *out);
 /* -- bits, comparison, logic -----------------------------------------------------------------*/
