@@ -91,11 +91,13 @@ static inline tern_tensor *normal(garden *g, tern_shape shape) {
     return t;
 }
 
-/* Whole numbers below 3. */
+/* Whole numbers below 3, or truth values. */
 static inline tern_tensor *whole(garden *g, tern_dtype dtype, tern_shape shape) {
     tern_tensor *t = NULL;
-    int64_t high = dtype == TERN_BOOL ? 2 : 3;
-    test_ok(tern_tensor_randint(g->context, dtype, shape, 0, high, 1, &t));
+    if (dtype == TERN_BOOL)
+        test_ok(tern_tensor_bernoulli(g->context, dtype, shape, 0.5, 1, &t));
+    else
+        test_ok(tern_tensor_randint(g->context, dtype, shape, 0, 3, 1, &t));
     return t;
 }
 
