@@ -26,6 +26,7 @@ extern const tern__reduce_kernel tern__reduce_baseline;
 
 enum { ROUNDS = 31, QUICK_ROUNDS = 11, SMALL = 2048, MIDDLE = 64 << 10, LARGE = 16 << 20 };
 enum { BEST, BASELINE };
+enum { BUFFERS = 4, APART = 17 * 64 };
 
 typedef struct kernels {
     const tern__map_kernel *map;
@@ -64,7 +65,8 @@ struct state {
     kernels sides[2];
     int64_t n;
     float *x, *y, *out[2];
-    size_t bytes;   /* of each */
+    size_t bytes; /* of each */
+    void *pages[BUFFERS];
     bool is_stream; /* side 1 moves bytes instead */
     uint64_t sink;
 };
@@ -159,22 +161,24 @@ static tern_status check_sides(void *user) {
 }
 
 static void close_state(state *s) {
-    float *buffers[] = {s->x, s->y, s->out[0], s->out[1]};
-    for (int i = 0; i < 4; i++)
-        if (buffers[i] != NULL)
-            tern__os()->pages_unmap(buffers[i], s->bytes);
+    for (int i = 0; i < BUFFERS; i++)
+        if (s->pages[i] != NULL)
+            tern__os()->pages_unmap(s->pages[i], s->bytes + BUFFERS * APART);
 }
 
-/* Random numbers in (-4, 4); positive where the operation needs them. */
+/* Random numbers in (-4, 4); positive where the operation needs them. The buffers begin at
+ * different places of a page, as tensors do: else stores would wait for loads 4 KiB away. */
 static tern_status open_state(state *s, int64_t n) {
     s->n = n;
     s->bytes = (size_t)n * sizeof(float) * 2; /* room for three half streams, and to spare */
-    float **buffers[] = {&s->x, &s->y, &s->out[0], &s->out[1]};
-    for (int i = 0; i < 4; i++) {
-        *buffers[i] = tern__os()->pages_map(s->bytes);
-        if (*buffers[i] == NULL)
-            return tern__fail(TERN_E_MEMORY, "bench: no memory for %zu bytes", s->bytes);
-        tern__os()->pages_huge(*buffers[i], s->bytes);
+    float **buffers[BUFFERS] = {&s->x, &s->y, &s->out[0], &s->out[1]};
+    for (size_t i = 0; i < BUFFERS; i++) {
+        size_t bytes = s->bytes + BUFFERS * APART;
+        s->pages[i] = tern__os()->pages_map(bytes);
+        if (s->pages[i] == NULL)
+            return tern__fail(TERN_E_MEMORY, "bench: no memory for %zu bytes", bytes);
+        tern__os()->pages_huge(s->pages[i], bytes);
+        *buffers[i] = (float *)(void *)((uint8_t *)s->pages[i] + i * APART);
     }
     for (int64_t i = 0; i < 2 * n; i += 4) {
         tern__philox_block block = tern__philox(1, (uint64_t)i / 4);
