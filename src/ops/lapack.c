@@ -38,7 +38,7 @@ _Static_assert(sizeof(tern__lapack) == ROUTINES * sizeof(void (*)(void)), "every
  * is inside. */
 static struct {
     tern__lock lock;
-    tern__library *library; /* NULL: not open */
+    tern__library *opened; /* NULL: not open */
     tern__lapack precisions[2];
     int (*threads_get)(void); /* of OpenBLAS, else NULL */
     void (*threads_set)(int threads);
@@ -77,7 +77,7 @@ static bool open_one(const char *name, char *why, size_t why_size) {
         tern__library_close(library);
         return false;
     }
-    state.library = library;
+    state.opened = library;
     tern__message(TERN_LOG_INFO, "lapack: %s%s", name,
                   state.threads_set != NULL ? ", OpenBLAS" : "");
     return true;
@@ -106,7 +106,7 @@ static tern_status open_any(const char *op) {
 tern_status tern__lapack_enter(const char *op, const tern__lapack **lapack) {
     tern_status status = TERN_OK;
     tern__lock_acquire(&state.lock);
-    if (state.library == NULL)
+    if (state.opened == NULL)
         status = open_any(op);
     if (status == TERN_OK && state.inside++ == 0 && state.threads_set != NULL) {
         state.threads = state.threads_get();
@@ -126,7 +126,7 @@ void tern__lapack_leave(void) {
 
 void tern__lapack_forget(void) {
     tern__lock_acquire(&state.lock);
-    tern__library_close(state.library);
-    state.library = NULL;
+    tern__library_close(state.opened);
+    state.opened = NULL;
     tern__lock_release(&state.lock);
 }
