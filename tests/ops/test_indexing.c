@@ -681,24 +681,7 @@ static void run_threaded(tern_context *c, tern_tensor **out) {
 
 static void threads(void **state) {
     (void)state;
-    plain expected[THREADED] = {{0}};
-    for (int count = 1; count <= 8; count++) {
-        tern_context *c = NULL;
-        tern_tensor *out[THREADED] = {NULL};
-        test_ok(tern_context_create(&(tern_options){.threads = count}, &c));
-        run_threaded(c, out);
-        for (int i = 0; i < THREADED; i++) {
-            plain got = plain_of(out[i]);
-            if (count == 1)
-                expected[i] = copy_of(&got);
-            plain_same(&got, &expected[i], "on several threads");
-            plain_free(&got);
-            tern_tensor_release(out[i]);
-        }
-        tern_context_destroy(c);
-    }
-    for (int i = 0; i < THREADED; i++)
-        plain_free(&expected[i]);
+    plain_same_on_threads(run_threaded, THREADED);
 }
 
 /* Views of one element may broadcast to more elements than there are numbers. */
