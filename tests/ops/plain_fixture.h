@@ -336,15 +336,15 @@ static inline tern_tensor *random_slice(test_random *random, tern_tensor *vector
 /* `run` makes `count` results in a context; they are the same on 1 to 8 threads. */
 enum { PLAIN_RESULTS_MAX = 32 };
 
-static inline void plain_same_on_threads(void (*run)(tern_context *context, tern_tensor **out),
+static inline void plain_same_on_threads(void (*run)(tern_context *c, tern_tensor **out),
                                          int count) {
     plain expected[PLAIN_RESULTS_MAX] = {{0}};
     assert_in_range(count, 1, PLAIN_RESULTS_MAX);
     for (int threads = 1; threads <= 8; threads++) {
-        tern_context *context = NULL;
+        tern_context *c = NULL;
         tern_tensor *out[PLAIN_RESULTS_MAX] = {NULL};
-        test_ok(tern_context_create(&(tern_options){.threads = threads}, &context));
-        run(context, out);
+        test_ok(tern_context_create(&(tern_options){.threads = threads}, &c));
+        run(c, out);
         for (int i = 0; i < count; i++) {
             plain got = plain_of(out[i]);
             if (threads == 1)
@@ -353,7 +353,7 @@ static inline void plain_same_on_threads(void (*run)(tern_context *context, tern
             plain_free(&got);
             tern_tensor_release(out[i]);
         }
-        tern_context_destroy(context);
+        tern_context_destroy(c);
     }
     for (int i = 0; i < count; i++)
         plain_free(&expected[i]);
