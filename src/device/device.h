@@ -25,7 +25,8 @@ typedef struct tern__op_call {
     unsigned axes;               /* set of axes that are reduced */
     int choice;                  /* an enum or a truth value of the operation */
     const void *detail;          /* what else the operation needs, in a struct of its own */
-    int64_t staged_bytes;        /* of operands that were copied first: makes the call a copy */
+    bool is_picked;       /* of the first operand only what the others pick is read, and counted */
+    int64_t staged_bytes; /* of operands that were copied first: makes the call a copy */
 } tern__op_call;
 
 /* MASKED_SELECT and NONZERO are two calls. The first, without detail, writes to `out`, I64 of

@@ -196,18 +196,13 @@ static void find_route(tern__result *r) {
     }
 }
 
-/* Bytes that are read of a source; where indices pick from the first one, those of what they pick
- * (any number of times). */
+/* Bytes that are read of a source. */
 static int64_t read_bytes(const tern__result *r, int i) {
-    const tern_tensor *source = r->sources[i];
-    int64_t bytes = tern__count_bytes(source), count = tern_tensor_count(source);
-    tern__op op = r->call->op;
-    bool is_picked = op == TERN__OP_EMBEDDING || op == TERN__OP_GATHER ||
-                     op == TERN__OP_INDEX_SELECT || op == TERN__OP_TAKE ||
-                     op == TERN__OP_MASKED_SELECT;
-    if (i > 0 || !is_picked || count == 0)
+    int64_t bytes = tern__count_bytes(r->sources[i]), count = tern_tensor_count(r->sources[i]);
+    if (!r->call->is_picked || i > 0 || count == 0)
         return bytes;
-    return (int64_t)((double)bytes / (double)count * (double)tern_tensor_count(r->call->out));
+    double share = (double)tern_tensor_count(r->call->out) / (double)count; /* may be above 1 */
+    return (int64_t)((double)bytes * share);
 }
 
 /* Of class COPY: the bytes that were moved; else all that was read and written. */

@@ -16,15 +16,6 @@ typedef struct tern__target {
 #define TERN__FRESH(out) (*(out) = NULL, (tern__target){.fresh = (out)})
 #define TERN__INTO(out)  ((tern__target){.into = (out)})
 
-/* Both public forms of an operation whose static function takes a target last. */
-#define TERN__FORMS1(name, function, type, x)                                                      \
-    tern_status tern_##name(type x, tern_tensor **out) {                                           \
-        return function(x, TERN__FRESH(out));                                                      \
-    }                                                                                              \
-    tern_status tern_##name##_into(type x, tern_tensor *out) {                                     \
-        return function(x, TERN__INTO(out));                                                       \
-    }
-
 /* Makes the result (or checks the destination), runs the device's row unless there is no element,
  * counts the call, hands the result out. `call` has everything but the result. A destination that
  * the row cannot write to, or that overlaps an operand in another way than element by element, is

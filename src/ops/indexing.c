@@ -55,7 +55,7 @@ static tern_status check_broadcast(tern__op op, const tern_tensor *t, const tern
 /* -- reading -----------------------------------------------------------------------------------*/
 
 static tern_status gather(tern_tensor *x, int axis, tern_tensor *index, tern__target target) {
-    tern__op_call call = {.op = TERN__OP_GATHER, .in = {x, index}, .axis = axis};
+    tern__op_call call = {.op = TERN__OP_GATHER, .is_picked = true, .in = {x, index}, .axis = axis};
     tern_status status = check_operands(&call);
     if (status == TERN_OK && x->rank != index->rank)
         status = tern__shapes_differ(call.op, x, index);
@@ -83,7 +83,8 @@ tern_status tern_gather_into(tern_tensor *x, int axis, tern_tensor *index, tern_
 }
 
 static tern_status index_select(tern_tensor *x, int axis, tern_tensor *index, tern__target target) {
-    tern__op_call call = {.op = TERN__OP_INDEX_SELECT, .in = {x, index}, .axis = axis};
+    tern__op_call call = {
+        .op = TERN__OP_INDEX_SELECT, .is_picked = true, .in = {x, index}, .axis = axis};
     tern_status status = check_operands(&call);
     if (status == TERN_OK && index->rank != 1)
         status = fail_shape(&call, 1, "the index must be a vector");
@@ -105,7 +106,7 @@ tern_status tern_index_select_into(tern_tensor *x, int axis, tern_tensor *index,
 }
 
 static tern_status take(tern_tensor *x, tern_tensor *index, tern__target target) {
-    tern__op_call call = {.op = TERN__OP_TAKE, .in = {x, index}};
+    tern__op_call call = {.op = TERN__OP_TAKE, .is_picked = true, .in = {x, index}};
     tern_status status = check_operands(&call);
     tern_shape shape = tern_tensor_shape(index);
     return status == TERN_OK ? run_row(&call, (tern_dtype)x->dtype, &shape, target) : status;
@@ -210,7 +211,7 @@ done:
 }
 
 static tern_status masked_select(tern_tensor *x, tern_tensor *mask, tern__target target) {
-    tern__op_call call = {.op = TERN__OP_MASKED_SELECT, .in = {x, mask}};
+    tern__op_call call = {.op = TERN__OP_MASKED_SELECT, .is_picked = true, .in = {x, mask}};
     tern_shape shape = tern_tensor_shape(x);
     tern_status status = tern__check_dtype(call.op, "x", x, TERN__PLAIN);
     if (status == TERN_OK)
@@ -242,7 +243,13 @@ static tern_status nonzero(tern_tensor *x, tern__target target) {
     return pick(&call, tern_tensor_count(x), TERN_I64, TERN_SHAPE(0, x->rank), target);
 }
 
-TERN__FORMS1(nonzero, nonzero, tern_tensor *, x)
+tern_status tern_nonzero(tern_tensor *x, tern_tensor **out) {
+    return nonzero(x, TERN__FRESH(out));
+}
+
+tern_status tern_nonzero_into(tern_tensor *x, tern_tensor *out) {
+    return nonzero(x, TERN__INTO(out));
+}
 
 /* -- one-hot, searching ------------------------------------------------------------------------*/
 

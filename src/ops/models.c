@@ -49,7 +49,7 @@ static tern_status check_ids(const tern_tensor *ids, int64_t rows) {
 }
 
 static tern_status embedding(tern_tensor *table, tern_tensor *ids, tern__target target) {
-    tern__op_call call = {.op = TERN__OP_EMBEDDING, .context = ids->context};
+    tern__op_call call = {.op = TERN__OP_EMBEDDING, .is_picked = true, .context = ids->context};
     tern_shape shape = tern_tensor_shape(ids);
     tern_status status = tern__check_dtype(call.op, "the table", table, TERN__ROWS);
     if (status == TERN_OK)
