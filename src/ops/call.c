@@ -201,8 +201,8 @@ static int64_t read_bytes(const tern__result *r, int i) {
     int64_t bytes = tern__count_bytes(r->sources[i]), count = tern_tensor_count(r->sources[i]);
     if (!r->call->is_picked || i > 0 || count == 0)
         return bytes;
-    double share = (double)tern_tensor_count(r->call->out) / (double)count; /* may be above 1 */
-    return (int64_t)((double)bytes * share);
+    double of_one = (double)bytes / (double)count; /* exact, of block types too */
+    return (int64_t)(of_one * (double)tern_tensor_count(r->call->out));
 }
 
 /* Of class COPY: the bytes that were moved; else all that was read and written. */
