@@ -5,12 +5,14 @@
  * depthwise 3x3, 1x1}, each with batch normalisation, the mean over the image, and a linear layer;
  * weights -1, 0, +1 with a scale for each channel. It is run twice over the 10 000 test images of
  * MNIST: in F32, and with the 1x1 layers and the last one (95 % of the weights) as packed ternary
- * weights times int8 activations. */
+ * weights times int8 activations.
+ *
+ *     example_mnist [MODEL.safetensors [IMAGES.npz [MOST]]] */
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <tern/tern.h>
 
-enum { IMAGES = 10000, BATCH = 250, CLASSES = 10 };
+enum { BATCH = 250 };
 
 #define TRY(call)                                                                                  \
     do {                                                                                           \
@@ -166,18 +168,20 @@ done:
 static tern_status count_right(tern_context *ctx, const network *n, tern_tensor *images,
                                tern_tensor *labels, bool is_ternary, int64_t *right) {
     tern_status status = TERN_OK;
+    int64_t count = tern_tensor_dim(images, 0);
     *right = 0;
-    for (int64_t first = 0; first < IMAGES && status == TERN_OK; first += BATCH) {
-        tern_tensor *some, *logits, *digits, *truth, *hits, *count;
+    for (int64_t first = 0; first < count && status == TERN_OK; first += BATCH) {
+        int64_t end = count - first < BATCH ? count : first + BATCH;
+        tern_tensor *some, *logits, *digits, *truth, *hits, *sum;
         double number;
         tern_scope_begin(ctx);
-        TRY(tern_tensor_slice(images, 0, first, first + BATCH, 1, &some));
-        TRY(tern_tensor_slice(labels, 0, first, first + BATCH, 1, &truth));
+        TRY(tern_tensor_slice(images, 0, first, end, 1, &some));
+        TRY(tern_tensor_slice(labels, 0, first, end, 1, &truth));
         TRY(classify(n, some, is_ternary, &logits));
         TRY(tern_argmax(logits, 1, false, &digits));
         TRY(tern_equal(digits, truth, &hits));
-        TRY(tern_sum(hits, TERN_ALL_AXES, false, &count));
-        TRY(tern_item(count, &number));
+        TRY(tern_sum(hits, TERN_ALL_AXES, false, &sum));
+        TRY(tern_item(sum, &number));
         *right += (int64_t)number;
     done:
         tern_scope_end(ctx);
@@ -188,6 +192,7 @@ static tern_status count_right(tern_context *ctx, const network *n, tern_tensor 
 int main(int argc, char **argv) {
     const char *model = argc > 1 ? argv[1] : "models/mnist-cnn-ternary.safetensors";
     const char *data = argc > 2 ? argv[2] : "examples/data/mnist-test.npz";
+    int64_t most = argc > 3 ? atoll(argv[3]) : INT64_MAX; /* images */
     tern_context *ctx = NULL;
     tern_archive *file = NULL;
     tern_tensor *images, *labels;
@@ -200,10 +205,14 @@ int main(int argc, char **argv) {
     TRY(tern_archive_open(data, &file));
     TRY(tern_archive_tensor(ctx, file, "images", &images));
     TRY(tern_archive_tensor(ctx, file, "labels", &labels));
+    if (most < tern_tensor_dim(images, 0))
+        TRY(tern_tensor_slice(images, 0, 0, most, 1, &images));
     TRY(count_right(ctx, &n, images, labels, false, &right));
-    printf("F32: %lld of %d digits are right\n", (long long)right, IMAGES);
+    printf("F32: %lld of %lld digits are right\n", (long long)right,
+           (long long)tern_tensor_dim(images, 0));
     TRY(count_right(ctx, &n, images, labels, true, &right));
-    printf("ternary weights, int8 activations: %lld of %d\n", (long long)right, IMAGES);
+    printf("ternary weights, int8 activations: %lld of %lld\n", (long long)right,
+           (long long)tern_tensor_dim(images, 0));
 done:
     if (status != TERN_OK)
         fprintf(stderr, "%s\n", tern_last_error());

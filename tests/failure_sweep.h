@@ -162,7 +162,7 @@ static inline sweep_fixture *sweep_begin(const sweep_flow *flow, const tern_opti
     sweep_state.options.on_memory_event = sweep_no_event;
     /* A small arena: the call soon needs another, and little ballast fills it. The scratch of the
      * threads and the table of a tracking level are no larger. */
-    memory_file.largest_map = (size_t)8 << 20;
+    memory_file.largest_map = (size_t)4 << 20;
     flow->prepare(&sweep_state);
     sweep_lift();
     return &sweep_state;
