@@ -163,8 +163,9 @@ static tern_status check_destination(const tern__op_call *call, const tern_tenso
 
 /* -- running -----------------------------------------------------------------------------------*/
 
+/* An owner knows its bytes, a view has to multiply. */
 int64_t tern__count_bytes(const tern_tensor *t) {
-    return (int64_t)tern_tensor_bytes(t);
+    return (int64_t)(t->flags & TERN__TENSOR_VIEW ? tern_tensor_bytes(t) : t->bytes);
 }
 
 tern_status tern__call_row(const tern__op_call *call) {
@@ -198,10 +199,10 @@ static void find_route(tern__result *r) {
 
 /* Bytes that are read of a source. */
 static int64_t read_bytes(const tern__result *r, int i) {
-    int64_t bytes = tern__count_bytes(r->sources[i]), count = tern_tensor_count(r->sources[i]);
-    if (!r->call->is_picked || i > 0 || count == 0)
+    int64_t bytes = tern__count_bytes(r->sources[i]);
+    if (!r->call->is_picked || i > 0 || bytes == 0)
         return bytes;
-    double of_one = (double)bytes / (double)count; /* exact, of block types too */
+    double of_one = (double)bytes / (double)tern_tensor_count(r->sources[0]); /* exact */
     return (int64_t)(of_one * (double)tern_tensor_count(r->call->out));
 }
 
@@ -260,7 +261,7 @@ tern_status tern__call(tern__op_call *call, tern_dtype dtype, const tern_shape *
     tern_status status = tern__result_open(&r, dtype, shape);
     if (status != TERN_OK)
         return status;
-    if (tern_tensor_count(call->out) > 0)
+    if (tern__count_bytes(call->out) > 0)
         status = tern__call_row(call);
     return tern__result_close(&r, status);
 }
