@@ -167,9 +167,9 @@ static void close_state(state *s) {
 }
 
 /* Random numbers in (-4, 4); positive where the operation needs them. The buffers begin 17 cache
- * lines apart within a page: where a result begins up to four lines behind an operand, modulo 4 KiB,
- * AVX-512 stores hold later loads up and add takes up to six times as long (measured on Zen 4; AVX2
- * does not mind). */
+ * lines apart within a page: where a result begins up to four lines behind an operand, modulo 4
+ * KiB, AVX-512 stores hold later loads up and add takes up to six times as long (measured on Zen 4;
+ * AVX2 does not mind). */
 static tern_status open_state(state *s, int64_t n) {
     s->n = n;
     s->bytes = (size_t)n * sizeof(float) * 2; /* room for three half streams, and to spare */
