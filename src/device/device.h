@@ -6,6 +6,7 @@
 #ifndef TERN__DEVICE_H
 #define TERN__DEVICE_H
 
+#include "kernels/packed.h"
 #include "tensor/tensor.h"
 
 enum { TERN__OPERANDS = 4 };
@@ -58,18 +59,20 @@ typedef struct tern__unique {
 typedef struct tern__device tern__device;
 typedef tern_status (*tern__op_fn)(tern__device *device, const tern__op_call *call);
 
-/* Fills `codes` (count, padded) with the codes 0..2 of the rows [first, first + count) of a ternary
- * matrix, zero from `columns` on; scales (count, blocks) where the caller asked for block scales.
- * Called from several threads at once. */
-typedef struct tern__trit_source {
+/* A matrix to be packed. rows_fn fills `codes` (count, padded) with the codes of the rows
+ * [first, first + count), zero from `columns` on, and `scales` (count, columns / block_columns)
+ * unless there is one scale for all. Called from several threads at once. */
+typedef struct tern__code_source {
     const char *op; /* makes the packed tensor: "pack"; static storage */
     int64_t rows, columns;
-    float scale;           /* of the whole matrix; used when block_scales is false */
-    bool has_block_scales; /* one scale per 256 columns of a row */
-    tern_status (*rows_fn)(const struct tern__trit_source *source, int64_t first, int64_t count,
+    tern__packing packing;
+    int64_t block_columns; /* of a row that share a scale: a divisor of `columns`, of less than all
+                              columns a multiple of 256. 0: one scale for all */
+    float scale;           /* that one */
+    tern_status (*rows_fn)(const struct tern__code_source *source, int64_t first, int64_t count,
                            int64_t padded, uint8_t *codes, float *scales);
     const void *user;
-} tern__trit_source;
+} tern__code_source;
 
 struct tern__device {
     const char *name;
@@ -78,7 +81,7 @@ struct tern__device {
     int (*threads)(const tern__device *device);
     /* Packs a ternary matrix for this device's kernels into a fresh TERNARY tensor (M, K). */
     tern_status (*pack)(tern__device *device, tern_context *context,
-                        const tern__trit_source *source, tern_tensor **out);
+                        const tern__code_source *source, tern_tensor **out);
     /* TERN_E_ARGUMENT when a TERNARY tensor is packed for other kernels than this device's. */
     tern_status (*check_packed)(const tern__device *device, const tern_tensor *weight);
     tern__op_fn ops[TERN__OP_COUNT];

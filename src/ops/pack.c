@@ -45,7 +45,7 @@ static tern_status scan_scales(const tern_tensor *weight, scale_scan *scan) {
     return TERN_OK;
 }
 
-static tern_status i2_s_rows(const tern__trit_source *source, int64_t first, int64_t count,
+static tern_status i2_s_rows(const tern__code_source *source, int64_t first, int64_t count,
                              int64_t padded, uint8_t *codes, float *scales) {
     (void)scales;
     const tern_tensor *weight = source->user;
@@ -60,7 +60,7 @@ static tern_status i2_s_rows(const tern__trit_source *source, int64_t first, int
     return TERN_OK;
 }
 
-static tern_status tq_rows(const tern__trit_source *source, int64_t first, int64_t count,
+static tern_status tq_rows(const tern__code_source *source, int64_t first, int64_t count,
                            int64_t padded, uint8_t *codes, float *scales) {
     const tern_tensor *weight = source->user;
     const tern__dtype_info *info = tern__dtype((tern_dtype)weight->dtype);
@@ -87,7 +87,7 @@ static tern_status tq_rows(const tern__trit_source *source, int64_t first, int64
 }
 
 /* Trits as they are, -1, 0, +1, with any strides. */
-static tern_status i8_rows(const tern__trit_source *source, int64_t first, int64_t count,
+static tern_status i8_rows(const tern__code_source *source, int64_t first, int64_t count,
                            int64_t padded, uint8_t *codes, float *scales) {
     (void)scales;
     const tern_tensor *weight = source->user;
@@ -121,7 +121,7 @@ tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out) {
         return tern__fail(TERN_E_SHAPE, "pack: %s is no matrix",
                           tern__shape_text(weight->rank, weight->dims, text));
     }
-    tern__trit_source source = {
+    tern__code_source source = {
         .op = "pack", .rows = weight->dims[0], .columns = weight->dims[1], .user = weight};
     if (weight->dtype == TERN_I8) {
         source.scale = 1;
@@ -138,7 +138,7 @@ tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out) {
         if (status != TERN_OK)
             return status;
         source.scale = scan.scale;
-        source.has_block_scales = !scan.is_uniform;
+        source.block_columns = scan.is_uniform ? 0 : BLOCK;
         source.rows_fn = tq_rows;
     }
     tern__device *device = weight->context->device;
@@ -166,7 +166,7 @@ static void fill_trits(random_source *random) {
             random->trits[byte][i] = (uint8_t)(i < BYTE_TRITS ? value % 3 : 0);
 }
 
-static tern_status random_rows(const tern__trit_source *source, int64_t first, int64_t count,
+static tern_status random_rows(const tern__code_source *source, int64_t first, int64_t count,
                                int64_t padded, uint8_t *codes, float *scales) {
     (void)scales;
     const random_source *random = source->user;
@@ -195,7 +195,7 @@ tern_status tern_tensor_pack_random(tern_context *context, int64_t rows, int64_t
                           (long long)rows, (long long)columns);
     random_source random = {.seed = seed};
     fill_trits(&random);
-    tern__trit_source source = {.op = "pack_random",
+    tern__code_source source = {.op = "pack_random",
                                 .rows = rows,
                                 .columns = columns,
                                 .scale = scale,

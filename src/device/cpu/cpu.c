@@ -23,7 +23,8 @@ static void describe_cpu(const tern__device *device, char *text, size_t size) {
     char features[160];
     tern__cpu_describe(tern__cpu()->features, features, sizeof features);
     snprintf(text, size, "cpu: %d thread%s, float kernels %s, ternary kernel %s; %s: %s", threads,
-             threads == 1 ? "" : "s", cpu->gemm->variant.name, cpu->ternary->variant.name,
+             threads == 1 ? "" : "s", cpu->gemm->variant.name,
+             cpu->packed[TERN__PACKING_TRITS4]->variant.name,
              model[0] != '\0' ? model : "processor",
              features[0] != '\0' ? features : "no vector features");
 }
@@ -103,7 +104,7 @@ static const tern__device cpu_device = {
             [TERN__OP_MATMUL] = tern__cpu_matmul,
             [TERN__OP_MATMUL_WITH] = tern__cpu_matmul,
             [TERN__OP_LINEAR] = tern__cpu_linear,
-            [TERN__OP_TERNARY_LINEAR] = tern__cpu_ternary_linear,
+            [TERN__OP_TERNARY_LINEAR] = tern__cpu_packed_linear,
             [TERN__OP_ATTENTION] = tern__cpu_attention,
             ROWS_OF_GROUPS},
 };
@@ -122,7 +123,8 @@ static void pick_kernels(tern__cpu_device *cpu) {
     cpu->gemm_i8 = TERN__PICK(tern__gemm_i8_family, cpu->features);
     cpu->gemm_bf16 = TERN__PICK(tern__gemm_bf16_family, cpu->features);
     cpu->attention = TERN__PICK(tern__attention_family, cpu->features);
-    cpu->ternary = TERN__PICK(tern__ternary_family, cpu->features);
+    for (int p = 0; p < TERN__PACKING_COUNT; p++)
+        cpu->packed[p] = TERN__PICK(tern__packed_families[p], cpu->features);
 }
 
 tern_status tern__cpu_device_open(const tern_options *options, tern__device **out) {

@@ -15,7 +15,7 @@
 #include "kernels/plain.h"
 #include "kernels/reduce.h"
 #include "kernels/rows.h"
-#include "kernels/ternary.h"
+#include "kernels/packed.h"
 
 typedef struct tern__cpu_device {
     tern__device base; /* first: a tern__device is one of these */
@@ -33,7 +33,7 @@ typedef struct tern__cpu_device {
     const tern__gemm_kernel *gemm, *gemm_f64, *gemm_i8, *gemm_bf16;
     const tern__conv_kernel *conv;
     const tern__attention_kernel *attention;
-    const tern__ternary_kernel *ternary;
+    const tern__packed_kernel *packed[TERN__PACKING_COUNT];
 } tern__cpu_device;
 
 /* Fixed scratch of one thread, for packing panels inside a kernel call: twice a second-level
@@ -81,11 +81,11 @@ tern_status tern__cpu_rope(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_embedding(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_matmul(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_linear(tern__device *device, const tern__op_call *call);
-tern_status tern__cpu_ternary_linear(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_packed_linear(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_attention(tern__device *device, const tern__op_call *call);
 
 tern_status tern__cpu_pack(tern__device *device, tern_context *context,
-                           const tern__trit_source *source, tern_tensor **out);
+                           const tern__code_source *source, tern_tensor **out);
 
 tern_status tern__cpu_check_packed(const tern__device *device, const tern_tensor *weight);
 

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * The packed layout that all vector variants of family `ternary` share. A panel is `rows` rows; it
+ * The packed layout that all vector variants of family `trits4` share. A panel is `rows` rows; it
  * is cut into lines of rows * 4 bytes that hold 16 k of each row, so that reading a panel is one
  * linear stream:
  *
  *     byte 4 * row + b, bits 2p and 2p + 1 = code of k = 16 * line + 4 * p + b     b, p = 0..3
  *
  * The four 2-bit planes p of a line are vectors of bytes, a 32-bit lane for each row, that meet the
- * activations q[k .. k + 3] broadcast to all lanes. Only kernels/ternary_*.c include this. */
-#ifndef TERN__TERNARY_LINES_H
-#define TERN__TERNARY_LINES_H
+ * activations q[k .. k + 3] broadcast to all lanes. Only kernels/trits4_*.c include this. */
+#ifndef TERN__PACKED_LINES_H
+#define TERN__PACKED_LINES_H
 
 #include <string.h>
 
-#include "kernels/ternary.h"
+#include "kernels/packed.h"
 
-#define TERN__TERNARY_UNIT 16 /* k of a line */
+#define TERN__TRITS4_UNIT 16 /* k of a line */
 
 /* With `rows` a constant this is the pack() of a variant. The codes of four k are one word. */
-static inline void tern__ternary_pack_lines(const uint8_t *codes, int64_t k, int64_t rows,
-                                            uint8_t *panel) {
-    for (int64_t i = 0; i < k; i += TERN__TERNARY_UNIT)
+static inline void tern__trits4_pack_lines(const uint8_t *codes, int64_t k, int64_t rows,
+                                           uint8_t *panel) {
+    for (int64_t i = 0; i < k; i += TERN__TRITS4_UNIT)
         for (int64_t row = 0; row < rows; row++, panel += 4) {
             uint32_t plane[4];
             memcpy(plane, codes + row * k + i, sizeof plane);
@@ -29,13 +29,13 @@ static inline void tern__ternary_pack_lines(const uint8_t *codes, int64_t k, int
         }
 }
 
-static inline const uint8_t *tern__ternary_line(const tern__ternary_args *args, int64_t rows,
-                                                int64_t panel, int64_t k) {
+static inline const uint8_t *tern__trits4_line(const tern__packed_args *args, int64_t rows,
+                                               int64_t panel, int64_t k) {
     return args->packed + (panel * args->k + k) / 4 * rows;
 }
 
 /* The four activations of one plane, as the bytes of a word. */
-static inline int32_t tern__ternary_four(const int8_t *q) {
+static inline int32_t tern__packed_four(const int8_t *q) {
     int32_t word;
     memcpy(&word, q, sizeof word);
     return word;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Family `ternary`, AVX-512 VNNI: vpdpbusd multiplies unsigned codes with signed activations and
+ * Family `trits4`, AVX-512 VNNI: vpdpbusd multiplies unsigned codes with signed activations and
  * adds four products to each of 16 int32 lanes; lanes are rows of the weight.
  *
- * Panels of 32 rows, lines of 128 bytes; planes are those of ternary_lines.h.
+ * Panels of 32 rows, lines of 128 bytes; planes are those of packed_lines.h.
  *   N <= 8: bound by memory; lines are used as they come. To save shifts a plane may stay where it
  *     lies in its byte: `classes` tells how many different positions are left, and each has sums of
  *     its own that carry the factor 4^p, taken off at the end by an exact shift.
@@ -20,11 +20,11 @@
 #include <immintrin.h>
 #include <stdbool.h>
 
-#include "kernels/ternary_lines.h"
+#include "kernels/packed_lines.h"
 
 enum {
     ROWS = 32,
-    UNIT = TERN__TERNARY_UNIT,
+    UNIT = TERN__TRITS4_UNIT,
     LINE = ROWS * UNIT / 4,
     STREAM = 8, /* most columns that use lines as they come */
     TILE = 12,
@@ -40,11 +40,11 @@ enum {
 typedef int32_t i32x16 __attribute__((vector_size(64)));
 
 static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {
-    tern__ternary_pack_lines(codes, k, ROWS, panel);
+    tern__trits4_pack_lines(codes, k, ROWS, panel);
 }
 
 /* One bit for each row of the panel that the weight has. */
-static inline uint32_t row_mask(const tern__ternary_args *args, int64_t panel) {
+static inline uint32_t row_mask(const tern__packed_args *args, int64_t panel) {
     int64_t rows = args->m - panel * ROWS;
     return rows >= ROWS ? 0xffffffffu : (1u << rows) - 1;
 }
@@ -55,7 +55,7 @@ static inline void store_rows(int32_t *out, uint32_t mask, i32x16 low, i32x16 hi
 }
 
 static inline __m512i broadcast(const int8_t *q) {
-    return _mm512_set1_epi32(tern__ternary_four(q));
+    return _mm512_set1_epi32(tern__packed_four(q));
 }
 
 static inline i32x16 dot(i32x16 sum, __m512i codes, __m512i q) {
@@ -94,11 +94,11 @@ static inline i32x16 join(const i32x16 sum[4], int classes, int32_t start) {
     return (i32x16)total;
 }
 
-__attribute__((always_inline)) static inline void stream(const tern__ternary_args *args,
+__attribute__((always_inline)) static inline void stream(const tern__packed_args *args,
                                                          int64_t panel_begin, int64_t panel_end,
                                                          const int columns, const int classes) {
     for (int64_t panel = panel_begin; panel < panel_end; panel++) {
-        const uint8_t *line = tern__ternary_line(args, ROWS, panel, args->k_begin);
+        const uint8_t *line = tern__trits4_line(args, ROWS, panel, args->k_begin);
         i32x16 low[STREAM][4], high[STREAM][4];
         for (int c = 0; c < columns; c++)
             for (int s = 0; s < classes; s++)
@@ -127,7 +127,7 @@ __attribute__((always_inline)) static inline void stream(const tern__ternary_arg
 }
 
 /* As many classes as leave all sums in registers. */
-static void run_stream(const tern__ternary_args *args, int64_t panel_begin, int64_t panel_end) {
+static void run_stream(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end) {
     switch (args->n) {
     case 1:
         stream(args, panel_begin, panel_end, 1, 4);
@@ -259,7 +259,7 @@ static inline int64_t smaller(int64_t a, int64_t b) {
 }
 
 /* One panel, columns [begin, end), in tiles of equal width but the last. */
-static void run_panel(const tern__ternary_args *args, int64_t panel, int64_t begin, int64_t end) {
+static void run_panel(const tern__packed_args *args, int64_t panel, int64_t begin, int64_t end) {
     __m512i codes[DEPTH / 4][2];
     const int64_t tiles = (end - begin + TILE - 1) / TILE;
     const int64_t width = (end - begin + tiles - 1) / tiles;
@@ -267,7 +267,7 @@ static void run_panel(const tern__ternary_args *args, int64_t panel, int64_t beg
     int64_t k = args->k_begin;
     do {
         const int64_t depth = smaller(DEPTH, args->k_end - k);
-        unpack(tern__ternary_line(args, ROWS, panel, k), depth / UNIT, codes);
+        unpack(tern__trits4_line(args, ROWS, panel, k), depth / UNIT, codes);
         const tile_args tile = {
             .codes = (const __m512i(*)[2])codes,
             .groups = depth / 4,
@@ -285,7 +285,7 @@ static void run_panel(const tern__ternary_args *args, int64_t panel, int64_t beg
     } while (k < args->k_end);
 }
 
-static void run(const tern__ternary_args *args, int64_t panel_begin, int64_t panel_end) {
+static void run(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end) {
     if (args->n <= STREAM) {
         run_stream(args, panel_begin, panel_end);
         return;
@@ -297,9 +297,10 @@ static void run(const tern__ternary_args *args, int64_t panel_begin, int64_t pan
             run_panel(args, panel, n, smaller(n + block, args->n));
 }
 
-const tern__ternary_kernel tern__ternary_avx512vnni = {
+const tern__packed_kernel tern__trits4_avx512vnni = {
     .variant = {.name = "avx512_vnni",
                 .needs = TERN__CPU_AVX2 | TERN__CPU_AVX512 | TERN__CPU_AVX512_VNNI},
+    .packing = TERN__PACKING_TRITS4,
     .panel_rows = ROWS,
     .k_unit = UNIT,
     .pack = pack,

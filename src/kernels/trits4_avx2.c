@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Family `ternary`, AVX2: vpmaddubsw multiplies unsigned codes with signed activations and adds
+ * Family `trits4`, AVX2: vpmaddubsw multiplies unsigned codes with signed activations and adds
  * pairs of products to int16; four bytes of a row lie in one 32-bit lane.
  *
- * Panels of 16 rows, lines of 64 bytes; planes are those of ternary_lines.h. Products are added in
+ * Panels of 16 rows, lines of 64 bytes; planes are those of packed_lines.h. Products are added in
  * int16 and widened to int32 every DEPTH k or less.
  *   N <= 2: lines are used as they come. Planes 1 and 3 keep a factor of 4, which saves two shifts
  *     of three; they have sums of their own, shifted right when widened (exact).
@@ -21,11 +21,11 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "kernels/ternary_lines.h"
+#include "kernels/packed_lines.h"
 
 enum {
     ROWS = 16,
-    UNIT = TERN__TERNARY_UNIT,
+    UNIT = TERN__TRITS4_UNIT,
     LINE = ROWS * UNIT / 4,
     STREAM = 2, /* most columns that use lines as they come */
     STREAM_LINES = 8,
@@ -42,7 +42,7 @@ enum {
 typedef int16_t i16x16 __attribute__((vector_size(32)));
 
 static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {
-    tern__ternary_pack_lines(codes, k, ROWS, panel);
+    tern__trits4_pack_lines(codes, k, ROWS, panel);
 }
 
 static inline int64_t smaller(int64_t a, int64_t b) {
@@ -50,7 +50,7 @@ static inline int64_t smaller(int64_t a, int64_t b) {
 }
 
 static inline __m256i broadcast(const int8_t *q) {
-    return _mm256_set1_epi32(tern__ternary_four(q));
+    return _mm256_set1_epi32(tern__packed_four(q));
 }
 
 static inline i16x16 dot(i16x16 sum, __m256i codes, __m256i q) {
@@ -116,14 +116,14 @@ __attribute__((always_inline)) static inline void stream_lines(const uint8_t *li
 }
 
 __attribute__((always_inline)) static inline void
-stream(const tern__ternary_args *args, int64_t panel_begin, int64_t panel_end, const int columns) {
+stream(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end, const int columns) {
     const int64_t step = STREAM_LINES * UNIT;
     for (int64_t panel = panel_begin; panel < panel_end; panel++) {
         __m256i total[STREAM][2];
         for (int c = 0; c < columns; c++)
             total[c][0] = total[c][1] = _mm256_set1_epi32(-args->q_sum[c]);
         for (int64_t k = args->k_begin; k < args->k_end; k += step)
-            stream_lines(tern__ternary_line(args, ROWS, panel, k),
+            stream_lines(tern__trits4_line(args, ROWS, panel, k),
                          smaller(step, args->k_end - k) / UNIT, args->q + k, args->q_stride, total,
                          columns);
         for (int c = 0; c < columns; c++)
@@ -213,7 +213,7 @@ static void run_multiply(const tile_args *tile, int64_t begin, int64_t end, int6
 }
 
 /* One panel, columns [begin, end), in tiles of equal width but the last. */
-static void run_panel(const tern__ternary_args *args, int64_t panel, int64_t begin, int64_t end) {
+static void run_panel(const tern__packed_args *args, int64_t panel, int64_t begin, int64_t end) {
     __m256i codes[DEPTH / 4][2];
     const int64_t tiles = (end - begin + TILE - 1) / TILE;
     const int64_t width = (end - begin + tiles - 1) / tiles;
@@ -221,7 +221,7 @@ static void run_panel(const tern__ternary_args *args, int64_t panel, int64_t beg
     int64_t k = args->k_begin;
     do {
         const int64_t depth = smaller(DEPTH, args->k_end - k);
-        unpack(tern__ternary_line(args, ROWS, panel, k), depth / UNIT, codes);
+        unpack(tern__trits4_line(args, ROWS, panel, k), depth / UNIT, codes);
         const tile_args tile = {
             .codes = (const __m256i(*)[2])codes,
             .groups = depth / 4,
@@ -239,7 +239,7 @@ static void run_panel(const tern__ternary_args *args, int64_t panel, int64_t beg
     } while (k < args->k_end);
 }
 
-static void run(const tern__ternary_args *args, int64_t panel_begin, int64_t panel_end) {
+static void run(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end) {
     if (args->n == 1) {
         stream(args, panel_begin, panel_end, 1);
         return;
@@ -255,8 +255,9 @@ static void run(const tern__ternary_args *args, int64_t panel_begin, int64_t pan
             run_panel(args, panel, n, smaller(n + block, args->n));
 }
 
-const tern__ternary_kernel tern__ternary_avx2 = {
+const tern__packed_kernel tern__trits4_avx2 = {
     .variant = {.name = "avx2", .needs = TERN__CPU_AVX2},
+    .packing = TERN__PACKING_TRITS4,
     .panel_rows = ROWS,
     .k_unit = UNIT,
     .pack = pack,

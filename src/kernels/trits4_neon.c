@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: MIT
  *
- * Family `ternary`, Arm NEON without dot products: smlal adds products of bytes to int16 lanes,
+ * Family `trits4`, Arm NEON without dot products: smlal adds products of bytes to int16 lanes,
  * sadalp adds neighbouring pairs of those to int32 lanes.
  *
- * Panels of 4 rows, lines of 16 bytes (ternary_lines.h).
+ * Panels of 4 rows, lines of 16 bytes (packed_lines.h).
  * A line is unpacked once for TILE columns. Each byte of a plane has an int16 lane of its own.
  * Bounds, int16: DEPTH / 4 = 64 products between 2 * -128 and 2 * 127 make -16384 .. 16256. int32:
  * 2 * 128 * K = 2^26 at K = 2^18. Sums are integers, hence exact in any order. */
 #include <arm_neon.h>
 
-#include "kernels/ternary_lines.h"
+#include "kernels/packed_lines.h"
 
 enum {
     ROWS = 4,
-    UNIT = TERN__TERNARY_UNIT,
+    UNIT = TERN__TRITS4_UNIT,
     LINE = ROWS * UNIT / 4,
     TILE = 4,
     DEPTH = 256,
 };
 
 static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {
-    tern__ternary_pack_lines(codes, k, ROWS, panel);
+    tern__trits4_pack_lines(codes, k, ROWS, panel);
 }
 
 static inline int8x16_t broadcast(const int8_t *q) {
-    return vreinterpretq_s8_s32(vdupq_n_s32(tern__ternary_four(q)));
+    return vreinterpretq_s8_s32(vdupq_n_s32(tern__packed_four(q)));
 }
 
 static inline void split(const uint8_t *line, int8x16_t plane[4]) {
@@ -37,12 +37,12 @@ static inline void split(const uint8_t *line, int8x16_t plane[4]) {
 
 /* The sums of one panel and columns [n, n + columns) over DEPTH k or less, added to total: lanes 2r
  * and 2r + 1 of a column's 8 make row r. */
-__attribute__((always_inline)) static inline void add_depth(const tern__ternary_args *args,
+__attribute__((always_inline)) static inline void add_depth(const tern__packed_args *args,
                                                             int64_t panel, int64_t n,
                                                             int64_t k_begin, int32x4_t (*total)[2],
                                                             const int columns) {
     const int64_t k_end = k_begin + DEPTH < args->k_end ? k_begin + DEPTH : args->k_end;
-    const uint8_t *line = tern__ternary_line(args, ROWS, panel, k_begin);
+    const uint8_t *line = tern__trits4_line(args, ROWS, panel, k_begin);
     int16x8_t low[TILE], high[TILE];
     for (int c = 0; c < columns; c++)
         low[c] = high[c] = vdupq_n_s16(0);
@@ -62,8 +62,8 @@ __attribute__((always_inline)) static inline void add_depth(const tern__ternary_
     }
 }
 
-__attribute__((always_inline)) static inline void
-tile(const tern__ternary_args *args, int64_t panel, int64_t n, const int columns) {
+__attribute__((always_inline)) static inline void tile(const tern__packed_args *args, int64_t panel,
+                                                       int64_t n, const int columns) {
     int32x4_t total[TILE][2];
     for (int c = 0; c < columns; c++)
         total[c][0] = total[c][1] = vdupq_n_s32(0);
@@ -79,7 +79,7 @@ tile(const tern__ternary_args *args, int64_t panel, int64_t n, const int columns
     }
 }
 
-static void run(const tern__ternary_args *args, int64_t panel_begin, int64_t panel_end) {
+static void run(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end) {
     for (int64_t panel = panel_begin; panel < panel_end; panel++) {
         int64_t n = 0;
         for (; n + TILE <= args->n; n += TILE)
@@ -89,8 +89,9 @@ static void run(const tern__ternary_args *args, int64_t panel_begin, int64_t pan
     }
 }
 
-const tern__ternary_kernel tern__ternary_neon = {
+const tern__packed_kernel tern__trits4_neon = {
     .variant = {.name = "neon", .needs = TERN__CPU_NEON},
+    .packing = TERN__PACKING_TRITS4,
     .panel_rows = ROWS,
     .k_unit = UNIT,
     .pack = pack,

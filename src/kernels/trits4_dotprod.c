@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT
  *
- * Family `ternary`, Arm dot products: sdot adds four products of bytes to each of 4 int32 lanes;
+ * Family `trits4`, Arm dot products: sdot adds four products of bytes to each of 4 int32 lanes;
  * lanes are rows of the weight, and a lane of four activations is chosen by index.
  *
- * Panels of 8 rows, lines of 32 bytes (ternary_lines.h).
+ * Panels of 8 rows, lines of 32 bytes (packed_lines.h).
  * A line is unpacked once for TILE columns. Bound: 2 * 128 * K = 2^26 at K = 2^18. Sums are
  * integers, hence exact in any order. */
 #include <arm_neon.h>
 
-#include "kernels/ternary_lines.h"
+#include "kernels/packed_lines.h"
 
 enum {
     ROWS = 8,
-    UNIT = TERN__TERNARY_UNIT,
+    UNIT = TERN__TRITS4_UNIT,
     LINE = ROWS * UNIT / 4,
     TILE = 8,
 };
 
 static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {
-    tern__ternary_pack_lines(codes, k, ROWS, panel);
+    tern__trits4_pack_lines(codes, k, ROWS, panel);
 }
 
 static inline void split(const uint8_t *line, int8x16_t plane[4]) {
@@ -37,9 +37,9 @@ static inline int32x4_t dot(int32x4_t sum, const int8x16_t plane[4], int8x16_t q
 }
 
 /* Columns [n, n + columns) of one panel. */
-__attribute__((always_inline)) static inline void
-tile(const tern__ternary_args *args, int64_t panel, int64_t n, const int columns) {
-    const uint8_t *line = tern__ternary_line(args, ROWS, panel, args->k_begin);
+__attribute__((always_inline)) static inline void tile(const tern__packed_args *args, int64_t panel,
+                                                       int64_t n, const int columns) {
+    const uint8_t *line = tern__trits4_line(args, ROWS, panel, args->k_begin);
     int32x4_t low[TILE], high[TILE];
     for (int c = 0; c < columns; c++)
         low[c] = high[c] = vdupq_n_s32(-args->q_sum[n + c]);
@@ -63,7 +63,7 @@ tile(const tern__ternary_args *args, int64_t panel, int64_t n, const int columns
     }
 }
 
-static void run(const tern__ternary_args *args, int64_t panel_begin, int64_t panel_end) {
+static void run(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end) {
     for (int64_t panel = panel_begin; panel < panel_end; panel++) {
         int64_t n = 0;
         for (; n + TILE <= args->n; n += TILE)
@@ -75,8 +75,9 @@ static void run(const tern__ternary_args *args, int64_t panel_begin, int64_t pan
     }
 }
 
-const tern__ternary_kernel tern__ternary_dotprod = {
+const tern__packed_kernel tern__trits4_dotprod = {
     .variant = {.name = "dotprod", .needs = TERN__CPU_NEON | TERN__CPU_DOTPROD},
+    .packing = TERN__PACKING_TRITS4,
     .panel_rows = ROWS,
     .k_unit = UNIT,
     .pack = pack,

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Families `trits5`, `trits4`, `int4`, `int8`: integer products of packed low-bit weights and int8
+ * activations, one family for each packing.
+ *
+ * A weight (M, K) of unsigned codes (weight + offset) is cut into panels of panel_rows rows; K is
+ * padded to a multiple of k_unit with code 0, M to whole panels. pack() and run() of one variant
+ * agree on the order inside a panel, nobody else looks.
+ *
+ * run() computes sums[n][m] = sum over k in [k_begin, k_end) of (code[m][k] - offset) * q[n][k],
+ * exactly, for K <= k_max of the packing: there |sum| < 2^31 whatever the codes and activations.
+ * Sums on the way may wrap modulo 2^32; where a variant's arithmetic saturates or is narrower it
+ * states its own bounds.
+ */
+#ifndef TERN__PACKED_H
+#define TERN__PACKED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cpu.h"
+
+/* X(symbol, family, name, codes in `bytes` bytes, bytes, offset, codes that there are, largest K).
+ */
+#define TERN__PACKINGS(X)                                                                          \
+    X(TRITS4, trits4, "2-bit", 4, 1, 1, 3, 1 << 18)                                                \
+    X(TRITS5, trits5, "1.6-bit", 5, 1, 1, 3, 1 << 18)                                              \
+    X(INT4, int4, "int4", 2, 1, 8, 16, 1 << 18)                                                    \
+    X(INT8, int8, "int8", 1, 1, 128, 256, 1 << 16)
+
+typedef enum tern__packing {
+#define TERN__PACKING_ENUM(symbol, ...) TERN__PACKING_##symbol,
+    TERN__PACKINGS(TERN__PACKING_ENUM)
+#undef TERN__PACKING_ENUM
+        TERN__PACKING_COUNT
+} tern__packing;
+
+typedef struct tern__packing_info {
+    const char *name; /* "1.6-bit" */
+    int codes, bytes; /* `codes` of them take `bytes` bytes */
+    int offset;       /* code = weight + offset */
+    int code_count;   /* codes are below this */
+    int64_t k_max;
+} tern__packing_info;
+
+extern const tern__packing_info tern__packings[TERN__PACKING_COUNT];
+
+typedef struct tern__packed_args {
+    const uint8_t *packed;  /* panels one behind the other, the first 64-byte aligned */
+    int64_t k;              /* padded K */
+    int64_t k_begin, k_end; /* multiples of k_unit inside [0, k] */
+    int64_t m;              /* rows of the weight; nothing is written for rows beyond */
+    const int8_t *q;        /* (N, q_stride) activations, 0 beyond the true K up to padded K */
+    int64_t q_stride;       /* >= k */
+    const int32_t *q_sum;   /* (N) sum of q over [k_begin, k_end) */
+    int64_t n;              /* N >= 1: any number */
+    int32_t *out;           /* (N, out_stride) */
+    int64_t out_stride;     /* >= m */
+} tern__packed_args;
+
+typedef struct tern__packed_kernel {
+    tern__variant variant;
+    tern__packing packing;
+    int panel_rows;
+    int k_unit; /* a multiple of the packing's codes; of trits4, int4 and int8 a divisor of 256 */
+    /* codes (panel_rows, k), k padded -> one panel where it will lie. */
+    void (*pack)(const uint8_t *codes, int64_t k, uint8_t *panel);
+    /* The rows of the panels [panel_begin, panel_end), all N columns. */
+    void (*run)(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end);
+} tern__packed_kernel;
+
+extern const tern__packed_kernel *const tern__trits4_family[];
+extern const tern__packed_kernel *const tern__trits5_family[];
+extern const tern__packed_kernel *const tern__int4_family[];
+extern const tern__packed_kernel *const tern__int8_family[];
+/* By packing. */
+extern const tern__packed_kernel *const *const tern__packed_families[TERN__PACKING_COUNT];
+
+static inline int64_t tern__packed_panel_bytes(const tern__packed_kernel *kernel, int64_t k) {
+    const tern__packing_info *info = &tern__packings[kernel->packing];
+    return kernel->panel_rows * (k / info->codes * info->bytes);
+}
+
+#endif

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT
+ * Every variant of the families of packed weights against its scalar twin, the twins against
+ * literals and a naive loop. Results are integers and must be equal. */
+#include "support.h"
+
+#include "kernels/packed.h"
+#include "variants.h"
+
+enum { COLUMNS = 64, SEED = 20240, POISON_WORD = (int)0xA5A5A5A5 };
+
+typedef enum filling {
+    RANDOM,
+    ALL_MINUS,
+    ALL_ZERO,
+    ALL_PLUS,
+    PLUS_MAX,
+    PLUS_MIN,
+    MINUS_MIN
+} filling;
+static const char *const filling_names[] = {
+    "random",   "all -1 x random", "all 0 x random", "all +1 x random",
+    "+1 x 127", "+1 x -128",       "-1 x -128",
+};
+
+/* A weight, activations and what the product must be over [k_begin, k_end). */
+typedef struct problem {
+    const tern__packed_kernel *twin;
+    const tern__packing_info *info;
+    int64_t rows, k, k_begin, k_end;
+    filling fill;
+    uint8_t *codes;    /* (rows, k) */
+    int8_t *q;         /* (COLUMNS, k) */
+    int32_t *q_sum;    /* (COLUMNS) over [k_begin, k_end) */
+    int32_t *expected; /* (COLUMNS, rows) */
+} problem;
+
+static void *room(int64_t bytes) {
+    void *pointer = malloc((size_t)bytes);
+    assert_non_null(pointer);
+    return pointer;
+}
+
+static uint8_t code_of(const tern__packing_info *info, filling fill, test_random *random) {
+    switch (fill) {
+    case RANDOM:
+        return (uint8_t)test_random_range(random, 0, info->code_count - 1);
+    case ALL_MINUS:
+    case MINUS_MIN:
+        return 0;
+    case ALL_ZERO:
+        return (uint8_t)info->offset;
+    default:
+        return (uint8_t)(info->code_count - 1);
+    }
+}
+
+static int8_t activation_of(filling fill, test_random *random) {
+    switch (fill) {
+    case PLUS_MAX:
+        return 127;
+    case PLUS_MIN:
+    case MINUS_MIN:
+        return -128;
+    default:
+        return (int8_t)(test_random_u32(random) >> 24);
+    }
+}
+
+static int64_t rounded_up(int64_t n, int64_t unit) {
+    return (n + unit - 1) / unit * unit;
+}
+
+/* All panels of the codes, rows beyond `rows` filled with the last code: nothing of them may be
+ * seen. */
+static test_guarded packed_by(const tern__packed_kernel *kernel, const uint8_t *codes, int64_t rows,
+                              int64_t k) {
+    int64_t panel_bytes = tern__packed_panel_bytes(kernel, k);
+    int64_t panels = rounded_up(rows, kernel->panel_rows) / kernel->panel_rows;
+    test_guarded packed = test_guarded_new((size_t)(panels * panel_bytes), 0);
+    uint8_t *panel_codes = room(kernel->panel_rows * k);
+    for (int64_t panel = 0; panel < panels; panel++) {
+        int64_t first = panel * kernel->panel_rows;
+        int64_t count = rows - first < kernel->panel_rows ? rows - first : kernel->panel_rows;
+        memset(panel_codes, tern__packings[kernel->packing].code_count - 1,
+               (size_t)(kernel->panel_rows * k));
+        memcpy(panel_codes, codes + first * k, (size_t)(count * k));
+        kernel->pack(panel_codes, k, packed.data + panel * panel_bytes);
+    }
+    test_guarded_check(&packed);
+    free(panel_codes);
+    return packed;
+}
+
+static void set_range(problem *p, int64_t k_begin, int64_t k_end) {
+    p->k_begin = k_begin;
+    p->k_end = k_end;
+    for (int64_t n = 0; n < COLUMNS; n++) {
+        p->q_sum[n] = 0;
+        for (int64_t k = k_begin; k < k_end; k++)
+            p->q_sum[n] += p->q[n * p->k + k];
+    }
+    test_guarded packed = packed_by(p->twin, p->codes, p->rows, p->k);
+    p->twin->run(&(tern__packed_args){.packed = packed.data,
+                                      .k = p->k,
+                                      .k_begin = k_begin,
+                                      .k_end = k_end,
+                                      .m = p->rows,
+                                      .q = p->q,
+                                      .q_stride = p->k,
+                                      .q_sum = p->q_sum,
+                                      .n = COLUMNS,
+                                      .out = p->expected,
+                                      .out_stride = p->rows},
+                 0, p->rows);
+    test_guarded_free(&packed);
+}
+
+static problem problem_new(tern__packing packing, int64_t rows, int64_t k, filling fill) {
+    test_random random = {.seed = SEED + (uint64_t)k * 8 + (uint64_t)fill};
+    problem p = {.twin = test_scalar_twin(tern__packed_families[packing]),
+                 .info = &tern__packings[packing],
+                 .rows = rows,
+                 .k = k,
+                 .fill = fill};
+    p.codes = room(rows * k);
+    p.q = room(COLUMNS * k);
+    p.q_sum = room(COLUMNS * (int64_t)sizeof *p.q_sum);
+    p.expected = room(COLUMNS * rows * (int64_t)sizeof *p.expected);
+    for (int64_t i = 0; i < rows * k; i++)
+        p.codes[i] = code_of(p.info, fill, &random);
+    for (int64_t i = 0; i < COLUMNS * k; i++)
+        p.q[i] = activation_of(fill, &random);
+    set_range(&p, 0, k);
+    return p;
+}
+
+static void problem_free(problem *p) {
+    free(p->codes);
+    free(p->q);
+    free(p->q_sum);
+    free(p->expected);
+}
+
+static void expect_sums(const tern__packed_kernel *kernel, const problem *p, int64_t m, int64_t n,
+                        const int32_t *out, int64_t out_stride) {
+    for (int64_t i = 0; i < (n - 1) * out_stride + m; i++) {
+        int64_t column = i / out_stride, row = i % out_stride;
+        int32_t expected = row < m ? p->expected[column * p->rows + row] : POISON_WORD;
+        if (out[i] != expected)
+            fail_msg("%s %s: M %lld K %lld [%lld, %lld) N %lld, %s (seed base %d): out[%lld][%lld] "
+                     "is %d, expected %d",
+                     p->info->name, kernel->variant.name, (long long)m, (long long)p->k,
+                     (long long)p->k_begin, (long long)p->k_end, (long long)n,
+                     filling_names[p->fill], SEED, (long long)column, (long long)row, out[i],
+                     expected);
+    }
+}
+
+/* The first m rows and n columns: activations at any alignment with rows further apart than K and a
+ * page that may not be touched right behind the last, the same behind the result, panels in two
+ * calls. */
+static void check_product(const tern__packed_kernel *kernel, const problem *p,
+                          const test_guarded *packed, int64_t m, int64_t n) {
+    const int64_t q_stride = p->k + (n % 2 == 0 ? 0 : 7), out_stride = m + (n % 3 == 0 ? 0 : 3);
+    const int64_t q_bytes = (n - 1) * q_stride + p->k;
+    const int64_t out_bytes = ((n - 1) * out_stride + m) * (int64_t)sizeof(int32_t);
+    test_guarded q = test_guarded_new((size_t)q_bytes, (size_t)(-q_bytes & 63));
+    test_guarded out = test_guarded_new((size_t)out_bytes, (size_t)(-out_bytes & 63));
+    test_guarded q_sum = test_guarded_new((size_t)n * sizeof(int32_t), (size_t)(-n * 4 & 63));
+    for (int64_t column = 0; column < n; column++)
+        memcpy(q.data + column * q_stride, p->q + column * p->k, (size_t)p->k);
+    memcpy(q_sum.data, p->q_sum, (size_t)n * sizeof(int32_t));
+
+    const tern__packed_args args = {.packed = packed->data,
+                                    .k = p->k,
+                                    .k_begin = p->k_begin,
+                                    .k_end = p->k_end,
+                                    .m = m,
+                                    .q = (const int8_t *)q.data,
+                                    .q_stride = q_stride,
+                                    .q_sum = (const int32_t *)(void *)q_sum.data,
+                                    .n = n,
+                                    .out = (int32_t *)(void *)out.data,
+                                    .out_stride = out_stride};
+    const int64_t panels = rounded_up(m, kernel->panel_rows) / kernel->panel_rows;
+    kernel->run(&args, panels / 2, panels);
+    kernel->run(&args, 0, panels / 2);
+
+    test_guarded_check(&out);
+    expect_sums(kernel, p, m, n, args.out, out_stride);
+    test_guarded_free(&q);
+    test_guarded_free(&out);
+    test_guarded_free(&q_sum);
+}
+
+static const int64_t all_columns[] = {1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 16, 17, 31, 33, 64, 0};
+static const int64_t some_columns[] = {1, 2, 3, 6, 10, 14, 64, 0};
+
+static void check_columns(const tern__packed_kernel *kernel, const problem *p, int64_t m,
+                          const int64_t *columns) {
+    test_guarded packed = packed_by(kernel, p->codes, p->rows, p->k);
+    for (; *columns != 0; columns++)
+        check_product(kernel, p, &packed, m, *columns);
+    test_guarded_free(&packed);
+}
+
+typedef void check_fn(const tern__packed_kernel *kernel);
+
+static void each_variant(check_fn *check) {
+    for (int p = 0; p < TERN__PACKING_COUNT; p++) {
+        const tern__packed_kernel *kernel;
+        for (int at = 0; (kernel = test_next_variant(tern__packed_families[p],
+                                                     tern__packings[p].name, &at)) != NULL;)
+            check(kernel);
+    }
+}
+
+static void check_sizes(const tern__packed_kernel *kernel) {
+    const int64_t rows = kernel->panel_rows, unit = kernel->k_unit;
+    const int64_t ms[] = {1, rows - 1, rows, rows + 1, 37, 2 * rows + 3};
+    const int64_t ks[] = {unit, 2 * unit, rounded_up(256, unit), rounded_up(256, unit) + unit,
+                          rounded_up(2560, unit)};
+    for (size_t k = 0; k < sizeof ks / sizeof *ks; k++) {
+        problem p = problem_new(kernel->packing, 2 * rows + 40, ks[k], RANDOM);
+        for (size_t m = 0; m < sizeof ms / sizeof *ms; m++)
+            check_columns(kernel, &p, ms[m], all_columns);
+        problem_free(&p);
+    }
+}
+
+static void test_variants_agree(void **state) {
+    (void)state;
+    each_variant(check_sizes);
+}
+
+static void check_extremes(const tern__packed_kernel *kernel) {
+    for (filling fill = ALL_MINUS; fill <= MINUS_MIN; fill++) {
+        problem p = problem_new(kernel->packing, kernel->panel_rows + 1,
+                                rounded_up(1280, kernel->k_unit), fill);
+        check_columns(kernel, &p, p.rows, some_columns);
+        problem_free(&p);
+    }
+}
+
+static void test_extremes_agree(void **state) {
+    (void)state;
+    each_variant(check_extremes);
+}
+
+static void check_long_rows(const tern__packed_kernel *kernel) {
+    static const int64_t ks[] = {6912, 32768};
+    static const int64_t columns[] = {1, 3, 9, 64, 0};
+    for (size_t k = 0; k < sizeof ks / sizeof *ks; k++) {
+        problem p = problem_new(kernel->packing, kernel->panel_rows + 1,
+                                rounded_up(ks[k], kernel->k_unit), RANDOM);
+        check_columns(kernel, &p, p.rows, columns);
+        problem_free(&p);
+    }
+}
+
+static void test_long_rows_agree(void **state) {
+    (void)state;
+    each_variant(check_long_rows);
+}
+
+static void check_ranges(const tern__packed_kernel *kernel) {
+    const int64_t unit = kernel->k_unit, step = rounded_up(256, unit), k = 5 * step;
+    const int64_t ranges[][2] = {{0, step},        {step, 2 * step}, {4 * step, k},
+                                 {unit, k - unit}, {k - unit, k},    {unit, unit}};
+    problem p = problem_new(kernel->packing, kernel->panel_rows + 3, k, RANDOM);
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        set_range(&p, ranges[i][0], ranges[i][1]);
+        check_columns(kernel, &p, p.rows, some_columns);
+    }
+    problem_free(&p);
+}
+
+static void test_ranges_of_k(void **state) {
+    (void)state;
+    each_variant(check_ranges);
+}
+
+/* The longest K allowed with everything at one end of its range: the sum has one value. */
+static void check_longest_k(const tern__packed_kernel *kernel) {
+    const tern__packing_info *info = &tern__packings[kernel->packing];
+    const int64_t m = kernel->panel_rows, k = info->k_max / kernel->k_unit * kernel->k_unit;
+    const int64_t columns[] = {1, 2, 3, 4, 8, 9};
+    const uint8_t last = (uint8_t)(info->code_count - 1);
+    const struct {
+        uint8_t code;
+        int8_t q;
+    } ends[] = {{last, 127}, {last, -128}, {0, 127}, {0, -128}};
+    uint8_t *codes = room(m * k);
+    int8_t *q = room(k);
+    int32_t *out = room(9 * m * (int64_t)sizeof *out);
+    for (size_t end = 0; end < sizeof ends / sizeof *ends; end++) {
+        memset(codes, ends[end].code, (size_t)(m * k));
+        memset(q, ends[end].q, (size_t)k);
+        test_guarded packed = packed_by(kernel, codes, m, k);
+        const int32_t sum = (int32_t)k * ends[end].q;
+        const int32_t expected = (ends[end].code - info->offset) * sum;
+        int32_t q_sum[9];
+        for (int n = 0; n < 9; n++)
+            q_sum[n] = sum;
+        for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+            memset(out, 0xA5, (size_t)(9 * m) * sizeof *out);
+            const tern__packed_args args = {.packed = packed.data,
+                                            .k = k,
+                                            .k_begin = 0,
+                                            .k_end = k,
+                                            .m = m,
+                                            .q = q,
+                                            .q_stride = 0,
+                                            .q_sum = q_sum,
+                                            .n = columns[i],
+                                            .out = out,
+                                            .out_stride = m};
+            kernel->run(&args, 0, 1);
+            for (int64_t at = 0; at < columns[i] * m; at++)
+                if (out[at] != expected)
+                    fail_msg("%s %s: code %d x %d, N %lld: out[%lld] is %d, expected %d",
+                             info->name, kernel->variant.name, ends[end].code, ends[end].q,
+                             (long long)columns[i], (long long)at, out[at], expected);
+        }
+        test_guarded_free(&packed);
+    }
+    free(out);
+    free(codes);
+    free(q);
+}
+
+static void test_longest_k(void **state) {
+    (void)state;
+    each_variant(check_longest_k);
+}
+
+static void test_twin_literal(void **state) {
+    (void)state;
+    const tern__packed_kernel *twin = test_scalar_twin(tern__trits4_family);
+    assert_string_equal(twin->variant.name, "scalar");
+    assert_int_equal(twin->variant.needs, 0);
+    static const uint8_t codes[2][8] = {{0, 1, 2, 1, 2, 2, 0, 1}, {2, 0, 0, 0, 1, 1, 1, 2}};
+    static const int8_t q[2][9] = {{1, -2, 3, 100, -128, 127, 5, -1, 77},
+                                   {10, 20, 30, 40, 50, 60, 70, 80, 77}};
+    uint8_t packed[4];
+    twin->pack(codes[0], 8, packed);
+    twin->pack(codes[1], 8, packed + 2);
+    test_same_bytes(packed, (uint8_t[]){0x64, 0x4a, 0x02, 0x95}, 4, "packed");
+    int32_t out[5];
+    memset(out, 0xA5, sizeof out);
+    tern__packed_args args = {.packed = packed,
+                              .k = 8,
+                              .k_begin = 0,
+                              .k_end = 8,
+                              .m = 2,
+                              .q = q[0],
+                              .q_stride = 9,
+                              .q_sum = (int32_t[]){105, 360},
+                              .n = 2,
+                              .out = out,
+                              .out_stride = 3};
+    twin->run(&args, 0, 2);
+    assert_int_equal(out[0], -1 + 3 - 128 + 127 - 5);
+    assert_int_equal(out[1], 1 - (-2) - 3 - 100 + -1);
+    assert_int_equal(out[2], POISON_WORD);
+    assert_int_equal(out[3], -10 + 30 + 50 + 60 - 70);
+    assert_int_equal(out[4], 10 - 20 - 30 - 40 + 80);
+    args.k_begin = 4;
+    args.n = 1;
+    args.q_sum = (int32_t[]){3};
+    twin->run(&args, 0, 1);
+    assert_int_equal(out[0], -128 + 127 - 5);
+    assert_int_equal(out[1], 1 - (-2) - 3 - 100 + -1);
+}
+
+/* The bytes of a row of the other packings, and what they are worth. */
+static void test_twin_bytes(void **state) {
+    (void)state;
+    static const struct {
+        tern__packing packing;
+        uint8_t codes[10], bytes[10];
+        int count, packed; /* codes, bytes */
+        int32_t sum;       /* with the activations 1, 2, 3, ... */
+    } rows[] = {
+        {TERN__PACKING_TRITS5,
+         {0, 1, 2, 2, 1, 2, 2, 2, 2, 0},
+         {3 + 18 + 54 + 81, 2 + 6 + 18 + 54},
+         10,
+         2,
+         -1 + 3 + 4 + 6 + 7 + 8 + 9 - 10},
+        {TERN__PACKING_INT4, {0, 15, 8, 9}, {0xf0, 0x98}, 4, 2, -8 + 14 + 4},
+        {TERN__PACKING_INT8, {0, 255, 128}, {0, 255, 128}, 3, 3, -128 + 254},
+    };
+    static const int8_t q[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const tern__packed_kernel *twin = test_scalar_twin(tern__packed_families[rows[i].packing]);
+        const int count = rows[i].count;
+        uint8_t packed[10];
+        twin->pack(rows[i].codes, count, packed);
+        test_same_bytes(packed, rows[i].bytes, (size_t)rows[i].packed, "packed");
+        int32_t out = POISON_WORD;
+        twin->run(&(tern__packed_args){.packed = packed,
+                                       .k = count,
+                                       .k_end = count,
+                                       .m = 1,
+                                       .q = q,
+                                       .q_stride = count,
+                                       .q_sum = (int32_t[]){count * (count + 1) / 2},
+                                       .n = 1,
+                                       .out = &out,
+                                       .out_stride = 1},
+                  0, 1);
+        assert_int_equal(out, rows[i].sum);
+    }
+}
+
+static void test_twin_naive(void **state) {
+    (void)state;
+    for (tern__packing packing = 0; packing < TERN__PACKING_COUNT; packing++) {
+        problem p = problem_new(packing, 13, 540, RANDOM);
+        set_range(&p, 20, 520);
+        for (int64_t n = 0; n < COLUMNS; n++)
+            for (int64_t m = 0; m < p.rows; m++) {
+                int64_t sum = 0;
+                for (int64_t k = 20; k < 520; k++)
+                    sum += ((int64_t)p.codes[m * p.k + k] - p.info->offset) * p.q[n * p.k + k];
+                assert_int_equal(p.expected[n * p.rows + m], sum);
+            }
+        problem_free(&p);
+    }
+}
+
+/* What the driver relies on. */
+static void test_facts(void **state) {
+    (void)state;
+    for (int packing = 0; packing < TERN__PACKING_COUNT; packing++) {
+        const tern__packed_kernel *const *at = tern__packed_families[packing];
+        for (; *at != NULL; at++) {
+            assert_int_equal((*at)->packing, packing);
+            assert_true((*at)->panel_rows > 0);
+            assert_int_equal((*at)->k_unit % tern__packings[packing].codes, 0);
+            if (packing != TERN__PACKING_TRITS5)
+                assert_int_equal(256 % (*at)->k_unit, 0);
+            assert_true(at[1] != NULL || (*at)->variant.needs == 0);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_facts),           cmocka_unit_test(test_twin_literal),
+        cmocka_unit_test(test_twin_bytes),      cmocka_unit_test(test_twin_naive),
+        cmocka_unit_test(test_variants_agree),  cmocka_unit_test(test_extremes_agree),
+        cmocka_unit_test(test_long_rows_agree), cmocka_unit_test(test_ranges_of_k),
+        cmocka_unit_test(test_longest_k),
+    };
+    return cmocka_run_group_tests_name("packed", tests, NULL, NULL);
+}
