@@ -231,7 +231,8 @@ static void wrong_weights(void **state) {
     }
     tern_tensor_release(packed);
     tern_context_destroy(scalar);
-    test_status(tern_tensor_pack_random(context, 1, tern__packings[TERN__PACKING_TRITS4].k_max + 1, 1, 71, &packed),
+    test_status(tern_tensor_pack_random(context, 1, tern__packings[TERN__PACKING_TRITS4].k_max + 1,
+                                        1, 71, &packed),
                 TERN_E_LIMIT);
     test_status(tern_tensor_pack_random(context, -1, 4, 1, 71, &packed), TERN_E_SHAPE);
     uint8_t *data = random_blocks(TERN_TQ2_0, 4, 0.25f, 0.5f);
