@@ -9,7 +9,7 @@
 #include "commands.h"
 
 typedef struct bench_values {
-    const char *shape, *cpu, *cache, *versus, *only;
+    const char *shape, *cpu, *cache, *storage, *versus, *only;
     cli_integers threads;
     int64_t prompt_tokens, generated_tokens, repeats;
     bool is_list, is_json, is_quick;
@@ -38,6 +38,7 @@ static const cli_option bench_options[] = {
     {"only", 0, CLI_TEXT, "NAME[,NAME...]", NULL, NULL, "operations: these; by default all",
      FIELD(only)},
     CLI_OPTION_CACHE(bench_values, cache),
+    CLI_OPTION_STORAGE(bench_values, storage),
     CLI_OPTION_CPU(bench_values, cpu),
     {"list", 0, CLI_FLAG, NULL, NULL, NULL, "list the registered benchmarks", FIELD(is_list)},
     CLI_OPTION_JSON(bench_values, is_json),
@@ -250,7 +251,9 @@ static int measure_model(bench_values *values, const char *path, int64_t threads
                                       .samples = (int)values->repeats,
                                       .cache_type = cli_cache_type(values->cache)};
     cli_progress progress = cli_progress_begin();
-    tern_model_options model_options = {cli_progress_update, &progress};
+    tern_model_options model_options = {.progress = cli_progress_update,
+                                        .progress_user = &progress,
+                                        .storage = cli_storage(values->storage)};
     tern_status loaded = tern_context_create(&options, &context);
     if (loaded == TERN_OK && values->shape != NULL)
         loaded = tern_model_random(context, values->shape, 1, &model_options, &model);

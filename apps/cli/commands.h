@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <tern/interchange.h>
+#include <tern/model.h>
 
 #include "cli.h"
 
@@ -31,6 +32,13 @@ extern const cli_command cli_help;
             "type of cached keys and values; f16 takes half the memory and rounds them",           \
             offsetof(values, field)                                                                \
     }
+#define CLI_OPTION_STORAGE(values, field)                                                          \
+    {                                                                                              \
+        "storage", 0, CLI_CHOICE, "BITS", "auto", "auto|2|1.6",                                    \
+            "bits of a ternary weight in memory; auto: what is faster here, by a measurement "     \
+            "made once; the results are the same",                                                 \
+            offsetof(values, field)                                                                \
+    }
 #define CLI_OPTION_JSON(values, field)                                                             \
     { "json", 0, CLI_FLAG, NULL, NULL, NULL, "print JSON", offsetof(values, field) }
 #define CLI_OPTION_FILE(values, field)                                                             \
@@ -46,7 +54,13 @@ int cli_info_archive(tern_archive *archive, const char *path, const char *values
 const char *cli_shape_text(const tern_shape *shape, char *buffer, size_t size);
 void cli_print_json_shape(const tern_shape *shape);
 
-/* What --cache says. */
+/* What --storage and --cache say. */
+static inline tern_storage cli_storage(const char *word) {
+    return word[0] == '2'   ? TERN_STORAGE_2_BIT
+           : word[0] == '1' ? TERN_STORAGE_1_6_BIT
+                            : TERN_STORAGE_AUTO;
+}
+
 static inline tern_dtype cli_cache_type(const char *word) {
     return strcmp(word, "f16") == 0 ? TERN_F16 : TERN_F32;
 }

@@ -15,6 +15,7 @@ const char cli_summary[] = "runs ternary (1.58-bit) language models";
 const cli_fact cli_environment[] = {
     {"TERN_MODEL", "Model file that is used when none is given."},
     {"TERN_CPU", "Kernel level, such as scalar, avx2 or avx512, when --cpu is not given."},
+    {"XDG_CACHE_HOME", "Where what was measured once is kept, below tern; else ~/.cache."},
     {"NO_COLOR", "If not empty, no colours are used unless --color says so."},
     {NULL, NULL},
 };

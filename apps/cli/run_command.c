@@ -15,7 +15,7 @@
 enum { PROMPT_PIECE = 512 };
 
 typedef struct run_values {
-    const char *prompt, *file, *cpu, *cache, *color, *track, *memory_json;
+    const char *prompt, *file, *cpu, *cache, *storage, *color, *track, *memory_json;
     int64_t tokens, top_k, repeat_last, seed, threads, context;
     double temperature, top_p, min_p, repeat_penalty;
     bool no_special, ignore_eos, quiet, memory_report, stats;
@@ -48,6 +48,7 @@ static const cli_option run_options[] = {
     {"ctx", 'c', CLI_INTEGER, "N", NULL, "1..16777216",
      "most tokens of prompt and text together; the model's by default", FIELD(context)},
     CLI_OPTION_CACHE(run_values, cache),
+    CLI_OPTION_STORAGE(run_values, storage),
     CLI_OPTION_CPU(run_values, cpu),
     {"no-special", 0, CLI_FLAG, NULL, NULL, NULL,
      "take words such as <|eot_id|> in the prompt as plain text", FIELD(no_special)},
@@ -137,7 +138,9 @@ static int load(run_state *s, const char *path) {
     if (tern_context_create(&options, &s->context) != TERN_OK)
         return cli_fail_library(NULL);
     cli_progress progress = cli_progress_begin();
-    tern_model_options model_options = {cli_progress_update, &progress};
+    tern_model_options model_options = {.progress = cli_progress_update,
+                                        .progress_user = &progress,
+                                        .storage = cli_storage(s->values.storage)};
     tern_status status = tern_model_load(s->context, path, &model_options, &s->model);
     cli_progress_end(&progress);
     if (status != TERN_OK)

@@ -86,13 +86,24 @@ TERN_API tern_status tern_tokenizer_piece(const tern_tokenizer *tokenizer, int32
 
 /* -- models ------------------------------------------------------------------------------------*/
 
+/* How ternary weights lie in memory. It changes no result. */
+typedef enum tern_storage {
+    TERN_STORAGE_AUTO = 0, /* the faster one: 2 bits when the weights fit the caches, else what a
+                              measurement says that is made once on a machine */
+    TERN_STORAGE_2_BIT = 1,
+    TERN_STORAGE_1_6_BIT = 2, /* five trits in a byte: fewer bytes to read, more work to unpack.
+                                 Weights with a scale per 256 columns stay at 2 bits */
+} tern_storage;
+
 typedef struct tern_model_info {
     const char *name;         /* general.name, "" if none */
     const char *architecture; /* "bitnet-b1.58" */
     int64_t layers, width, heads, kv_heads, head_size, ffn_width, vocabulary, context_length;
     uint64_t parameters;
     uint64_t weight_bytes; /* memory of the packed weights and the embedding */
-    double load_seconds;   /* open, check, pack */
+    tern_storage storage;  /* of the ternary weights, as it was chosen */
+    const char *storage_reason;
+    double load_seconds; /* open, check, pack */
 } tern_model_info;
 
 typedef void (*tern_progress_fn)(void *user, double fraction);
@@ -100,6 +111,9 @@ typedef void (*tern_progress_fn)(void *user, double fraction);
 typedef struct tern_model_options {
     tern_progress_fn progress; /* called from the loading thread, fraction 0..1; may be NULL */
     void *progress_user;
+    tern_storage storage;
+    const char *cache_directory; /* keeps what was measured; NULL: $XDG_CACHE_HOME/tern, else
+                                    $HOME/.cache/tern; "": nowhere */
 } tern_model_options;
 
 /* Loads and packs a model for `context`. `options` may be NULL. TERN_E_UNSUPPORTED names an

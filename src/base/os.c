@@ -140,6 +140,10 @@ static void os_file_remove(const char *path) {
     unlink(path);
 }
 
+static int os_directory_create(const char *path) {
+    return mkdir(path, 0700) == 0 ? 0 : errno;
+}
+
 static uint64_t os_clock_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -231,6 +235,7 @@ const tern__os_table tern__os_default = {
     .file_sync = os_file_sync,
     .file_rename = os_file_rename,
     .file_remove = os_file_remove,
+    .directory_create = os_directory_create,
     .clock_ns = os_clock_ns,
     .thread_start = os_thread_start,
     .thread_join = os_thread_join,

@@ -52,6 +52,7 @@ typedef struct tern__os_table {
     /* Replaces `to` when it exists; everybody sees the one or the other. */
     int (*file_rename)(const char *from, const char *to);
     void (*file_remove)(const char *path);
+    int (*directory_create)(const char *path); /* EEXIST when there is one */
 
     uint64_t (*clock_ns)(void); /* monotonic */
     int (*thread_start)(tern__os_thread *thread, void (*body)(void *), void *argument);

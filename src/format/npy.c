@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/new_file.h"
 #include "base/status.h"
-#include "format/new_file.h"
 #include "tensor/dtype.h"
 
 static const char magic[] = "\x93NUMPY";

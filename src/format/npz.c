@@ -2,10 +2,10 @@
  * Arrays in a zip archive: each member is a .npy file of the tensor's name. */
 #include <string.h>
 
+#include "base/new_file.h"
 #include "base/os.h"
 #include "base/status.h"
 #include "format/archive_file.h"
-#include "format/new_file.h"
 #include "format/npy.h"
 #include "format/zip.h"
 

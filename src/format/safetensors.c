@@ -12,11 +12,11 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/new_file.h"
 #include "base/os.h"
 #include "base/sort.h"
 #include "base/status.h"
 #include "format/archive_file.h"
-#include "format/new_file.h"
 #include "tensor/dtype.h"
 #include "tensor/elements.h"
 

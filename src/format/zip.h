@@ -7,8 +7,8 @@
 #ifndef TERN__ZIP_H
 #define TERN__ZIP_H
 
+#include "base/new_file.h"
 #include "format/name_index.h"
-#include "format/new_file.h"
 
 /* Places and sizes inside the file were checked. */
 typedef struct tern__zip_member {

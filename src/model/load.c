@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "format/gguf.h"
 #include "model/model.h"
+#include "ops/pack.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"
 
@@ -203,7 +204,7 @@ static tern_status load_matrix(loader *l, const char *name, int64_t rows, int64_
         return tern__fail(TERN_E_UNSUPPORTED, "model: tensor \"%s\" is %s, expected a ternary type",
                           name, tern_dtype_name(t->dtype));
     TERN__TRY(tern_tensor_borrow(l->context, t->dtype, t->shape, t->data, &borrowed));
-    status = tern_tensor_pack(borrowed, out);
+    status = tern__pack(borrowed, l->model->storage.packing, out);
     if (status != TERN_OK) {
         status = name_failure(status, name);
         goto done;
@@ -297,6 +298,7 @@ static tern_status load_file(loader *l) {
     TERN__TRY(read_info(l, info.architecture, &info));
     TERN__TRY(tern__model_create(l->context, &info, &l->model));
     copy_name(l->model, l->file);
+    TERN__TRY(tern__model_choose_storage(l->model, l->options));
     TERN__TRY(
         read_number(l, info.architecture, "attention.layer_norm_rms_epsilon", 0, 1, &epsilon));
     l->model->norm_epsilon = (float)epsilon;

@@ -8,6 +8,8 @@
 
 #include <tern/model.h>
 
+#include "device/device.h"
+
 typedef struct tern__layer {
     tern_tensor *attn_norm;     /* (D) */
     tern_tensor *attn_q;        /* (H * K, D), packed like all matrices here */
@@ -27,6 +29,7 @@ struct tern_model {
     tern_context *context; /* retained: the weights live in its pool */
     tern_model_info info;
     char name[128];
+    tern__storage_choice storage;
     float norm_epsilon;
     float attention_scale; /* 1 / sqrt(K) */
     double rope_theta;
@@ -40,6 +43,10 @@ struct tern_model {
 /* An empty model whose info is filled in: the layers' table is there, the weights are NULL. */
 tern_status tern__model_create(tern_context *context, const tern_model_info *info,
                                tern_model **model);
+
+/* Chooses how the ternary weights are stored, before the first is packed. TERN_E_ARGUMENT for an
+ * unknown storage. */
+tern_status tern__model_choose_storage(tern_model *model, const tern_model_options *options);
 
 /* X(member, name in files, rows, columns) of the matrices of a layer, with `m` the model. */
 #define TERN__LAYER_MATRICES(X)                                                                    \

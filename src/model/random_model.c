@@ -9,6 +9,7 @@
 #include "base/philox.h"
 #include "base/status.h"
 #include "model/model.h"
+#include "ops/pack.h"
 #include "tensor/tensor.h"
 
 typedef struct named_shape {
@@ -71,8 +72,8 @@ static tern_status random_layer(tern_model *model, int64_t index, uint64_t seed)
         if (slots[s].rows == 0) {
             status = ones(model->context, slots[s].columns, to);
         } else {
-            status = tern_tensor_pack_random(
-                model->context, slots[s].rows, slots[s].columns, 0.02f,
+            status = tern__pack_random(
+                model->context, model->storage.packing, slots[s].rows, slots[s].columns, 0.02f,
                 seed + (uint64_t)(index * TERN__LAYER_SLOTS + s) * 0x9E3779B97F4A7C15u, to);
             if (status == TERN_OK) {
                 model->info.weight_bytes += tern_tensor_bytes(tern_tensor_keep(*to));
@@ -88,6 +89,7 @@ static tern_status random_layer(tern_model *model, int64_t index, uint64_t seed)
 static tern_status fill(tern_model *model, bool is_tied, uint64_t seed,
                         const tern_model_options *options) {
     tern_status status;
+    TERN__TRY(tern__model_choose_storage(model, options));
     TERN__TRY(random_table(model, ~seed, &model->embedding));
     if (is_tied)
         model->output = tern_tensor_retain(model->embedding);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Where the trits of packed weights come from: the storage types of model files, or random ones. */
+#include "ops/pack.h"
+
 #include <tern/ops.h>
 
 #include <math.h>
@@ -8,7 +10,6 @@
 #include "base/half.h"
 #include "base/philox.h"
 #include "base/status.h"
-#include "device/device.h"
 #include "kernels/trits.h"
 #include "tensor/dtype.h"
 
@@ -108,7 +109,7 @@ static tern_status i8_rows(const tern__code_source *source, int64_t first, int64
     return TERN_OK;
 }
 
-tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out) {
+tern_status tern__pack(tern_tensor *weight, tern__packing packing, tern_tensor **out) {
     *out = NULL;
     if (TERN__UNLIKELY(tern__tensor_is_poison(weight)))
         return tern__fail(TERN_E_ARGUMENT, "pack: the weight was released");
@@ -121,8 +122,11 @@ tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out) {
         return tern__fail(TERN_E_SHAPE, "pack: %s is no matrix",
                           tern__shape_text(weight->rank, weight->dims, text));
     }
-    tern__code_source source = {
-        .op = "pack", .rows = weight->dims[0], .columns = weight->dims[1], .user = weight};
+    tern__code_source source = {.op = "pack",
+                                .rows = weight->dims[0],
+                                .columns = weight->dims[1],
+                                .packing = packing,
+                                .user = weight};
     if (weight->dtype == TERN_I8) {
         source.scale = 1;
         source.rows_fn = i8_rows;
@@ -138,7 +142,10 @@ tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out) {
         if (status != TERN_OK)
             return status;
         source.scale = scan.scale;
-        source.block_columns = scan.is_uniform ? 0 : BLOCK;
+        if (!scan.is_uniform) {
+            source.block_columns = BLOCK;
+            source.packing = TERN__PACKING_TRITS4;
+        }
         source.rows_fn = tq_rows;
     }
     tern__device *device = weight->context->device;
@@ -147,6 +154,10 @@ tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out) {
         tern__count(weight->context, TERN__OP_PACK, TERN_CLASS_MOVE,
                     (int64_t)(tern_tensor_bytes(weight) + tern_tensor_bytes(*out)));
     return status;
+}
+
+tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out) {
+    return tern__pack(weight, TERN__PACKING_TRITS4, out);
 }
 
 /* -- random matrices ---------------------------------------------------------------------------*/
@@ -187,8 +198,8 @@ static tern_status random_rows(const tern__code_source *source, int64_t first, i
     return TERN_OK;
 }
 
-tern_status tern_tensor_pack_random(tern_context *context, int64_t rows, int64_t columns,
-                                    float scale, uint64_t seed, tern_tensor **out) {
+tern_status tern__pack_random(tern_context *context, tern__packing packing, int64_t rows,
+                              int64_t columns, float scale, uint64_t seed, tern_tensor **out) {
     *out = NULL;
     if (rows < 0 || columns < 0)
         return tern__fail(TERN_E_SHAPE, "pack_random: shape (%lld, %lld) is negative",
@@ -198,8 +209,14 @@ tern_status tern_tensor_pack_random(tern_context *context, int64_t rows, int64_t
     tern__code_source source = {.op = "pack_random",
                                 .rows = rows,
                                 .columns = columns,
+                                .packing = packing,
                                 .scale = scale,
                                 .rows_fn = random_rows,
                                 .user = &random};
     return context->device->pack(context->device, context, &source, out);
+}
+
+tern_status tern_tensor_pack_random(tern_context *context, int64_t rows, int64_t columns,
+                                    float scale, uint64_t seed, tern_tensor **out) {
+    return tern__pack_random(context, TERN__PACKING_TRITS4, rows, columns, scale, seed, out);
 }

@@ -53,14 +53,15 @@ static inline tern_status story_hash_run(tern_session *session, int64_t vocabula
     return status;
 }
 
-static inline tern_status story_hash(tern_context *context, const char *path, int64_t chunk,
-                                     uint64_t *hash) {
+static inline tern_status story_hash(tern_context *context, const char *path, tern_storage storage,
+                                     int64_t chunk, uint64_t *hash) {
     tern_model *model = NULL;
     tern_session *session = NULL;
     int32_t ids[512];
     size_t count = 0;
     float *logits = NULL;
-    tern_status status = tern_model_load(context, path, NULL, &model);
+    tern_model_options options = {.storage = storage};
+    tern_status status = tern_model_load(context, path, &options, &model);
     if (status == TERN_OK)
         status = tern_session_create(context, model, NULL, &session);
     if (status == TERN_OK)

@@ -16,13 +16,18 @@ static uint64_t golden_hash(void) {
 }
 
 /* Hash with these settings. */
-static uint64_t hash_of(const char *model, const char *level, int threads, int64_t chunk) {
+static uint64_t hash_stored(const char *model, const char *level, tern_storage storage, int threads,
+                            int64_t chunk) {
     tern_context *context = NULL;
     uint64_t hash = 0;
     test_ok(tern_context_create(&(tern_options){.threads = threads, .cpu = level}, &context));
-    test_ok(story_hash(context, model, chunk, &hash));
+    test_ok(story_hash(context, model, storage, chunk, &hash));
     tern_context_destroy(context);
     return hash;
+}
+
+static uint64_t hash_of(const char *model, const char *level, int threads, int64_t chunk) {
+    return hash_stored(model, level, TERN_STORAGE_2_BIT, threads, chunk);
 }
 
 static const char *story_path(void) {
@@ -30,12 +35,17 @@ static const char *story_path(void) {
     return test_path("models/tern-story-i2_s.gguf", path, sizeof path);
 }
 
-static void check(const char *level, int threads, int64_t chunk) {
-    uint64_t hash = hash_of(story_path(), level, threads, chunk);
-    printf("level %s, %d threads, chunks of %lld: %016llx\n", level != NULL ? level : "native",
-           threads, (long long)chunk, (unsigned long long)hash);
+static void check_stored(const char *level, tern_storage storage, int threads, int64_t chunk) {
+    uint64_t hash = hash_stored(story_path(), level, storage, threads, chunk);
+    printf("level %s, %s bits, %d threads, chunks of %lld: %016llx\n",
+           level != NULL ? level : "native", storage == TERN_STORAGE_1_6_BIT ? "1.6" : "2", threads,
+           (long long)chunk, (unsigned long long)hash);
     if (hash != golden_hash())
         fail_msg("the hash is not %016llx", (unsigned long long)golden_hash());
+}
+
+static void check(const char *level, int threads, int64_t chunk) {
+    check_stored(level, TERN_STORAGE_2_BIT, threads, chunk);
 }
 
 static void threads(void **state) {
@@ -59,6 +69,7 @@ static void check_level(const char *level) {
     if (tern__cpu_level(level, &features) != TERN_OK)
         test_skip("level %s: %s", level, tern_last_error());
     check(level, 2, 64);
+    check_stored(level, TERN_STORAGE_1_6_BIT, 2, 64);
     if (!TEST_IS_SANITIZED)
         check(level, 1, 7);
 }
@@ -78,6 +89,11 @@ static void level_dotprod(void **state) {
     (void)state;
     check_level("dotprod");
 }
+
+static void level_i8mm(void **state) {
+    (void)state;
+    check_level("i8mm");
+}
 #else
 static void level_avx2(void **state) {
     (void)state;
@@ -92,6 +108,11 @@ static void level_avxvnni(void **state) {
 static void level_avx512(void **state) {
     (void)state;
     check_level("avx512");
+}
+
+static void level_amx(void **state) {
+    (void)state;
+    check_level("amx");
 }
 #endif
 
@@ -153,10 +174,12 @@ int main(void) {
 #if defined(__aarch64__)
         cmocka_unit_test(level_neon),
         cmocka_unit_test(level_dotprod),
+        cmocka_unit_test(level_i8mm),
 #else
         cmocka_unit_test(level_avx2),
         cmocka_unit_test(level_avxvnni),
         cmocka_unit_test(level_avx512),
+        cmocka_unit_test(level_amx),
 #endif
         cmocka_unit_test(one_bit),
     };

@@ -255,6 +255,34 @@ static void on_progress(void *user, double fraction) {
     r->count++;
 }
 
+/* As asked for, or for a reason; a model that fits the caches needs no measurement. */
+static void storage(void **state) {
+    (void)state;
+    static const struct {
+        tern_storage asked, chosen;
+        const char *reason;
+    } rows[] = {
+        {TERN_STORAGE_AUTO, TERN_STORAGE_2_BIT, "the weights fit the caches"},
+        {TERN_STORAGE_2_BIT, TERN_STORAGE_2_BIT, "asked for"},
+        {TERN_STORAGE_1_6_BIT, TERN_STORAGE_1_6_BIT, "asked for"},
+    };
+    uint64_t bytes[3];
+    tern_model *model = NULL;
+    for (int i = 0; i < 3; i++) {
+        tern_model_options options = {.storage = rows[i].asked, .cache_directory = ""};
+        test_ok(tern_model_random(context, "tiny", 1, &options, &model));
+        tern_model_info info = tern_model_describe(model);
+        assert_int_equal(info.storage, rows[i].chosen);
+        assert_string_equal(info.storage_reason, rows[i].reason);
+        bytes[i] = info.weight_bytes;
+        tern_model_release(model);
+    }
+    assert_true(bytes[0] == bytes[1] && bytes[2] < bytes[1]);
+    tern_model_options wrong = {.storage = (tern_storage)3};
+    test_status(tern_model_random(context, "tiny", 1, &wrong, &model), TERN_E_ARGUMENT);
+    assert_null(model);
+}
+
 /* Grows, once a tensor at least in a layer, and ends with exactly 1. */
 static void progress(void **state) {
     (void)state;
@@ -263,7 +291,7 @@ static void progress(void **state) {
     for (int i = 0; i < 2; i++) {
         reports r = {0};
         tern_model *model = NULL;
-        tern_model_options options = {on_progress, &r};
+        tern_model_options options = {.progress = on_progress, .progress_user = &r};
         gguf_builder gguf = tiny_file(shapes[i], NULL);
         memory_file_serve(gguf.bytes, gguf.length);
         test_ok(tern_model_load(context, "served", &options, &model));
@@ -275,7 +303,9 @@ static void progress(void **state) {
     memory_file_remove();
     reports r = {0};
     tern_model *model = NULL;
-    test_ok(tern_model_random(context, "tiny", 1, &(tern_model_options){on_progress, &r}, &model));
+    test_ok(tern_model_random(context, "tiny", 1,
+                              &(tern_model_options){.progress = on_progress, .progress_user = &r},
+                              &model));
     assert_true(r.last == 1 && r.count == 2);
     assert_null(tern_model_tokenizer(model));
     tern_model_release(model);
@@ -461,10 +491,10 @@ static void every_limit(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, nothing_alive)
     const struct CMUnitTest tests[] = {
-        TEST(logits_of_grouped),   TEST(logits_of_twelve), TEST(logits_of_plain),
-        TEST(table_types),         TEST(descriptions),     TEST(progress),
-        TEST(random_models),       TEST(load_in_scope),    TEST(wrong_files),
-        TEST(wrong_architectures), TEST(every_limit),
+        TEST(logits_of_grouped), TEST(logits_of_twelve),    TEST(logits_of_plain),
+        TEST(table_types),       TEST(descriptions),        TEST(progress),
+        TEST(storage),           TEST(random_models),       TEST(load_in_scope),
+        TEST(wrong_files),       TEST(wrong_architectures), TEST(every_limit),
     };
     return cmocka_run_group_tests(tests, open_context, close_context);
 }

@@ -49,6 +49,7 @@ static const tern__device cpu_device = {
     .threads = count_threads,
     .pack = tern__cpu_pack,
     .check_packed = tern__cpu_check_packed,
+    .choose_storage = tern__cpu_choose_storage,
     .ops = {[TERN__OP_OUTER] = tern__cpu_elementwise,
             [TERN__OP_MASKED_FILL] = tern__cpu_elementwise,
             [TERN__OP_SUM] = tern__cpu_reduce,

@@ -12,10 +12,10 @@
 #include "kernels/functions.h"
 #include "kernels/gemm.h"
 #include "kernels/map.h"
+#include "kernels/packed.h"
 #include "kernels/plain.h"
 #include "kernels/reduce.h"
 #include "kernels/rows.h"
-#include "kernels/packed.h"
 
 typedef struct tern__cpu_device {
     tern__device base; /* first: a tern__device is one of these */
@@ -86,6 +86,9 @@ tern_status tern__cpu_attention(tern__device *device, const tern__op_call *call)
 
 tern_status tern__cpu_pack(tern__device *device, tern_context *context,
                            const tern__code_source *source, tern_tensor **out);
+
+void tern__cpu_choose_storage(tern__device *device, size_t bytes, const char *directory,
+                              tern__storage_choice *choice);
 
 tern_status tern__cpu_check_packed(const tern__device *device, const tern_tensor *weight);
 

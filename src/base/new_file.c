@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "format/new_file.h"
+#include "base/new_file.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What was measured once and holds as long as the machine is the same: lines of a key and a number
+ * in the file `choices` of a directory. A cache: whatever is wrong with it, it holds nothing. */
+#ifndef TERN__CHOICES_H
+#define TERN__CHOICES_H
+
+enum { TERN__CHOICE_KEY = 160 }; /* room for a key and its end */
+
+/* The number behind `key`; 0: there is none. NULL for a directory is fine. */
+int tern__choice_read(const char *directory, const char *key);
+
+/* number >= 1. A failure is not told: next time it will be measured again. */
+void tern__choice_write(const char *directory, const char *key, int number);
+
+#endif

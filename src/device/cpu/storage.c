@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Two or 1.6 bits a trit? Fewer bytes stream faster, but take more work to unpack: which of the two
+ * wins depends on how many threads share how much memory bandwidth. So it is measured once for a
+ * machine, a kernel level and a number of threads: products of one column with weights that do not
+ * fit the caches, in turns. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/os.h"
+#include "device/cpu/choices.h"
+#include "device/cpu/cpu.h"
+
+enum {
+    K = 2560,               /* a multiple of every k_unit */
+    ROUNDS = 5,             /* of each storage */
+    PIECE_BYTES = 32 << 10, /* as products are cut */
+    LEAST_BYTES = 64 << 20, /* of weights that are measured, and what is never exceeded: */
+    MOST_BYTES = 256 << 20,
+    CACHE_UNKNOWN = 32 << 20,
+    ENOUGH_NS = 300000000, /* after which no new round is begun */
+    WORTH = 1030,          /* in thousandths: a smaller gain does not pay for slower batches */
+};
+
+typedef struct trial {
+    const tern__packed_kernel *kernel;
+    const uint8_t *weights;
+    int64_t panels;
+    int8_t q[K + 64];
+    int32_t *out;
+} trial;
+
+static void do_trial(void *argument, int64_t begin, int64_t end, int lane) {
+    (void)lane;
+    const trial *t = argument;
+    static const int32_t q_sum = 0;
+    const tern__packed_args args = {
+        .packed = t->weights,
+        .k = K,
+        .k_end = K,
+        .m = t->panels * t->kernel->panel_rows,
+        .q = t->q,
+        .q_stride = K,
+        .q_sum = &q_sum,
+        .n = 1,
+        .out = t->out,
+        .out_stride = t->panels * t->kernel->panel_rows,
+    };
+    t->kernel->run(&args, begin, end);
+}
+
+/* Nanoseconds in which all weights were read once, for each of them. */
+static double time_once(tern__cpu_device *cpu, trial *t) {
+    int64_t panel_bytes = tern__packed_panel_bytes(t->kernel, K);
+    int64_t grain = PIECE_BYTES > panel_bytes ? PIECE_BYTES / panel_bytes : 1;
+    uint64_t begin = tern__os()->clock_ns();
+    tern__team_run(cpu->team, t->panels, grain, do_trial, t);
+    uint64_t end = tern__os()->clock_ns();
+    return (double)(end - begin) / (double)(t->panels * t->kernel->panel_rows * K);
+}
+
+/* Any bytes will do: kernels take the same time for all of them. */
+static void do_fill(void *argument, int64_t begin, int64_t end, int lane) {
+    (void)lane;
+    uint64_t *words = argument;
+    for (int64_t i = begin; i < end; i++)
+        words[i] = (uint64_t)i * 0x9E3779B97F4A7C15u;
+}
+
+/* How many times as fast the 1.6-bit storage is, in thousandths; 0: no memory to find out. */
+static int measure(tern__cpu_device *cpu, size_t bytes) {
+    trial trials[2] = {{.kernel = cpu->packed[TERN__PACKING_TRITS4]},
+                       {.kernel = cpu->packed[TERN__PACKING_TRITS5]}};
+    size_t out_bytes = bytes / (K / 5) * sizeof(int32_t);
+    uint8_t *weights = tern__os()->pages_map(bytes);
+    int32_t *out = tern__os()->pages_map(out_bytes);
+    double best[2] = {0, 0};
+    if (weights != NULL && out != NULL) {
+        tern__os()->pages_huge(weights, bytes);
+        tern__team_run(cpu->team, (int64_t)(bytes / 8), PIECE_BYTES / 8, do_fill, weights);
+        for (int i = 0; i < 2; i++) {
+            trials[i].weights = weights;
+            trials[i].panels = (int64_t)bytes / tern__packed_panel_bytes(trials[i].kernel, K);
+            trials[i].out = out;
+            memset(trials[i].q, 1, sizeof trials[i].q);
+        }
+        const uint64_t begin = tern__os()->clock_ns();
+        for (int round = 0; round < 2 * ROUNDS; round++) {
+            if (round >= 2 && round % 2 == 0 && tern__os()->clock_ns() - begin > ENOUGH_NS)
+                break;
+            double time = time_once(cpu, &trials[round % 2]);
+            if (best[round % 2] == 0 || time < best[round % 2])
+                best[round % 2] = time;
+        }
+    }
+    if (out != NULL)
+        tern__os()->pages_unmap(out, out_bytes);
+    if (weights != NULL)
+        tern__os()->pages_unmap(weights, bytes);
+    return best[0] > 0 && best[1] > 0 ? (int)(1000 * best[0] / best[1] + 0.5) : 0;
+}
+
+static size_t trial_bytes(int64_t cache) {
+    size_t bytes = 3 * (size_t)cache;
+    bytes = bytes < LEAST_BYTES ? LEAST_BYTES : bytes > MOST_BYTES ? MOST_BYTES : bytes;
+    return bytes / PIECE_BYTES * PIECE_BYTES;
+}
+
+void tern__cpu_choose_storage(tern__device *device, size_t bytes, const char *directory,
+                              tern__storage_choice *choice) {
+    tern__cpu_device *cpu = tern__cpu_of(device);
+    const tern__cpu_info *info = tern__cpu();
+    int64_t cache = info->cache_l3 > 0 ? info->cache_l3 : CACHE_UNKNOWN;
+    choice->packing = TERN__PACKING_TRITS4;
+    if (bytes <= (size_t)cache) {
+        snprintf(choice->reason, sizeof choice->reason, "the weights fit the caches");
+        return;
+    }
+    char key[TERN__CHOICE_KEY];
+    snprintf(key, sizeof key, "%s, %s and %s, %d threads", info->model,
+             cpu->packed[TERN__PACKING_TRITS4]->variant.name,
+             cpu->packed[TERN__PACKING_TRITS5]->variant.name, tern__team_size(cpu->team));
+    bool is_known = false;
+    int gain = tern__choice_read(directory, key);
+    if (gain > 0)
+        is_known = true;
+    else
+        gain = measure(cpu, trial_bytes(cache));
+    if (gain <= 0) {
+        snprintf(choice->reason, sizeof choice->reason, "no memory to measure another storage");
+        return;
+    }
+    if (!is_known)
+        tern__choice_write(directory, key, gain);
+    if (gain >= WORTH)
+        choice->packing = TERN__PACKING_TRITS5;
+    snprintf(choice->reason, sizeof choice->reason,
+             "1.6-bit streams %.2f times as fast as 2-bit, measured %s", gain / 1000.0,
+             is_known ? "before" : "now");
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT
+ * What was measured once: the file of choices, and the storage of trits that is chosen by it. */
+#include <dirent.h>
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FIXTURE_THREADS 2
+#include "context_fixture.h"
+
+#include "base/os.h"
+#include "device/cpu/choices.h"
+#include "device/device.h"
+
+static char directory[] = "/tmp/tern-choices-XXXXXX";
+static char path[128];
+
+static int make_directory(void **state) {
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/choices", directory);
+    return 0;
+}
+
+static int remove_directory(void **state) {
+    (void)state;
+    unlink(path);
+    return rmdir(directory);
+}
+
+static void write_file(const char *text, size_t bytes) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, bytes, file), bytes);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int files_in_directory(void) {
+    DIR *d = opendir(directory);
+    assert_non_null(d);
+    int count = -2; /* . and .. */
+    while (readdir(d) != NULL)
+        count++;
+    closedir(d);
+    return count;
+}
+
+static void what_is_written_is_read(void **state) {
+    (void)state;
+    unlink(path);
+    assert_int_equal(tern__choice_read(directory, "one"), 0);
+    tern__choice_write(directory, "one", 17);
+    tern__choice_write(directory, "one two", 1000000);
+    assert_int_equal(tern__choice_read(directory, "one"), 17);
+    assert_int_equal(tern__choice_read(directory, "one two"), 1000000);
+    assert_int_equal(tern__choice_read(directory, "one tw"), 0);
+    assert_int_equal(tern__choice_read(directory, ""), 0);
+    tern__choice_write(directory, "one", 18);
+    assert_int_equal(tern__choice_read(directory, "one"), 18);
+    assert_int_equal(tern__choice_read(directory, "one two"), 1000000);
+    assert_int_equal(files_in_directory(), 1);
+}
+
+static void old_choices_go(void **state) {
+    (void)state;
+    char key[32];
+    unlink(path);
+    for (int i = 1; i <= 100; i++) {
+        snprintf(key, sizeof key, "machine %d", i);
+        tern__choice_write(directory, key, i);
+    }
+    for (int i = 1; i <= 100; i++) {
+        snprintf(key, sizeof key, "machine %d", i);
+        assert_int_equal(tern__choice_read(directory, key), i > 68 ? i : 0);
+    }
+}
+
+static void directories_are_made(void **state) {
+    (void)state;
+    char deep[160], file[192];
+    snprintf(deep, sizeof deep, "%s/a/b", directory);
+    tern__choice_write(deep, "key", 5);
+    assert_int_equal(tern__choice_read(deep, "key"), 5);
+    snprintf(file, sizeof file, "%s/choices", deep);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(rmdir(deep), 0);
+    deep[strlen(deep) - 2] = '\0';
+    assert_int_equal(rmdir(deep), 0);
+}
+
+/* Whatever is in the file, it holds no number that nobody wrote. */
+static void wrong_files_hold_nothing(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        "tern choices 1",
+        "tern choices 2\nkey\t5\n",
+        "key\t5\n",
+        "tern choices 1\nkey 5\n",
+        "tern choices 1\nkey\t\n",
+        "tern choices 1\nkey\t-5\n",
+        "tern choices 1\nkey\t5x\n",
+        "tern choices 1\nkey\t1000001\n",
+        "tern choices 1\nkey\t99999999999999999999\n",
+        "tern choices 1\n key\t5\n",
+        "tern choices 1\n\n\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        write_file(texts[i], strlen(texts[i]));
+        if (tern__choice_read(directory, "key") != 0)
+            fail_msg("text %zu: read %d", i, tern__choice_read(directory, "key"));
+        tern__choice_write(directory, "key", 7);
+        assert_int_equal(tern__choice_read(directory, "key"), 7);
+    }
+    write_file("tern choices 1\n\0key\t5\n", 22);
+    assert_int_equal(tern__choice_read(directory, "key"), 0);
+    write_file("tern choices 1\nkey\t5", 20); /* a last line without an end is whole or cut */
+    assert_int_equal(tern__choice_read(directory, "key"), 5);
+    char *large = malloc(1 << 20);
+    assert_non_null(large);
+    memset(large, 'k', 1 << 20);
+    memcpy(large, "tern choices 1\n", 15);
+    write_file(large, 1 << 20);
+    assert_int_equal(tern__choice_read(directory, "key"), 0);
+    free(large);
+}
+
+static void no_place_is_no_harm(void **state) {
+    (void)state;
+    char longer[5000];
+    memset(longer, 'd', sizeof longer);
+    longer[0] = '/';
+    longer[sizeof longer - 1] = '\0';
+    const char *const places[] = {NULL, "/proc/no/such/place", "/dev/null", longer};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        tern__choice_write(places[i], "key", 5);
+        assert_int_equal(tern__choice_read(places[i], "key"), 0);
+    }
+}
+
+/* The number in the file decides; a machine of another name or number of threads has its own. */
+static void the_file_decides(void **state) {
+    (void)state;
+    tern__storage_choice choice;
+    tern__device *device = context->device;
+    unlink(path);
+    device->choose_storage(device, 1000, directory, &choice);
+    assert_int_equal(choice.packing, TERN__PACKING_TRITS4);
+    assert_string_equal(choice.reason, "the weights fit the caches");
+    assert_int_equal(files_in_directory(), 0);
+
+    const size_t much = (size_t)1 << 40;
+    device->choose_storage(device, much, directory, &choice);
+    assert_non_null(strstr(choice.reason, "measured now"));
+    assert_int_equal(files_in_directory(), 1);
+    char text[1024] = "";
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    char *number = strchr(text, '\t');
+    assert_non_null(number);
+    const struct {
+        const char *number, *reason;
+        tern__packing packing;
+    } files[] = {
+        {"500", "1.6-bit streams 0.50 times as fast as 2-bit, measured before",
+         TERN__PACKING_TRITS4},
+        {"1029", "1.6-bit streams 1.03 times as fast as 2-bit, measured before",
+         TERN__PACKING_TRITS4},
+        {"1030", "1.6-bit streams 1.03 times as fast as 2-bit, measured before",
+         TERN__PACKING_TRITS5},
+        {"1250", "1.6-bit streams 1.25 times as fast as 2-bit, measured before",
+         TERN__PACKING_TRITS5},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(number, sizeof text - (size_t)(number - text), "\t%s\n", files[i].number);
+        write_file(text, strlen(text));
+        device->choose_storage(device, much, directory, &choice);
+        assert_string_equal(choice.reason, files[i].reason);
+        assert_int_equal(choice.packing, files[i].packing);
+    }
+}
+
+static void *no_pages(size_t bytes) {
+    (void)bytes;
+    return NULL;
+}
+
+static int no_file(const char *name, int *fd) {
+    (void)name;
+    *fd = -1;
+    return EMFILE;
+}
+
+static void failures_of_the_system(void **state) {
+    (void)state;
+    tern__storage_choice choice;
+    tern__os_table os = tern__os_default;
+    os.pages_map = no_pages;
+    unlink(path);
+    tern__os_set(&os);
+    context->device->choose_storage(context->device, (size_t)1 << 40, directory, &choice);
+    tern__os_set(NULL);
+    assert_int_equal(choice.packing, TERN__PACKING_TRITS4);
+    assert_string_equal(choice.reason, "no memory to measure another storage");
+    os = tern__os_default;
+    os.file_open = no_file;
+    tern__choice_write(directory, "key", 3);
+    tern__os_set(&os);
+    assert_int_equal(tern__choice_read(directory, "key"), 0);
+    os = tern__os_default;
+    os.file_create = no_file;
+    tern__os_set(&os);
+    tern__choice_write(directory, "key", 4);
+    tern__os_set(NULL);
+    assert_int_equal(tern__choice_read(directory, "key"), 3);
+    assert_int_equal(files_in_directory(), 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(old_choices_go),
+        cmocka_unit_test(directories_are_made),
+        cmocka_unit_test(wrong_files_hold_nothing),
+        cmocka_unit_test(no_place_is_no_harm),
+        cmocka_unit_test_setup_teardown(the_file_decides, open_context, close_context),
+        cmocka_unit_test_setup_teardown(failures_of_the_system, open_context, close_context),
+    };
+    return cmocka_run_group_tests_name("choices", tests, make_directory, remove_directory);
+}
