@@ -24,6 +24,7 @@ enum {
     NARROW_BYTES = 16 << 10, /* a panel that is used at once: a third of a first-level cache */
     IN_PLACE_ROWS = 2,       /* with more of them, packing b pays */
     DEPTH_IN_PLACE = 64,     /* rows of b that are read in turns: a page each */
+    GEMV_PIECES = 8,         /* of a thread, where the work is cut by columns alone */
     PIECE_WORK = 4 * TERN__CPU_GRAIN, /* multiply-adds that are worth another thread */
 };
 
@@ -422,9 +423,11 @@ tern_status tern__cpu_multiply(tern__cpu_device *cpu, const tern__product *produ
     if (is_better_transposed(p, o.kernel->panel))
         transpose_product(p);
     if (is_gemv_f16(&o)) {
-        const int64_t step = o.kernel->gemv_columns;
-        tern__team_run(cpu->team, (p->n + step - 1) / step,
-                       grain((double)step * (double)tern__max_i64(p->k, 1)), do_gemv_f16, &o);
+        /* Long pieces: a kernel fetches ahead what lies behind its columns. */
+        const int64_t step = o.kernel->gemv_columns, calls = (p->n + step - 1) / step;
+        const int64_t least = grain((double)step * (double)tern__max_i64(p->k, 1));
+        const int64_t share = calls / (GEMV_PIECES * tern__team_size(cpu->team));
+        tern__team_run(cpu->team, calls, tern__max_i64(least, share), do_gemv_f16, &o);
         return TERN_OK;
     }
     plan_blocks(&o);
