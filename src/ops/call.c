@@ -207,19 +207,26 @@ static int64_t read_bytes(const tern__result *r, int i) {
 }
 
 /* Of class COPY: the bytes that were moved; else all that was read and written. */
-static void count_result(const tern__result *r) {
+static void count_results(const tern__result *results, int count) {
+    const tern__result *r = &results[0];
     const tern__op_call *call = r->call;
     tern_op_class op_class = tern__op_rows[call->op].info.op_class;
     int64_t bytes = call->staged_bytes;
-    if (op_class != TERN_CLASS_MOVE && (r->needs_detour || bytes > 0))
+    bool needs_detour = false;
+    for (int i = 0; i < count; i++)
+        needs_detour = needs_detour || results[i].needs_detour;
+    if (op_class != TERN_CLASS_MOVE && (needs_detour || bytes > 0))
         op_class = TERN_CLASS_COPY;
     else if (op_class == TERN_CLASS_COMPUTE && r->is_in_place)
         op_class = TERN_CLASS_IN_PLACE;
-    if (op_class != TERN_CLASS_COPY)
+    bool is_copy = op_class == TERN_CLASS_COPY;
+    bool is_all = !is_copy || (bytes == 0 && !needs_detour);
+    if (!is_copy)
         for (int i = 0; i < r->count; i++)
             bytes += read_bytes(r, i);
-    if (op_class != TERN_CLASS_COPY || r->needs_detour || bytes == 0)
-        bytes += tern__count_bytes(call->out);
+    for (int i = 0; i < count; i++)
+        if (is_all || results[i].needs_detour)
+            bytes += tern__count_bytes(results[i].call->out);
     tern__count(call->context, call->op, op_class, bytes);
 }
 
@@ -240,17 +247,24 @@ tern_status tern__result_open(tern__result *r, tern_dtype dtype, const tern_shap
     return tern__tensor_empty(call->context, dtype, shape, tern__op_name(call->op), &call->out);
 }
 
-tern_status tern__result_close(tern__result *r, tern_status status) {
-    tern_tensor *out = r->call->out;
-    if (status == TERN_OK && r->needs_detour)
-        status = tern__transfer(out, r->target.into);
+tern_status tern__results_close(tern__result *results, int count, tern_status status) {
+    for (int i = 0; i < count && status == TERN_OK; i++)
+        if (results[i].needs_detour)
+            status = tern__transfer(results[i].call->out, results[i].target.into);
     if (status == TERN_OK)
-        count_result(r);
-    if (status == TERN_OK && r->target.fresh != NULL)
-        *r->target.fresh = out;
-    else if (out != r->target.into)
-        tern_tensor_release(out);
+        count_results(results, count);
+    for (int i = 0; i < count; i++) {
+        tern_tensor *out = results[i].call->out;
+        if (status == TERN_OK && results[i].target.fresh != NULL)
+            *results[i].target.fresh = out;
+        else if (out != results[i].target.into)
+            tern_tensor_release(out);
+    }
     return status;
+}
+
+tern_status tern__result_close(tern__result *r, tern_status status) {
+    return tern__results_close(r, 1, status);
 }
 
 tern_status tern__call(tern__op_call *call, tern_dtype dtype, const tern_shape *shape,

@@ -45,6 +45,8 @@ tern_status tern__result_open(tern__result *result, tern_dtype dtype, const tern
 /* `status` says whether call->out was written. Brings it to the target and counts the call, or
  * releases what was made. Returns the status of both. */
 tern_status tern__result_close(tern__result *result, tern_status status);
+/* The same for the results of one call, which are counted once, with the sources of the first. */
+tern_status tern__results_close(tern__result *results, int count, tern_status status);
 
 /* Element by element the same memory. */
 bool tern__same_view(const tern_tensor *a, const tern_tensor *b);
