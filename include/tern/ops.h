@@ -422,6 +422,34 @@ TERN_API tern_status tern_outer_into(tern_tensor *a, tern_tensor *b, tern_tensor
  * integer products, scaled back. F32, F16, BF16 and Q8_0 weights: as tern_matmul. */
 TERN_API tern_status tern_linear(tern_tensor *x, tern_tensor *weight, tern_tensor **out);
 TERN_API tern_status tern_linear_into(tern_tensor *x, tern_tensor *weight, tern_tensor *out);
+/* Steps of a decoder in one call, with the bits of the operations that they are made of. On the CPU
+ * packed (TERNARY) weights make them one pass: x (..., K), F32 and contiguous, is normalised as by
+ * tern_rms_norm with `norm` (K) and quantised once, and every piece of the products is finished
+ * while it is in the cache. With other weights, strides or devices the operations are called and
+ * counted one by one. */
+#define TERN_PROJECTIONS_MAX 3
+/* outs[i] = linear(rms_norm(x, norm), weights[i]) for `count` weights (N_i, K), 1 to
+ * TERN_PROJECTIONS_MAX; the into form writes the results in this order. */
+TERN_API tern_status tern_norm_linear(tern_tensor *x, tern_tensor *norm, double epsilon,
+                                      tern_tensor *const *weights, int count, tern_tensor **outs);
+TERN_API tern_status tern_norm_linear_into(tern_tensor *x, tern_tensor *norm, double epsilon,
+                                           tern_tensor *const *weights, int count,
+                                           tern_tensor *const *outs);
+/* residual (..., N) + linear(rms_norm(x, norm), weight). */
+TERN_API tern_status tern_norm_linear_add(tern_tensor *x, tern_tensor *norm, double epsilon,
+                                          tern_tensor *weight, tern_tensor *residual,
+                                          tern_tensor **out);
+TERN_API tern_status tern_norm_linear_add_into(tern_tensor *x, tern_tensor *norm, double epsilon,
+                                               tern_tensor *weight, tern_tensor *residual,
+                                               tern_tensor *out);
+/* activation(linear(h, gate)) * linear(h, up) with h = rms_norm(x, norm): a gated linear unit
+ * (Shazeer 2020). */
+TERN_API tern_status tern_norm_glu(tern_tensor *x, tern_tensor *norm, double epsilon,
+                                   tern_tensor *gate, tern_tensor *up, tern_activation activation,
+                                   tern_tensor **out);
+TERN_API tern_status tern_norm_glu_into(tern_tensor *x, tern_tensor *norm, double epsilon,
+                                        tern_tensor *gate, tern_tensor *up,
+                                        tern_activation activation, tern_tensor *out);
 /* Of two operands, "bij,bjk->bik": letters, blanks, and "->" with the letters of the result, which
  * without it are those that stand once, sorted. Summed by the rule of tern_matmul. */
 TERN_API tern_status tern_einsum(const char *subscripts, tern_tensor *a, tern_tensor *b,

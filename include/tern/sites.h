@@ -205,6 +205,10 @@
 #define tern_dot(...)         TERN_SITE("tern_dot", tern_dot(__VA_ARGS__))
 #define tern_outer(...)       TERN_SITE("tern_outer", tern_outer(__VA_ARGS__))
 #define tern_linear(...)      TERN_SITE("tern_linear", tern_linear(__VA_ARGS__))
+#define tern_norm_linear(...) TERN_SITE("tern_norm_linear", tern_norm_linear(__VA_ARGS__))
+#define tern_norm_linear_add(...)                                                                  \
+    TERN_SITE("tern_norm_linear_add", tern_norm_linear_add(__VA_ARGS__))
+#define tern_norm_glu(...)    TERN_SITE("tern_norm_glu", tern_norm_glu(__VA_ARGS__))
 #define tern_einsum(...)      TERN_SITE("tern_einsum", tern_einsum(__VA_ARGS__))
 #define tern_conv1d(...)      TERN_SITE("tern_conv1d", tern_conv1d(__VA_ARGS__))
 #define tern_conv2d(...)      TERN_SITE("tern_conv2d", tern_conv2d(__VA_ARGS__))

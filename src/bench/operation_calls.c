@@ -206,6 +206,12 @@
     X(outer, tern_outer(in->row, in->row, out))                                                    \
     X(rope_table, tern_rope_table(c, side(in), 32, 10000, out))                                    \
     X(embedding, tern_embedding(in->plain, in->ids, out))                                          \
+    X(norm_linear,                                                                                 \
+      tern_norm_linear(in->plain, in->row, 1e-5,                                                   \
+                       (tern_tensor *const[]){in->packed, in->packed, in->packed}, 3, out))        \
+    X(norm_linear_add, tern_norm_linear_add(in->plain, in->row, 1e-5, in->packed, in->room, out))  \
+    X(norm_glu,                                                                                    \
+      tern_norm_glu(in->plain, in->row, 1e-5, in->packed, in->packed, TERN_ACTIVATION_RELU2, out)) \
     X(pack_random, tern_tensor_pack_random(c, side(in), side(in), 0.5f, 1, out))                   \
     X(one_hot, tern_one_hot(in->ids, side(in), TERN_F32, out))                                     \
     X(solve, tern_solve(in->definite, in->matrix, out))                                            \
@@ -298,7 +304,14 @@ tern_status tern__op_call_once(const tern__op_caller *caller, tern_context *cont
 double tern__op_caller_flops(const tern__op_caller *caller, int64_t side) {
     static const char *const products[] = {"matmul", "matmul_with", "linear", "ternary_linear",
                                            "einsum"};
+    static const struct {
+        const char *name;
+        int products;
+    } fused[] = {{"norm_linear", 3}, {"norm_linear_add", 1}, {"norm_glu", 2}};
     double s = (double)side, t = s / 8;
+    for (size_t i = 0; i < sizeof fused / sizeof *fused; i++)
+        if (strcmp(caller->name, fused[i].name) == 0)
+            return fused[i].products * 2 * s * s * s;
     for (size_t i = 0; i < sizeof products / sizeof *products; i++)
         if (strcmp(caller->name, products[i]) == 0)
             return 2 * s * s * s;

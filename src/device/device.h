@@ -56,6 +56,17 @@ typedef struct tern__unique {
     tern_tensor *inverse; /* I64, contiguous, as many as x has; NULL: not wanted */
 } tern__unique;
 
+/* Rows for a norm and what follows it (NORM_LINEAR and its kind) get contiguous F32 operands, the
+ * norm's weight, TERNARY weights, and at most TERN__NORM_MAX columns; everything else is done by
+ * the operations that they are made of. NORM_LINEAR: the detail; call->out is the first result. */
+enum { TERN__PROJECTIONS = TERN_PROJECTIONS_MAX, TERN__NORM_MAX = 65536 };
+
+typedef struct tern__projections {
+    int count;
+    tern_tensor *const *weights;          /* (N_i, K) */
+    tern_tensor *outs[TERN__PROJECTIONS]; /* (..., N_i) */
+} tern__projections;
+
 typedef struct tern__device tern__device;
 typedef tern_status (*tern__op_fn)(tern__device *device, const tern__op_call *call);
 

@@ -294,6 +294,14 @@ typedef enum tern__writes {
       "matmul(g, w), matmul(g^T, x)")                                                              \
     X(TERNARY_LINEAR, "ternary_linear", 2, TERN__SINGLE, F32, "(..., K), (N, K): (..., N)",        \
       COMPUTE, "ternary", FRESH, "straight-through")                                               \
+    X(NORM_LINEAR, "norm_linear", -1, TERN__SINGLE, F32,                                           \
+      "(..., K), (K), (N, K), ...: (..., N), ...", COMPUTE, "rows, ternary", FRESH,                \
+      "of the two steps")                                                                          \
+    X(NORM_LINEAR_ADD, "norm_linear_add", 4, TERN__SINGLE, F32,                                    \
+      "(..., K), (K), (N, K), (..., N): (..., N)", COMPUTE, "rows, ternary", FRESH,                \
+      "of the three steps")                                                                        \
+    X(NORM_GLU, "norm_glu", 4, TERN__SINGLE, F32, "(..., K), (K), (N, K), (N, K): (..., N)",       \
+      COMPUTE, "rows, ternary", FRESH, "of the steps")                                             \
     X(EINSUM, "einsum", 2, TERN__FLOATS, SAME, "by the subscripts", COMPUTE, "gemm", STRIDED,      \
       "einsum")                                                                                    \
     X(CONV1D, "conv1d", 3, TERN__SINGLE, SAME, "(B, C, T), (O, C/g, K): (B, O, T')", COMPUTE,      \

@@ -383,6 +383,62 @@ OP_CALLER(ternary_linear) {
     return status;
 }
 
+/* A weight as operations take it: packed where it is stored as trits. What was released
+ * stays what it is, for the operation to refuse. */
+static inline tern_status op_pack(tern_tensor *t, tern_tensor **weight) {
+    tern_dtype dtype = tern_tensor_dtype(t);
+    tern_tensor *packed = NULL;
+    tern_status status = TERN_OK;
+    if (dtype == TERN_I2_S || dtype == TERN_TQ1_0 || dtype == TERN_TQ2_0)
+        status = tern_tensor_pack(t, &packed);
+    *weight = packed != NULL ? packed : t;
+    return status == TERN_E_ARGUMENT ? TERN_OK : status;
+}
+
+static inline void op_drop(tern_tensor *t, tern_tensor *weight) {
+    if (weight != t)
+        tern_tensor_release(weight);
+}
+
+OP_CALLER(norm_linear) {
+    tern_tensor *weights[OP_TENSORS];
+    int count = k->c->input_count - 2;
+    tern_status status = TERN_OK;
+    for (int i = 0; i < count; i++) {
+        tern_status packed = op_pack(k->in[2 + i], &weights[i]);
+        status = status == TERN_OK ? packed : status;
+    }
+    if (status == TERN_OK && k->into != NULL)
+        status = tern_norm_linear_into(k->in[0], k->in[1], k->c->numbers[0], weights, count,
+                                       (tern_tensor *const[]){k->into});
+    else if (status == TERN_OK)
+        status = tern_norm_linear(k->in[0], k->in[1], k->c->numbers[0], weights, count, k->out);
+    for (int i = 0; i < count; i++)
+        op_drop(k->in[2 + i], weights[i]);
+    return status;
+}
+
+OP_CALLER(norm_linear_add) {
+    tern_tensor *weight;
+    tern_status status = op_pack(k->in[2], &weight);
+    if (status == TERN_OK)
+        status = OP_FORMS(norm_linear_add, k->in[0], k->in[1], k->c->numbers[0], weight, k->in[3]);
+    op_drop(k->in[2], weight);
+    return status;
+}
+
+OP_CALLER(norm_glu) {
+    tern_tensor *gate, *up;
+    tern_status status = op_pack(k->in[2], &gate), packed = op_pack(k->in[3], &up);
+    status = status == TERN_OK ? packed : status;
+    if (status == TERN_OK)
+        status = OP_FORMS(norm_glu, k->in[0], k->in[1], k->c->numbers[0], gate, up,
+                          (tern_activation)op_int(k, 0));
+    op_drop(k->in[3], up);
+    op_drop(k->in[2], gate);
+    return status;
+}
+
 /* What was packed is seen through a product with 127 on the diagonal. */
 OP_CALLER(pack) {
     tern_tensor *packed = NULL, *eye = NULL;
@@ -498,7 +554,8 @@ OP_CALLER(unique) {
     X(unfold) X(view_as) X(chunk) X(split) X(contiguous) X(clone) X(cast) X(copy) X(item) X(var) \
     X(std) X(norm) X(quantile) X(argmin) X(argmax) X(softmax_backward) X(log_softmax_backward) \
     X(rms_norm) X(layer_norm) X(rms_norm_backward) X(layer_norm_backward) X(matmul_with) \
-    X(einsum) X(conv1d) X(conv2d) X(ternary_linear) X(pack) X(pack_random) X(rope) X(rope_table) \
+    X(einsum) X(conv1d) X(conv2d) X(ternary_linear) X(norm_linear) X(norm_linear_add) \
+    X(norm_glu) X(pack) X(pack_random) X(rope) X(rope_table) \
     X(attention) X(gather) X(scatter) X(scatter_add) X(index_select) X(one_hot) X(searchsorted) \
     X(concat) X(stack) X(pad) X(tile) X(repeat) X(roll) X(sort) X(argsort) X(topk) X(unique)
 /* clang-format on */

@@ -15,7 +15,7 @@
 #include "tensor/dtype.h"
 #include "tensor/view.h"
 
-enum { OP_TENSORS = 4, OP_INTEGERS = 24, OP_NUMBERS = 4 };
+enum { OP_TENSORS = 5, OP_INTEGERS = 24, OP_NUMBERS = 4 };
 
 /* How a result is compared. */
 typedef enum op_check {

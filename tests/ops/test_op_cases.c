@@ -420,12 +420,12 @@ static tern_dtype listed_type(const tern__op_row *row, const op_case *c) {
     const op_operand *in = c->inputs;
     if (c->input_count == 0)
         return c->outputs[0].dtype;
+    bool is_packed = strstr(row->info.family, "ternary") != NULL && strcmp(c->op, "pack") != 0;
     for (int i = 0; i < c->input_count; i++)
-        if (in[i].is_there && !tern__dtype_is_plain(in[i].dtype) &&
-            strcmp(c->op, "ternary_linear") != 0)
+        if (in[i].is_there && !tern__dtype_is_plain(in[i].dtype) && !is_packed)
             return in[i].dtype;
-    if (row->result == TERN__RESULT_FIRST || row->result == TERN__RESULT_GIVEN ||
-        strcmp(c->op, "ternary_linear") == 0 || strcmp(c->op, "embedding") == 0)
+    if (row->result == TERN__RESULT_FIRST || row->result == TERN__RESULT_GIVEN || is_packed ||
+        strcmp(c->op, "embedding") == 0)
         return in[0].dtype;
     if (strcmp(c->op, "linear") == 0)
         return in[1].dtype;

@@ -32,6 +32,9 @@ enum {
     PACKED2, /* the last of them */
     LONG,    /* F32 (2, 128) */
     LONGER,  /* F32 (2, 512), a transpose */
+    NORM,    /* F32 (128) */
+    NORM2,   /* F32 (512) */
+    SUMS,    /* F32 (2, 6) */
     TARGET,  /* F16 (8, 4) */
     SINGLE,  /* F32, rank 0 */
     OPERANDS
@@ -129,6 +132,9 @@ static void prepare(sweep_fixture *f) {
     test_ok(tern_tensor_pack(in[TRITS2], &in[PACKED2]));
     in[LONG] = normal(context, TERN_SHAPE(2, 128), 15);
     in[LONGER] = turned(context, TERN_SHAPE(512, 2), 16);
+    in[NORM] = normal(context, TERN_SHAPE(128), 20);
+    in[NORM2] = normal(context, TERN_SHAPE(512), 21);
+    in[SUMS] = normal(context, TERN_SHAPE(2, 6), 22);
     in[TARGET] = halves(context, TERN_F16, TERN_SHAPE(8, 4), 17);
     in[SINGLE] = normal(context, (tern_shape){.rank = 0}, 19);
 }
@@ -193,6 +199,42 @@ static tern_status copy_turned(tern_tensor *x, tern_tensor *destination, tern_te
 done:
     tern_tensor_release(single);
     tern_tensor_release(view);
+    return status;
+}
+
+/* Three results, of which one is looked at; none is left when the call fails. */
+static tern_status norm_linears(tern_tensor *x, tern_tensor *norm, tern_tensor *weight,
+                                tern_tensor **out) {
+    tern_tensor *const weights[3] = {weight, weight, weight};
+    tern_tensor *made[3];
+    tern_status status = tern_norm_linear(x, norm, 1e-5, weights, 3, made);
+    for (int i = 1; i < 3; i++) {
+        assert_true((made[i] != NULL) == (status == TERN_OK));
+        tern_tensor_release(made[i]);
+    }
+    *out = made[0];
+    return status;
+}
+
+/* Of the destinations the first is fresh, the second lies over x. */
+static tern_status norm_linears_into(tern_context *c, tern_tensor *x, tern_tensor *norm,
+                                     tern_tensor *weight, tern_tensor **out) {
+    tern_tensor *const weights[2] = {weight, weight};
+    tern_tensor *copy = NULL, *over = NULL;
+    tern_status status;
+    *out = NULL;
+    TERN__TRY(tern_clone(x, &copy));
+    TERN__TRY(tern_tensor_slice(copy, 1, 0, tern_tensor_dim(weight, 0), 1, &over));
+    TERN__TRY(tern_tensor_zeros(c, TERN_F32, TERN_SHAPE(2, tern_tensor_dim(weight, 0)), out));
+    TERN__TRY(
+        tern_norm_linear_into(copy, norm, 1e-5, weights, 2, (tern_tensor *const[]){*out, over}));
+done:
+    tern_tensor_release(over);
+    tern_tensor_release(copy);
+    if (status != TERN_OK) {
+        tern_tensor_release(*out);
+        *out = NULL;
+    }
     return status;
 }
 
@@ -282,6 +324,13 @@ static tern_status make_context(const tern_options *options, tern_tensor **out) 
     X(tern_linear(in[WIDE], in[BLOCKS], out))                                                      \
     X(tern_linear(in[LONG], in[PACKED], out))                                                      \
     X(tern_linear(in[LONGER], in[PACKED2], out))                                                   \
+    X(norm_linears(in[LONG], in[NORM], in[PACKED], out))                                           \
+    X(norm_linears(in[LONGER], in[NORM2], in[PACKED2], out))                                       \
+    X(norm_linears_into(c, in[LONG], in[NORM], in[PACKED], out))                                   \
+    X(tern_norm_linear_add(in[LONG], in[NORM], 1e-5, in[PACKED], in[SUMS], out))                   \
+    X(tern_norm_glu(in[LONG], in[NORM], 1e-5, in[PACKED], in[PACKED], TERN_ACTIVATION_SILU, out))  \
+    X(tern_norm_glu(in[LONGER], in[NORM2], 1e-5, in[PACKED2], in[PACKED2], TERN_ACTIVATION_RELU2,  \
+                    out))                                                                          \
     X(tern_tensor_pack(in[TRITS], out))                                                            \
     X(tern_tensor_pack(in[TRITS1], out))                                                           \
     X(tern_tensor_pack(in[TRITS2], out))                                                           \

@@ -162,6 +162,13 @@ static void plant_products(garden *g) {
     PLANT(tern_dot, "dot", (v, v, out), LEAF0("f32"));
     PLANT(tern_outer, "outer", (v, v, out), LEAF("f32", 9, 9));
     PLANT(tern_linear, "linear", (x, x, out), LEAF("f32", 2, 2));
+    tern_tensor *const pair[2] = {x, x}, *norm = normal(g, TERN_SHAPE(3)),
+                       *residual = normal(g, TERN_SHAPE(2, 2));
+    PLANT(tern_norm_linear, "linear", (x, norm, 1e-5, pair, 2, out), LEAF("f32", 2, 2),
+          LEAF("f32", 2, 2));
+    PLANT(tern_norm_linear_add, "add", (x, norm, 1e-5, x, residual, out), LEAF("f32", 2, 2));
+    PLANT(tern_norm_glu, "mul", (x, norm, 1e-5, x, x, TERN_ACTIVATION_SILU, out),
+          LEAF("f32", 2, 2));
     PLANT(tern_einsum, "einsum", ("ij,jk->ik", a, b, out), LEAF("f32", 2, 3));
     PLANT(tern_conv1d, "conv1d", (signal, taps, NULL, NULL, out), LEAF("f32", 1, 3, 6));
     PLANT(tern_conv2d, "conv2d", (image, kernel, NULL, NULL, out), LEAF("f32", 1, 4, 3, 4));
@@ -179,6 +186,16 @@ static void plant_models(garden *g) {
     PLANT(tern_rope_table, "rope_table", (c, 5, 4, 10000, out), LEAF("f32", 5, 2, 2));
     PLANT(tern_embedding, "embedding", (rows, ids, out), LEAF("f32", 2, 3));
     PLANT(tern_attention, "attention", (q, keys, keys, 1, out), LEAF("f32", 2, 3));
+    tern_tensor *packed = NULL, *y = normal(g, TERN_SHAPE(2, 8)), *norm = normal(g, TERN_SHAPE(8));
+    tern_tensor *residual = normal(g, TERN_SHAPE(2, 5));
+    test_ok(tern_tensor_pack_random(c, 5, 8, 1, 1, &packed));
+    tern_tensor *const three[3] = {packed, packed, packed};
+    PLANT(tern_norm_linear, "norm_linear", (y, norm, 1e-5, three, 3, out), LEAF("f32", 2, 5),
+          LEAF("f32", 2, 5), LEAF("f32", 2, 5));
+    PLANT(tern_norm_linear_add, "norm_linear_add", (y, norm, 1e-5, packed, residual, out),
+          LEAF("f32", 2, 5));
+    PLANT(tern_norm_glu, "norm_glu", (y, norm, 1e-5, packed, packed, TERN_ACTIVATION_RELU2, out),
+          LEAF("f32", 2, 5));
     PLANT(tern_tensor_pack, "pack", (weight, out), LEAF("ternary", 2, 256));
     PLANT(tern_tensor_pack_random, "pack_random", (c, 20, 300, 1, 1, out),
           LEAF("ternary", 20, 300));

@@ -106,6 +106,9 @@ static const tern__device cpu_device = {
             [TERN__OP_MATMUL_WITH] = tern__cpu_matmul,
             [TERN__OP_LINEAR] = tern__cpu_linear,
             [TERN__OP_TERNARY_LINEAR] = tern__cpu_packed_linear,
+            [TERN__OP_NORM_LINEAR] = tern__cpu_norm_linear,
+            [TERN__OP_NORM_LINEAR_ADD] = tern__cpu_norm_linear_add,
+            [TERN__OP_NORM_GLU] = tern__cpu_norm_glu,
             [TERN__OP_ATTENTION] = tern__cpu_attention,
             ROWS_OF_GROUPS},
 };

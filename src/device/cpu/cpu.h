@@ -82,6 +82,9 @@ tern_status tern__cpu_embedding(tern__device *device, const tern__op_call *call)
 tern_status tern__cpu_matmul(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_linear(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_packed_linear(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_norm_linear(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_norm_linear_add(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_norm_glu(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_attention(tern__device *device, const tern__op_call *call);
 
 tern_status tern__cpu_pack(tern__device *device, tern_context *context,

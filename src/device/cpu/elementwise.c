@@ -199,8 +199,7 @@ static void step_masked_fill(const tern__step_args *args) {
     choose(args, 1, &value, 0, 0);
 }
 
-/* The activation of a sum, which lies in the result. */
-static void step_bias_activation(const tern__step_args *args) {
+void tern__cpu_activate(const tern__step_args *args) {
     static const struct {
         void (*run)(const tern__step_args *args, int code);
         int code;
@@ -213,7 +212,6 @@ static void step_bias_activation(const tern__step_args *args) {
         [TERN_ACTIVATION_GELU_TANH] = {run_function, TERN__FUNCTION_GELU_TANH},
         [TERN_ACTIVATION_TANH] = {run_function, TERN__FUNCTION_TANH},
     };
-    run_map(args, TERN__MAP_ADD);
     int activation = args->call->choice;
     if (activation == TERN_ACTIVATION_NONE)
         return;
@@ -221,6 +219,11 @@ static void step_bias_activation(const tern__step_args *args) {
     sum.map.in[0] = args->map.out;
     sum.map.stride[0] = 1;
     activations[activation].run(&sum, activations[activation].code);
+}
+
+static void step_bias_activation(const tern__step_args *args) {
+    run_map(args, TERN__MAP_ADD);
+    tern__cpu_activate(args);
 }
 
 /* Element i is kept when word i % 4 of block i / 4 of Philox, as a number in [0, 1), is not below

@@ -51,6 +51,9 @@ typedef struct tern__step_args {
     tern__map_args map;
 } tern__step_args;
 
+/* The activation that is the call's choice, of what lies in the result and in its place. */
+void tern__cpu_activate(const tern__step_args *args);
+
 /* How an operation is done. */
 typedef struct tern__step_row {
     void (*run)(const tern__step_args *args);

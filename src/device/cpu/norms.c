@@ -188,9 +188,10 @@ double tern__norm_of_deviations(const tern__rows *r, const tern__row *x, double 
     return inverse_root(r, tern__rounded(r, deviations / n), epsilon);
 }
 
+/* The weight may be NULL. */
 static void rms_norm_row(const tern__rows *r, const tern__row *x, const tern__row *weight,
                          const tern__row *out) {
-    if (r->hub == TERN__HUB_F32 && r->n <= TERN__REDUCE_BLOCK && x->is_direct &&
+    if (weight != NULL && r->hub == TERN__HUB_F32 && r->n <= TERN__REDUCE_BLOCK && x->is_direct &&
         weight->is_direct && out->is_direct) {
         r->cpu->rows->rms_norm((const float *)x->data, (const float *)weight->data,
                                (float)r->call->number, (float *)out->data, r->n);
@@ -201,27 +202,33 @@ static void rms_norm_row(const tern__rows *r, const tern__row *x, const tern__ro
     for (int64_t i = 0; i < r->n; i += TERN__PORTION) {
         int64_t count = tern__min_i64(TERN__PORTION, r->n - i);
         const void *from = tern__row_read(r, x, i, count, &scratch[0]);
-        const void *w = tern__row_read(r, weight, i, count, &scratch[1]);
-        tern__row_map(r, TERN__MAP_SCALE, from, NULL, factor, &scratch[0], count);
         void *to = tern__row_room(out, i, &scratch[2]);
-        tern__row_map(r, TERN__MAP_MUL, &scratch[0], w, 0, to, count);
+        tern__row_map(r, TERN__MAP_SCALE, from, NULL, factor, weight != NULL ? &scratch[0] : to,
+                      count);
+        if (weight != NULL)
+            tern__row_map(r, TERN__MAP_MUL, &scratch[0],
+                          tern__row_read(r, weight, i, count, &scratch[1]), 0, to, count);
         tern__row_put(r, out, i, count, to);
     }
 }
 
 static void do_rms_norm(void *argument, int64_t begin, int64_t end, int lane) {
     const tern__rows *r = argument;
-    tern__row weight = tern__row_at(r, 2, 0);
-    tern__norm_stage(r, &weight, lane, 1);
+    bool has_weight = r->call->choice & TERN__HAS_WEIGHT;
+    tern__row weight = {0};
+    if (has_weight) {
+        weight = tern__row_at(r, 2, 0);
+        tern__norm_stage(r, &weight, lane, 1);
+    }
     for (int64_t index = begin; index < end; index++) {
         tern__row x = tern__row_at(r, 1, index), out = tern__row_at(r, 0, index);
         tern__norm_stage(r, &x, lane, 0);
-        rms_norm_row(r, &x, &weight, &out);
+        rms_norm_row(r, &x, has_weight ? &weight : NULL, &out);
     }
 }
 
 tern_status tern__cpu_rms_norm(tern__device *device, const tern__op_call *call) {
-    tern__rows rows = open_rows(device, call, 2);
+    tern__rows rows = open_rows(device, call, call->in[1] != NULL ? 2 : 1);
     tern__rows_run(&rows, do_rms_norm);
     return TERN_OK;
 }
