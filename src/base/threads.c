@@ -298,6 +298,10 @@ int tern__team_size(const tern__team *team) {
     return team->size;
 }
 
+uint32_t tern__team_jobs(const tern__team *team) {
+    return GATE_JOB(atomic_load_explicit(&team->gate, memory_order_relaxed));
+}
+
 static void run_alone(tern__team *team, int64_t count, int64_t grain, tern__job_fn fn,
                       void *argument) {
     int lane = own_team == team ? own_lane : 0;

@@ -59,6 +59,8 @@ typedef void (*tern__job_fn)(void *argument, int64_t begin, int64_t end, int lan
 tern_status tern__team_create(int threads, tern__team **team);
 void tern__team_destroy(tern__team *team); /* NULL is fine */
 int tern__team_size(const tern__team *team);
+/* Jobs that were offered to the workers so far, modulo 2^32: each is a barrier. Between jobs. */
+uint32_t tern__team_jobs(const tern__team *team);
 
 /* Runs `fn` over [0, count) in pieces of `grain` >= 1 indices (the last may be shorter), each
  * exactly once, the caller taking part, and returns when all are done. Pieces start at multiples of

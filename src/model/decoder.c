@@ -15,16 +15,12 @@
 #include <tern/ops.h>
 
 #include "base/status.h"
+#include "tensor/tensor.h"
 
-/* x (T, D) by weight, as heads (T, count, K). */
-static tern_status project_heads(tern_tensor *x, tern_tensor *weight, int64_t head_size,
-                                 tern_tensor **out) {
-    tern_tensor *flat = NULL;
-    tern_status status = tern_linear(x, weight, &flat);
-    if (status != TERN_OK)
-        return status;
-    int64_t tokens = tern_tensor_dim(x, 0);
-    return tern_tensor_reshape(flat, (tern_shape){3, {tokens, -1, head_size}}, out);
+/* x (T, count * K) as heads (T, count, K). */
+static tern_status split_heads(const tern_model *model, tern_tensor *x, tern_tensor **out) {
+    return tern_tensor_reshape(
+        x, (tern_shape){3, {tern_tensor_dim(x, 0), -1, model->info.head_size}}, out);
 }
 
 /* Positions [begin, end) of one layer of a cache (L, S, H_kv, K): (end - begin, H_kv, K). */
@@ -44,26 +40,45 @@ static tern_status cache_seen(tern_tensor *cache, int64_t layer, int64_t end, te
     return status == TERN_OK ? tern_tensor_transpose(rows, 0, 1, out) : status;
 }
 
-/* The keys and values of h (T, D) go to `position` of the layer; an F32 cache takes them where they
- * are made. */
+/* Queries, keys and values of norm(x) in one pass; the values go to `values` unless it is NULL. */
+static tern_status project(const tern_model *model, const tern__layer *w, tern_tensor *x,
+                           tern_tensor *values, tern_tensor *made[3]) {
+    tern_tensor *const weights[3] = {w->attn_q, w->attn_k, w->attn_v};
+    tern_status status = TERN_OK;
+    if (values == NULL)
+        return tern_norm_linear(x, w->attn_norm, model->norm_epsilon, weights, 3, made);
+    made[2] = values;
+    for (int i = 0; i < 2 && status == TERN_OK; i++) {
+        tern_shape shape = {2, {tern_tensor_dim(x, 0), tern_tensor_dim(weights[i], 0)}};
+        status = tern_tensor_empty(x->context, TERN_F32, shape, &made[i]);
+    }
+    if (status == TERN_OK)
+        status = tern_norm_linear_into(x, w->attn_norm, model->norm_epsilon, weights, 3, made);
+    return status;
+}
+
+/* The keys and values of x (T, D) go to `position` of the layer, the queries (T, H, K) to *q. An
+ * F32 cache takes keys and values where they are made. */
 static tern_status remember(const tern_model *model, const tern__cache *cache, int64_t index,
-                            int64_t position, tern_tensor *h) {
-    const tern__layer *w = &model->layers[index];
-    int64_t tokens = tern_tensor_dim(h, 0), end = position + tokens;
+                            int64_t position, tern_tensor *x, tern_tensor **q) {
+    int64_t tokens = tern_tensor_dim(x, 0), end = position + tokens;
     bool is_single = tern_tensor_dtype(cache->keys) == TERN_F32;
-    tern_tensor *k, *v, *keys, *values, *flat;
+    tern_tensor *made[3], *k, *v, *keys, *values, *flat = NULL;
     tern_status status;
     TERN__TRY(cache_part(cache->keys, index, position, end, &keys));
     TERN__TRY(cache_part(cache->values, index, position, end, &values));
-    TERN__TRY(project_heads(h, w->attn_k, model->info.head_size, &k));
+    if (is_single)
+        TERN__TRY(tern_tensor_reshape(values, (tern_shape){2, {tokens, -1}}, &flat));
+    TERN__TRY(project(model, &model->layers[index], x, flat, made));
+    TERN__TRY(split_heads(model, made[0], q));
+    TERN__TRY(split_heads(model, made[1], &k));
+    TERN__TRY(tern_rope(*q, cache->rope_table, position, q));
     if (is_single) {
         TERN__TRY(tern_rope_into(k, cache->rope_table, position, keys));
-        TERN__TRY(tern_tensor_reshape(values, (tern_shape){2, {tokens, -1}}, &flat));
-        TERN__TRY(tern_linear_into(h, w->attn_v, flat));
     } else {
+        TERN__TRY(split_heads(model, made[2], &v));
         TERN__TRY(tern_rope(k, cache->rope_table, position, &k));
         TERN__TRY(tern_copy(k, keys));
-        TERN__TRY(project_heads(h, w->attn_v, model->info.head_size, &v));
         TERN__TRY(tern_copy(v, values));
     }
 done:
@@ -74,18 +89,14 @@ static tern_status attention(const tern_model *model, const tern__cache *cache, 
                              int64_t position, tern_tensor *x, tern_tensor **out) {
     const tern__layer *w = &model->layers[index];
     int64_t end = position + tern_tensor_dim(x, 0);
-    tern_tensor *h, *q, *keys, *values, *mixed, *normed, *projected;
+    tern_tensor *q, *keys, *values, *mixed;
     tern_status status;
-    TERN__TRY(tern_rms_norm(x, w->attn_norm, model->norm_epsilon, &h));
-    TERN__TRY(project_heads(h, w->attn_q, model->info.head_size, &q));
-    TERN__TRY(tern_rope(q, cache->rope_table, position, &q));
-    TERN__TRY(remember(model, cache, index, position, h));
+    TERN__TRY(remember(model, cache, index, position, x, &q));
     TERN__TRY(cache_seen(cache->keys, index, end, &keys));
     TERN__TRY(cache_seen(cache->values, index, end, &values));
     TERN__TRY(tern_attention(q, keys, values, model->attention_scale, &mixed));
-    TERN__TRY(tern_rms_norm(mixed, w->attn_sub_norm, model->norm_epsilon, &normed));
-    TERN__TRY(tern_linear(normed, w->attn_output, &projected));
-    TERN__TRY(tern_add(x, projected, out));
+    TERN__TRY(
+        tern_norm_linear_add(mixed, w->attn_sub_norm, model->norm_epsilon, w->attn_output, x, out));
 done:
     return status;
 }
@@ -93,16 +104,12 @@ done:
 static tern_status feed_forward(const tern_model *model, int64_t index, tern_tensor *x,
                                 tern_tensor **out) {
     const tern__layer *w = &model->layers[index];
-    tern_tensor *h, *gate, *up, *inner, *normed, *down;
+    tern_tensor *inner;
     tern_status status;
-    TERN__TRY(tern_rms_norm(x, w->ffn_norm, model->norm_epsilon, &h));
-    TERN__TRY(tern_linear(h, w->ffn_gate, &gate));
-    TERN__TRY(tern_relu2(gate, &gate));
-    TERN__TRY(tern_linear(h, w->ffn_up, &up));
-    TERN__TRY(tern_mul(gate, up, &inner));
-    TERN__TRY(tern_rms_norm(inner, w->ffn_sub_norm, model->norm_epsilon, &normed));
-    TERN__TRY(tern_linear(normed, w->ffn_down, &down));
-    TERN__TRY(tern_add(x, down, out));
+    TERN__TRY(tern_norm_glu(x, w->ffn_norm, model->norm_epsilon, w->ffn_gate, w->ffn_up,
+                            TERN_ACTIVATION_RELU2, &inner));
+    TERN__TRY(
+        tern_norm_linear_add(inner, w->ffn_sub_norm, model->norm_epsilon, w->ffn_down, x, out));
 done:
     return status;
 }
