@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: MIT
 # The one table of instruction-set flags: a kernel file's suffix says what it may use. Files of
 # other architectures than the target's are left out of the build.
-set(TERN_ISA_X86 avx2 avxvnni avx512 avx512vnni avx512bf16 amx)
+set(TERN_ISA_X86 avx2 avxvnni avx512 avx512vnni avx512vbmi avx512bf16 amx)
 set(TERN_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi2)
 set(TERN_ISA_FLAGS_avxvnni -mavx2 -mfma -mf16c -mbmi2 -mavxvnni)
 set(TERN_ISA_FLAGS_avx512
     -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd
     -mprefer-vector-width=512)
 set(TERN_ISA_FLAGS_avx512vnni ${TERN_ISA_FLAGS_avx512} -mavx512vnni)
+set(TERN_ISA_FLAGS_avx512vbmi ${TERN_ISA_FLAGS_avx512vnni} -mavx512vbmi)
 set(TERN_ISA_FLAGS_avx512bf16 ${TERN_ISA_FLAGS_avx512} -mavx512bf16)
-set(TERN_ISA_FLAGS_amx ${TERN_ISA_FLAGS_avx512vnni} -mamx-tile -mamx-int8)
+set(TERN_ISA_FLAGS_amx ${TERN_ISA_FLAGS_avx512vbmi} -mamx-tile -mamx-int8)
 
 set(TERN_ISA_ARM neon dotprod i8mm)
 set(TERN_ISA_FLAGS_neon "")

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The lines of family `int8` for packed_avx512.h: 4 k of each of 32 rows,
+ *
+ *     byte 4 * row + b = code of k = 4 * line + b     b = 0..3
+ *
+ * Bound: sums grow by at most 255 * 128 for each code, which is below 2^31 at K = 2^16. */
+#ifndef TERN__INT8_AVX512_H
+#define TERN__INT8_AVX512_H
+
+#include <string.h>
+
+#include <immintrin.h>
+
+#include "kernels/packed.h"
+
+enum { UNIT = 4, OFFSET = 128, CLASSES = 1 };
+
+static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {
+    for (int64_t i = 0; i < k; i += UNIT)
+        for (int64_t row = 0; row < 32; row++, panel += 4)
+            memcpy(panel, codes + row * k + i, 4);
+}
+
+static inline int plane_class(int p, int classes) {
+    return p * classes;
+}
+
+static inline int class_shift(int s, int classes) {
+    return s * classes;
+}
+
+__attribute__((always_inline)) static inline void split(const uint8_t *line, const int classes,
+                                                        __m512i plane[1]) {
+    (void)classes;
+    plane[0] = _mm512_load_si512(line);
+}
+
+#endif

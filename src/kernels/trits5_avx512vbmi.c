@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * Family `trits5` for AVX-512 VNNI and VBMI. */
+#include "kernels/trits5_avx512.h"
+
+#include "kernels/packed_avx512.h"
+
+static void run(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end) {
+    run_vnni(args, panel_begin, panel_end);
+}
+
+const tern__packed_kernel tern__trits5_avx512vbmi = {
+    .variant = {.name = "avx512_vbmi",
+                .needs = TERN__CPU_AVX2 | TERN__CPU_AVX512 | TERN__CPU_AVX512_VNNI |
+                         TERN__CPU_AVX512_VBMI},
+    .packing = TERN__PACKING_TRITS5,
+    .panel_rows = ROWS,
+    .k_unit = UNIT,
+    .pack = pack,
+    .run = run,
+};
