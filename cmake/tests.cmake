@@ -24,6 +24,24 @@ foreach(file IN LISTS TERN_TESTS)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 900)
 endforeach()
+
+# AMX kernels with the tile instructions emulated: any machine with AVX-512 proves their logic.
+if(amx IN_LIST TERN_ISA_TARGET)
+  file(GLOB TERN_AMX_KERNELS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/*_amx.c)
+  add_library(tern_emulated_tiles OBJECT ${TERN_AMX_KERNELS}
+              ${PROJECT_SOURCE_DIR}/tests/kernels/emulated/tiles.c)
+  target_include_directories(tern_emulated_tiles BEFORE PRIVATE
+                             ${PROJECT_SOURCE_DIR}/tests/kernels/emulated)
+  target_link_libraries(tern_emulated_tiles PRIVATE tern_test_support)
+  foreach(family trits4 trits5 int4 int8)
+    target_compile_definitions(tern_emulated_tiles
+                               PRIVATE tern__${family}_amx=test_${family}_emulated)
+  endforeach()
+  target_link_libraries(test_packed PRIVATE tern_emulated_tiles)
+  target_include_directories(test_packed PRIVATE ${PROJECT_SOURCE_DIR}/tests/kernels/emulated)
+  target_compile_definitions(test_packed PRIVATE TEST_EMULATED_TILES)
+endif()
+
 # The long ones start first, so that the last of them does not run alone.
 set_tests_properties(test_hash test_attention test_soak PROPERTIES COST 100)
 

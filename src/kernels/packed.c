@@ -5,7 +5,8 @@ extern const tern__packed_kernel tern__trits4_scalar, tern__trits5_scalar, tern_
     tern__int8_scalar;
 #if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
 extern const tern__packed_kernel tern__trits4_avx512vnni, tern__trits5_avx512vbmi,
-    tern__int4_avx512vnni, tern__int8_avx512vnni;
+    tern__int4_avx512vnni, tern__int8_avx512vnni, tern__trits4_amx, tern__trits5_amx,
+    tern__int4_amx, tern__int8_amx;
 extern const tern__packed_kernel tern__trits4_avx2;
 #elif defined(__aarch64__) && !defined(TERN_SCALAR_ONLY)
 extern const tern__packed_kernel tern__trits4_dotprod;
@@ -21,18 +22,18 @@ const tern__packing_info tern__packings[TERN__PACKING_COUNT] = {
 
 const tern__packed_kernel *const tern__trits4_family[] = {
 #if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
-    &tern__trits4_avx512vnni,
+    &tern__trits4_amx,    &tern__trits4_avx512vnni,
     &tern__trits4_avx2,
 #elif defined(__aarch64__) && !defined(TERN_SCALAR_ONLY)
     &tern__trits4_dotprod,
     &tern__trits4_neon,
 #endif
-    &tern__trits4_scalar,
-    NULL,
+    &tern__trits4_scalar, NULL,
 };
 
 const tern__packed_kernel *const tern__trits5_family[] = {
 #if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
+    &tern__trits5_amx,
     &tern__trits5_avx512vbmi,
 #endif
     &tern__trits5_scalar,
@@ -41,6 +42,7 @@ const tern__packed_kernel *const tern__trits5_family[] = {
 
 const tern__packed_kernel *const tern__int4_family[] = {
 #if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
+    &tern__int4_amx,
     &tern__int4_avx512vnni,
 #endif
     &tern__int4_scalar,
@@ -49,6 +51,7 @@ const tern__packed_kernel *const tern__int4_family[] = {
 
 const tern__packed_kernel *const tern__int8_family[] = {
 #if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
+    &tern__int8_amx,
     &tern__int8_avx512vnni,
 #endif
     &tern__int8_scalar,

@@ -38,8 +38,7 @@ enum {
     PLANES = UNIT / 4,
     TILE = 12,
     DEPTH = 512 / UNIT * UNIT == 512 ? 512 : 640, /* a multiple of UNIT and of 64 */
-    BLOCK_BYTES = 512 * 1024, /* activations of a block of columns, and what it never goes below: */
-    BLOCK_COLUMNS = 4 * TILE,
+    L2_BYTES = 512 * 1024,                        /* of the activations of a block of columns */
     AHEAD = 8192, /* bytes between a line and the one that is prefetched */
 };
 
@@ -257,11 +256,11 @@ ALWAYS_INLINE void run_panel(const tern__packed_args *args, int64_t panel, int64
     } while (k < args->k_end);
 }
 
-/* All columns of the panels, block after block. */
+/* All columns of the panels, in blocks that are multiples of `unit` columns, of 4 at least. */
 ALWAYS_INLINE void run_blocks(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end,
-                              columns_fn *columns) {
-    const int64_t fitting = BLOCK_BYTES / (args->k_end - args->k_begin + 1) / TILE * TILE;
-    const int64_t block = fitting < BLOCK_COLUMNS ? BLOCK_COLUMNS : fitting;
+                              int64_t unit, columns_fn *columns) {
+    const int64_t fitting = L2_BYTES / (args->k_end - args->k_begin + 1) / unit;
+    const int64_t block = (fitting < 4 ? 4 : fitting) * unit;
     for (int64_t n = 0; n < args->n; n += block)
         for (int64_t panel = panel_begin; panel < panel_end; panel++)
             run_panel(args, panel, n, smaller(n + block, args->n), columns);
@@ -271,7 +270,7 @@ static inline void run_vnni(const tern__packed_args *args, int64_t panel_begin, 
     if (args->n <= TILE)
         run_stream(args, panel_begin, panel_end);
     else
-        run_blocks(args, panel_begin, panel_end, multiply_columns);
+        run_blocks(args, panel_begin, panel_end, TILE, multiply_columns);
 }
 
 #endif

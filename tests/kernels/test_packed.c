@@ -1,12 +1,45 @@
 /* SPDX-License-Identifier: MIT
  * Every variant of the families of packed weights against its scalar twin, the twins against
  * literals and a naive loop. Results are integers and must be equal. */
+#include <stdbool.h>
+
 #include "support.h"
 
 #include "kernels/packed.h"
 #include "variants.h"
 
 enum { COLUMNS = 64, SEED = 20240, POISON_WORD = (int)0xA5A5A5A5 };
+
+/* The AMX kernels once more, their tile instructions emulated (tests/kernels/emulated). By packing;
+ * all NULL where they are not built. */
+static const tern__packed_kernel *emulated[TERN__PACKING_COUNT];
+#if defined(TEST_EMULATED_TILES)
+#include "kernels/tiles_amx.h"
+
+#define EMULATED(symbol, family, ...) extern const tern__packed_kernel test_##family##_emulated;
+TERN__PACKINGS(EMULATED)
+#undef EMULATED
+
+static int set_emulated(void **state) {
+    (void)state;
+#define EMULATED(symbol, family, ...) emulated[TERN__PACKING_##symbol] = &test_##family##_emulated;
+    TERN__PACKINGS(EMULATED)
+#undef EMULATED
+    for (int p = 0; p < TERN__PACKING_COUNT; p++)
+        if ((emulated[p]->variant.needs & ~(tern__cpu()->features | TERN__CPU_AMX_INT8)) != 0)
+            emulated[p] = NULL;
+    return 0;
+}
+#else
+static int set_emulated(void **state) {
+    (void)state;
+    return 0;
+}
+
+static bool test_tiles_are_released(void) {
+    return true;
+}
+#endif
 
 typedef enum filling {
     RANDOM,
@@ -15,11 +48,13 @@ typedef enum filling {
     ALL_PLUS,
     PLUS_MAX,
     PLUS_MIN,
-    MINUS_MIN
+    MINUS_MIN,
+    ENDS,
+    FILLINGS
 } filling;
 static const char *const filling_names[] = {
     "random",   "all -1 x random", "all 0 x random", "all +1 x random",
-    "+1 x 127", "+1 x -128",       "-1 x -128",
+    "+1 x 127", "+1 x -128",       "-1 x -128",      "ends x ends",
 };
 
 /* A weight, activations and what the product must be over [k_begin, k_end). */
@@ -49,6 +84,8 @@ static uint8_t code_of(const tern__packing_info *info, filling fill, test_random
         return 0;
     case ALL_ZERO:
         return (uint8_t)info->offset;
+    case ENDS:
+        return (uint8_t)(test_random_range(random, 0, 1) * (info->code_count - 1));
     default:
         return (uint8_t)(info->code_count - 1);
     }
@@ -61,6 +98,8 @@ static int8_t activation_of(filling fill, test_random *random) {
     case PLUS_MIN:
     case MINUS_MIN:
         return -128;
+    case ENDS:
+        return (int8_t)(test_random_range(random, 0, 1) * 255 - 128);
     default:
         return (int8_t)(test_random_u32(random) >> 24);
     }
@@ -185,6 +224,7 @@ static void check_product(const tern__packed_kernel *kernel, const problem *p,
     const int64_t panels = rounded_up(m, kernel->panel_rows) / kernel->panel_rows;
     kernel->run(&args, panels / 2, panels);
     kernel->run(&args, 0, panels / 2);
+    assert_true(test_tiles_are_released());
 
     test_guarded_check(&out);
     expect_sums(kernel, p, m, n, args.out, out_stride);
@@ -194,7 +234,7 @@ static void check_product(const tern__packed_kernel *kernel, const problem *p,
 }
 
 static const int64_t all_columns[] = {1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 16, 17, 31, 33, 64, 0};
-static const int64_t some_columns[] = {1, 2, 3, 6, 10, 14, 64, 0};
+static const int64_t some_columns[] = {1, 2, 3, 6, 10, 14, 49, 64, 0};
 
 static void check_columns(const tern__packed_kernel *kernel, const problem *p, int64_t m,
                           const int64_t *columns) {
@@ -212,6 +252,8 @@ static void each_variant(check_fn *check) {
         for (int at = 0; (kernel = test_next_variant(tern__packed_families[p],
                                                      tern__packings[p].name, &at)) != NULL;)
             check(kernel);
+        if (emulated[p] != NULL)
+            check(emulated[p]);
     }
 }
 
@@ -234,7 +276,7 @@ static void test_variants_agree(void **state) {
 }
 
 static void check_extremes(const tern__packed_kernel *kernel) {
-    for (filling fill = ALL_MINUS; fill <= MINUS_MIN; fill++) {
+    for (filling fill = ALL_MINUS; fill < FILLINGS; fill++) {
         problem p = problem_new(kernel->packing, kernel->panel_rows + 1,
                                 rounded_up(1280, kernel->k_unit), fill);
         check_columns(kernel, &p, p.rows, some_columns);
@@ -263,6 +305,95 @@ static void test_long_rows_agree(void **state) {
     each_variant(check_long_rows);
 }
 
+/* Every number of rows in a panel and every number of columns up to two tiles of any variant. */
+static void check_tails(const tern__packed_kernel *kernel) {
+    static const int64_t few[] = {1, 5, 14, 34, 0};
+    const int64_t step = TEST_IS_SANITIZED ? 5 : 1;
+    int64_t every[COLUMNS + 1] = {0};
+    for (int64_t n = 1, count = 0; n <= COLUMNS; n += step)
+        every[count++] = n;
+    problem p = problem_new(kernel->packing, kernel->panel_rows + 1, 3 * kernel->k_unit, RANDOM);
+    for (int64_t m = 1; m <= p.rows; m += step)
+        check_columns(kernel, &p, m, few);
+    check_columns(kernel, &p, p.rows - 2 > 0 ? p.rows - 2 : 1, every);
+    problem_free(&p);
+}
+
+static void test_tails_agree(void **state) {
+    (void)state;
+    each_variant(check_tails);
+}
+
+enum { LONGEST_ROW = 32768, SWEEP_ROWS = 3, SWEEP_COLUMNS = 17 };
+
+/* The sums of the twin grow with K: those of one K are the last ones' and those of the range
+ * between. */
+static void grow_sums(problem *p, const test_guarded *packed, int64_t k) {
+    int32_t part[SWEEP_COLUMNS * SWEEP_ROWS], q_sum[SWEEP_COLUMNS] = {0};
+    for (int64_t n = 0; n < SWEEP_COLUMNS; n++)
+        for (int64_t i = p->k_end; i < k; i++)
+            q_sum[n] += p->q[n * p->k + i];
+    p->twin->run(&(tern__packed_args){.packed = packed->data,
+                                      .k = p->k,
+                                      .k_begin = p->k_end,
+                                      .k_end = k,
+                                      .m = SWEEP_ROWS,
+                                      .q = p->q,
+                                      .q_stride = p->k,
+                                      .q_sum = q_sum,
+                                      .n = SWEEP_COLUMNS,
+                                      .out = part,
+                                      .out_stride = SWEEP_ROWS},
+                 0, SWEEP_ROWS);
+    for (int64_t i = 0; i < SWEEP_COLUMNS * SWEEP_ROWS; i++)
+        p->expected[i] += part[i];
+    for (int64_t n = 0; n < SWEEP_COLUMNS; n++)
+        p->q_sum[n] += q_sum[n];
+    p->k_end = k;
+}
+
+/* The first k of the rows of a problem. */
+static void check_prefix(const tern__packed_kernel *kernel, const problem *whole) {
+    static const int64_t columns[] = {1, 2, SWEEP_COLUMNS, 0};
+    problem p = *whole;
+    p.k = p.k_end;
+    p.codes = room(SWEEP_ROWS * p.k);
+    p.q = room(COLUMNS * p.k);
+    for (int64_t row = 0; row < SWEEP_ROWS; row++)
+        memcpy(p.codes + row * p.k, whole->codes + row * whole->k, (size_t)p.k);
+    for (int64_t n = 0; n < SWEEP_COLUMNS; n++)
+        memcpy(p.q + n * p.k, whole->q + n * whole->k, (size_t)p.k);
+    check_columns(kernel, &p, SWEEP_ROWS, columns);
+    free(p.codes);
+    free(p.q);
+}
+
+/* Rows of every length up to 32 768 in steps of 128, of which the tiles of all variants are
+ * multiples or nearly so, and of the lengths beside the multiples of 512 and 640. */
+static void check_lengths(const tern__packed_kernel *kernel) {
+    const int64_t unit = kernel->k_unit, step = TEST_IS_SANITIZED ? 5 * 512 : 128;
+    problem p =
+        problem_new(kernel->packing, SWEEP_ROWS, rounded_up(LONGEST_ROW, unit) + unit, RANDOM);
+    test_guarded packed = packed_by(p.twin, p.codes, p.rows, p.k);
+    memset(p.expected, 0, COLUMNS * SWEEP_ROWS * sizeof *p.expected);
+    memset(p.q_sum, 0, COLUMNS * sizeof *p.q_sum);
+    p.k_end = 0;
+    for (int64_t k = step; k <= LONGEST_ROW; k += step) {
+        const bool is_tile = k % 512 == 0 || k % 640 == 0;
+        for (int64_t beside = is_tile ? -unit : 0; beside <= (is_tile ? unit : 0); beside += unit) {
+            grow_sums(&p, &packed, rounded_up(k, unit) + beside);
+            check_prefix(kernel, &p);
+        }
+    }
+    test_guarded_free(&packed);
+    problem_free(&p);
+}
+
+static void test_every_length(void **state) {
+    (void)state;
+    each_variant(check_lengths);
+}
+
 static void check_ranges(const tern__packed_kernel *kernel) {
     const int64_t unit = kernel->k_unit, step = rounded_up(256, unit), k = 5 * step;
     const int64_t ranges[][2] = {{0, step},        {step, 2 * step}, {4 * step, k},
@@ -280,11 +411,13 @@ static void test_ranges_of_k(void **state) {
     each_variant(check_ranges);
 }
 
+enum { LONGEST_COLUMNS = 16 };
+
 /* The longest K allowed with everything at one end of its range: the sum has one value. */
 static void check_longest_k(const tern__packed_kernel *kernel) {
     const tern__packing_info *info = &tern__packings[kernel->packing];
     const int64_t m = kernel->panel_rows, k = info->k_max / kernel->k_unit * kernel->k_unit;
-    const int64_t columns[] = {1, 2, 3, 4, 8, 9};
+    const int64_t columns[] = {1, 2, 3, 4, 8, LONGEST_COLUMNS};
     const uint8_t last = (uint8_t)(info->code_count - 1);
     const struct {
         uint8_t code;
@@ -292,18 +425,18 @@ static void check_longest_k(const tern__packed_kernel *kernel) {
     } ends[] = {{last, 127}, {last, -128}, {0, 127}, {0, -128}};
     uint8_t *codes = room(m * k);
     int8_t *q = room(k);
-    int32_t *out = room(9 * m * (int64_t)sizeof *out);
+    int32_t *out = room(LONGEST_COLUMNS * m * (int64_t)sizeof *out);
     for (size_t end = 0; end < sizeof ends / sizeof *ends; end++) {
         memset(codes, ends[end].code, (size_t)(m * k));
         memset(q, ends[end].q, (size_t)k);
         test_guarded packed = packed_by(kernel, codes, m, k);
         const int32_t sum = (int32_t)k * ends[end].q;
         const int32_t expected = (ends[end].code - info->offset) * sum;
-        int32_t q_sum[9];
-        for (int n = 0; n < 9; n++)
+        int32_t q_sum[LONGEST_COLUMNS];
+        for (int n = 0; n < LONGEST_COLUMNS; n++)
             q_sum[n] = sum;
         for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
-            memset(out, 0xA5, (size_t)(9 * m) * sizeof *out);
+            memset(out, 0xA5, (size_t)(LONGEST_COLUMNS * m) * sizeof *out);
             const tern__packed_args args = {.packed = packed.data,
                                             .k = k,
                                             .k_begin = 0,
@@ -452,7 +585,8 @@ int main(void) {
         cmocka_unit_test(test_twin_bytes),      cmocka_unit_test(test_twin_naive),
         cmocka_unit_test(test_variants_agree),  cmocka_unit_test(test_extremes_agree),
         cmocka_unit_test(test_long_rows_agree), cmocka_unit_test(test_ranges_of_k),
+        cmocka_unit_test(test_tails_agree),     cmocka_unit_test(test_every_length),
         cmocka_unit_test(test_longest_k),
     };
-    return cmocka_run_group_tests_name("packed", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("packed", tests, set_emulated, NULL);
 }
