@@ -371,7 +371,8 @@ static void check_prefix(const tern__packed_kernel *kernel, const problem *whole
 /* Rows of every length up to 32 768 in steps of 128, of which the tiles of all variants are
  * multiples or nearly so, and of the lengths beside the multiples of 512 and 640. */
 static void check_lengths(const tern__packed_kernel *kernel) {
-    const int64_t unit = kernel->k_unit, step = TEST_IS_SANITIZED ? 5 * 512 : 128;
+    const bool is_slow = TEST_IS_SANITIZED || kernel == emulated[kernel->packing];
+    const int64_t unit = kernel->k_unit, step = is_slow ? 5 * 512 : 128;
     problem p =
         problem_new(kernel->packing, SWEEP_ROWS, rounded_up(LONGEST_ROW, unit) + unit, RANDOM);
     test_guarded packed = packed_by(p.twin, p.codes, p.rows, p.k);
