@@ -57,6 +57,9 @@ void tern__tile_store(int tile, void *to, int64_t stride) {
 
 /* Four products of bytes, a signed and b unsigned, added to a sum modulo 2^32. */
 static void add_products(uint8_t *sum, const uint8_t *a, const uint8_t *b) {
+    static const uint8_t zeros[4];
+    if (memcmp(a, zeros, sizeof zeros) == 0)
+        return;
     uint32_t total;
     memcpy(&total, sum, sizeof total);
     for (int i = 0; i < 4; i++)
