@@ -5,7 +5,8 @@ extern const tern__packed_kernel tern__trits4_scalar, tern__trits5_scalar, tern_
     tern__int8_scalar;
 #if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
 extern const tern__packed_kernel tern__trits4_avx512vnni;
-extern const tern__packed_kernel tern__trits4_avx2;
+extern const tern__packed_kernel tern__trits4_avx2, tern__trits5_avx2, tern__int4_avx2,
+    tern__int8_avx2;
 #elif defined(__aarch64__) && !defined(TERN_SCALAR_ONLY)
 extern const tern__packed_kernel tern__trits4_dotprod;
 extern const tern__packed_kernel tern__trits4_neon;
@@ -31,16 +32,25 @@ const tern__packed_kernel *const tern__trits4_family[] = {
 };
 
 const tern__packed_kernel *const tern__trits5_family[] = {
+#if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
+    &tern__trits5_avx2,
+#endif
     &tern__trits5_scalar,
     NULL,
 };
 
 const tern__packed_kernel *const tern__int4_family[] = {
+#if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
+    &tern__int4_avx2,
+#endif
     &tern__int4_scalar,
     NULL,
 };
 
 const tern__packed_kernel *const tern__int8_family[] = {
+#if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
+    &tern__int8_avx2,
+#endif
     &tern__int8_scalar,
     NULL,
 };

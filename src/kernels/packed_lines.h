@@ -29,6 +29,17 @@ static inline void tern__trits4_pack_lines(const uint8_t *codes, int64_t k, int6
         }
 }
 
+static inline void tern__int4_pack_lines(const uint8_t *codes, int64_t k, int64_t rows,
+                                         uint8_t *panel) {
+    for (int64_t i = 0; i < k; i += 8)
+        for (int64_t row = 0; row < rows; row++, panel += 4) {
+            uint32_t plane[2];
+            memcpy(plane, codes + row * k + i, sizeof plane);
+            uint32_t word = plane[0] | plane[1] << 4;
+            memcpy(panel, &word, sizeof word);
+        }
+}
+
 static inline const uint8_t *tern__trits4_line(const tern__packed_args *args, int64_t rows,
                                                int64_t panel, int64_t k) {
     return args->packed + (panel * args->k + k) / 4 * rows;
