@@ -6,6 +6,7 @@
  * Bounds, int16: a pair adds at least 2 * 15 * -128 = -3840; CHUNK = 8 pairs, or STEP / 4 of them,
  * make -30720. int32: 15 * 128 * K < 2^29 at K = 2^18. Exact in any order. */
 #include <immintrin.h>
+#include <stdint.h>
 
 enum {
     OFFSET = 8,
@@ -15,13 +16,24 @@ enum {
     PRODUCTS = PLANES,
     CLASSES = 1,
     STREAM = 2,
-    STEP = 32,
+    STEP = 256,
     DEPTH = 256,
-    CHUNK = 8,
+    TILE = 4,
+    GROUP = 2,
     WIDTH = 1,
 };
 
-#include "kernels/packed_maddubs.h"
+typedef int32_t sums __attribute__((vector_size(32)));
+
+static inline sums dot(sums sum, const __m256i codes[GROUP], const __m256i x[GROUP]) {
+    const __m256i pairs = _mm256_add_epi16(_mm256_maddubs_epi16(codes[0], x[0]),
+                                           _mm256_maddubs_epi16(codes[1], x[1]));
+    return (sums)_mm256_add_epi32((__m256i)sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+static inline __m256i widen(sums sum) {
+    return (__m256i)sum;
+}
 
 typedef struct cursor {
     __m256i v;

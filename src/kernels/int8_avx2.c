@@ -20,7 +20,8 @@ enum {
     STREAM = 2,
     STEP = 256,
     DEPTH = 256,
-    CHUNK = DEPTH,
+    TILE = 6,
+    GROUP = 1,
     WIDTH = 2,
 };
 
@@ -33,8 +34,8 @@ typedef struct cursor {
     __m256i v;
 } cursor;
 
-static inline sums dot(sums sum, __m256i codes, __m256i x) {
-    return (sums)_mm256_add_epi32((__m256i)sum, _mm256_madd_epi16(codes, x));
+static inline sums dot(sums sum, const __m256i codes[GROUP], const __m256i x[GROUP]) {
+    return (sums)_mm256_add_epi32((__m256i)sum, _mm256_madd_epi16(codes[0], x[0]));
 }
 
 static inline __m256i widen(sums sum) {

@@ -12,8 +12,8 @@
  *
  *     sums                  vector of running sums: int16 or int32
  *
- *     dot(sum, codes, x)    sum and the products of codes with x, four bytes of activations in all
- *                           lanes (with WIDTH 2: two int16)
+ *     dot(sum, codes, x)    sum and the products of GROUP vectors of codes with GROUP x, four bytes
+ *                           of activations in all lanes (with WIDTH 2: two int16)
  *
  *     widen(sum)            eight int32
  *
@@ -31,8 +31,7 @@
  *
  *     STEP                  k after which streamed sums are joined, a multiple of UNIT
  *
- *     DEPTH, CHUNK          k unpacked at a time, a multiple of UNIT; planes after which sums are
- *                           widened
+ *     DEPTH, TILE           k unpacked at a time, a multiple of UNIT, for that many columns
  *
  *     WIDTH                 bytes of an activation where it is multiplied
  *
@@ -50,7 +49,6 @@
 enum {
     ROWS = 16,
     LINE = 2 * HALF,
-    TILE = 6,                 /* 12 sums, a vector of activations, two of codes, a product */
     BLOCK_BYTES = 128 * 1024, /* activations of a block of columns, and what it never goes below: */
     BLOCK_COLUMNS = 4 * TILE,
     CACHE_LINE = 64,
@@ -79,24 +77,39 @@ ALWAYS_INLINE void prefetch(const uint8_t *line) {
     }
 }
 
-/* A panel's rows of out, of which the weight has `rows`, as two halves. */
-static inline void load_rows(const int32_t *out, int64_t rows, __m256i half[2]) {
+/* The last panel's rows of out, fewer than ROWS. */
+__attribute__((noinline)) static void load_some(const int32_t *out, int64_t rows, __m256i half[2]) {
     int32_t copy[ROWS] = {0};
+    memcpy(copy, out, (size_t)rows * sizeof *copy);
+    half[0] = _mm256_loadu_si256((const __m256i *)copy);
+    half[1] = _mm256_loadu_si256((const __m256i *)(copy + 8));
+}
+
+__attribute__((noinline)) static void store_some(int32_t *out, int64_t rows, __m256i low,
+                                                 __m256i high) {
+    int32_t copy[ROWS];
+    _mm256_storeu_si256((__m256i *)copy, low);
+    _mm256_storeu_si256((__m256i *)(copy + 8), high);
+    memcpy(out, copy, (size_t)rows * sizeof *copy);
+}
+
+/* A panel's rows of out, of which the weight has `rows`, as two halves. */
+ALWAYS_INLINE void load_rows(const int32_t *out, int64_t rows, __m256i half[2]) {
     if (rows < ROWS) {
-        memcpy(copy, out, (size_t)rows * sizeof *copy);
-        out = copy;
+        load_some(out, rows, half);
+        return;
     }
     half[0] = _mm256_loadu_si256((const __m256i *)out);
     half[1] = _mm256_loadu_si256((const __m256i *)(out + 8));
 }
 
-static inline void store_rows(int32_t *out, int64_t rows, const __m256i half[2]) {
-    int32_t copy[ROWS];
-    int32_t *target = rows < ROWS ? copy : out;
-    _mm256_storeu_si256((__m256i *)target, half[0]);
-    _mm256_storeu_si256((__m256i *)(target + 8), half[1]);
-    if (rows < ROWS)
-        memcpy(out, copy, (size_t)rows * sizeof *copy);
+ALWAYS_INLINE void store_rows(int32_t *out, int64_t rows, const __m256i half[2]) {
+    if (rows < ROWS) {
+        store_some(out, rows, half[0], half[1]);
+        return;
+    }
+    _mm256_storeu_si256((__m256i *)out, half[0]);
+    _mm256_storeu_si256((__m256i *)(out + 8), half[1]);
 }
 
 /* What the offset of the codes adds to each sum, taken off. Modulo 2^32. */
@@ -118,11 +131,15 @@ ALWAYS_INLINE void stream_lines(const uint8_t *line, int64_t lines, const int8_t
         for (int half = 0; half < 2; half++) {
             cursor at = begin(line + half * HALF);
 #pragma GCC unroll 16
-            for (int p = 0; p < PRODUCTS; p++) {
-                const __m256i codes = product(&at, p);
-                for (int c = 0; c < columns; c++)
-                    sum[c][half][class(p)] = dot(sum[c][half][class(p)], codes,
-                                                 broadcast(x + c * x_stride + 4 * place(p)));
+            for (int p = 0; p < PRODUCTS; p += GROUP) {
+                __m256i codes[GROUP], four[GROUP];
+                for (int g = 0; g < GROUP; g++)
+                    codes[g] = product(&at, p + g);
+                for (int c = 0; c < columns; c++) {
+                    for (int g = 0; g < GROUP; g++)
+                        four[g] = broadcast(x + c * x_stride + 4 * place(p + g));
+                    sum[c][half][class(p)] = dot(sum[c][half][class(p)], codes, four);
+                }
             }
         }
     }
@@ -165,11 +182,11 @@ ALWAYS_INLINE void stream(const tern__packed_args *args, int64_t panel_begin, in
 
 /* -- Many columns ------------------------------------------------------------------------------*/
 
-/* DEPTH k of a panel as codes, and the columns they meet. */
+/* DEPTH k of a panel or less as codes, and the columns they meet. */
 typedef struct tile_args {
     const __m256i (*codes)[2]; /* (planes, 2): rows 0..7 and 8..15 */
-    int64_t planes;
-    const int8_t *x; /* (columns, x_stride) bytes of activations of these k */
+    int64_t planes;            /* a multiple of GROUP */
+    const int8_t *x;           /* (columns, x_stride) bytes of activations of these k */
     int64_t x_stride;
     const int32_t *q_sum; /* (columns) */
     int32_t *out;         /* (columns, out_stride) from the first row of the panel on */
@@ -191,33 +208,37 @@ static void unpack(const uint8_t *line, int64_t units, __m256i (*codes)[2]) {
 }
 
 ALWAYS_INLINE void multiply(const tile_args *tile, const int columns) {
-    __m256i total[TILE][2];
-    for (int c = 0; c < columns; c++) {
-        total[c][0] = total[c][1] = start(tile->q_sum[c]);
-        if (!tile->is_first)
-            load_rows(tile->out + c * tile->out_stride, tile->rows, total[c]);
-    }
-    for (int64_t p = 0; p < tile->planes;) {
-        const int64_t chunk = smaller(p + CHUNK, tile->planes);
-        sums low[TILE], high[TILE];
-        for (int c = 0; c < columns; c++)
-            low[c] = high[c] = (sums){0};
-#pragma GCC unroll 2
-        for (; p < chunk; p++) {
-            const __m256i codes_low = tile->codes[p][0], codes_high = tile->codes[p][1];
-            for (int c = 0; c < columns; c++) {
-                const __m256i four = broadcast(tile->x + c * tile->x_stride + 4 * p);
-                low[c] = dot(low[c], codes_low, four);
-                high[c] = dot(high[c], codes_high, four);
-            }
+    const int8_t *x = tile->x;
+    const int64_t x_stride = tile->x_stride;
+    sums low[TILE], high[TILE];
+    for (int c = 0; c < columns; c++)
+        low[c] = high[c] = (sums){0};
+    for (int64_t p = 0; p < tile->planes; p += GROUP, x += 4 * GROUP) {
+        __m256i codes_low[GROUP], codes_high[GROUP];
+        for (int g = 0; g < GROUP; g++) {
+            codes_low[g] = tile->codes[p + g][0];
+            codes_high[g] = tile->codes[p + g][1];
         }
         for (int c = 0; c < columns; c++) {
-            total[c][0] = _mm256_add_epi32(total[c][0], widen(low[c]));
-            total[c][1] = _mm256_add_epi32(total[c][1], widen(high[c]));
+            __m256i four[GROUP];
+            for (int g = 0; g < GROUP; g++)
+                four[g] = broadcast(x + c * x_stride + 4 * g);
+            low[c] = dot(low[c], codes_low, four);
+            high[c] = dot(high[c], codes_high, four);
+            __asm__("" : "+x"(low[c]), "+x"(high[c]));
         }
     }
-    for (int c = 0; c < columns; c++)
-        store_rows(tile->out + c * tile->out_stride, tile->rows, total[c]);
+#pragma GCC unroll 6
+    for (int c = 0; c < columns; c++) {
+        int32_t *out = tile->out + c * tile->out_stride;
+        __m256i total[2];
+        total[0] = total[1] = start(tile->q_sum[c]);
+        if (!tile->is_first)
+            load_rows(out, tile->rows, total);
+        total[0] = _mm256_add_epi32(total[0], widen(low[c]));
+        total[1] = _mm256_add_epi32(total[1], widen(high[c]));
+        store_rows(out, tile->rows, total);
+    }
 }
 
 static void run_multiply(const tile_args *tile, int64_t columns) {
@@ -235,10 +256,10 @@ static void run_multiply(const tile_args *tile, int64_t columns) {
         multiply(tile, 4);
         break;
     case 5:
-        multiply(tile, 5);
+        multiply(tile, TILE < 5 ? TILE : 5);
         break;
     case 6:
-        multiply(tile, 6);
+        multiply(tile, TILE < 6 ? TILE : 6);
         break;
     }
 }

@@ -11,8 +11,8 @@
  * gcc 12 copies and spills every accumulator in loops that convert between the two. */
 typedef int16_t sums __attribute__((vector_size(32)));
 
-static inline sums dot(sums sum, __m256i codes, __m256i x) {
-    return (sums)_mm256_add_epi16((__m256i)sum, _mm256_maddubs_epi16(codes, x));
+static inline sums dot(sums sum, const __m256i codes[1], const __m256i x[1]) {
+    return (sums)_mm256_add_epi16((__m256i)sum, _mm256_maddubs_epi16(codes[0], x[0]));
 }
 
 static inline __m256i widen(sums sum) {

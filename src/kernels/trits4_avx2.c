@@ -21,7 +21,8 @@ enum {
     STREAM = 2, /* at N = 3 lines as they come are no faster than unpacked ones */
     STEP = 128,
     DEPTH = 256,
-    CHUNK = 64,
+    TILE = 6,
+    GROUP = 1,
     WIDTH = 1,
 };
 

@@ -27,7 +27,8 @@ enum {
     STREAM = 2,
     STEP = 240,
     DEPTH = 240,
-    CHUNK = 60,
+    TILE = 6,
+    GROUP = 1,
     WIDTH = 1,
 };
 
@@ -46,7 +47,8 @@ static inline cursor begin(const uint8_t *half) {
 }
 
 static inline __m256i plane(cursor *at, int p) {
-    const __m256i nine = _mm256_set1_epi16(9);
+    __m256i nine = _mm256_set1_epi16(9);
+    __asm__("" : "+x"(nine));
     if (p % 2 == 1) {
         const __m128i second = _mm_setr_epi8(0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0);
         return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(second), at->pair);
