@@ -8,8 +8,12 @@ extern const tern__packed_kernel tern__trits4_avx512vnni;
 extern const tern__packed_kernel tern__trits4_avx2, tern__trits5_avx2, tern__int4_avx2,
     tern__int8_avx2;
 #elif defined(__aarch64__) && !defined(TERN_SCALAR_ONLY)
-extern const tern__packed_kernel tern__trits4_dotprod;
-extern const tern__packed_kernel tern__trits4_neon;
+extern const tern__packed_kernel tern__trits4_i8mm, tern__trits5_i8mm, tern__int4_i8mm,
+    tern__int8_i8mm;
+extern const tern__packed_kernel tern__trits4_dotprod, tern__trits5_dotprod, tern__int4_dotprod,
+    tern__int8_dotprod;
+extern const tern__packed_kernel tern__trits4_neon, tern__trits5_neon, tern__int4_neon,
+    tern__int8_neon;
 #endif
 
 const tern__packing_info tern__packings[TERN__PACKING_COUNT] = {
@@ -24,6 +28,7 @@ const tern__packed_kernel *const tern__trits4_family[] = {
     &tern__trits4_avx512vnni,
     &tern__trits4_avx2,
 #elif defined(__aarch64__) && !defined(TERN_SCALAR_ONLY)
+    &tern__trits4_i8mm,
     &tern__trits4_dotprod,
     &tern__trits4_neon,
 #endif
@@ -34,6 +39,10 @@ const tern__packed_kernel *const tern__trits4_family[] = {
 const tern__packed_kernel *const tern__trits5_family[] = {
 #if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
     &tern__trits5_avx2,
+#elif defined(__aarch64__) && !defined(TERN_SCALAR_ONLY)
+    &tern__trits5_i8mm,
+    &tern__trits5_dotprod,
+    &tern__trits5_neon,
 #endif
     &tern__trits5_scalar,
     NULL,
@@ -42,6 +51,10 @@ const tern__packed_kernel *const tern__trits5_family[] = {
 const tern__packed_kernel *const tern__int4_family[] = {
 #if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
     &tern__int4_avx2,
+#elif defined(__aarch64__) && !defined(TERN_SCALAR_ONLY)
+    &tern__int4_i8mm,
+    &tern__int4_dotprod,
+    &tern__int4_neon,
 #endif
     &tern__int4_scalar,
     NULL,
@@ -50,6 +63,10 @@ const tern__packed_kernel *const tern__int4_family[] = {
 const tern__packed_kernel *const tern__int8_family[] = {
 #if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
     &tern__int8_avx2,
+#elif defined(__aarch64__) && !defined(TERN_SCALAR_ONLY)
+    &tern__int8_i8mm,
+    &tern__int8_dotprod,
+    &tern__int8_neon,
 #endif
     &tern__int8_scalar,
     NULL,
