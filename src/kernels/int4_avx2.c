@@ -3,14 +3,17 @@
  * Family `int4`, AVX2: vpmaddubsw multiplies unsigned codes with signed activations and adds
  * pairs of products to int16; four bytes of a row lie in one 32-bit lane.
  *
- * Bounds, int16: a pair adds at least 2 * 15 * -128 = -3840; CHUNK = 8 pairs, or STEP / 4 of them,
- * make -30720. int32: 15 * 128 * K < 2^29 at K = 2^18. Exact in any order. */
+ * Bounds: a pair adds at least 2 * 15 * -128 = -3840, two fit int16 and are added before they are
+ * widened to int32: with more of them, sums of int16 would have to be widened every 32 k.
+ * 15 * 128 * K < 2^29 at K = 2^18. Exact in any order. */
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/packed_lines.h"
+
 enum {
     OFFSET = 8,
-    UNIT = 8,
+    UNIT = TERN__INT4_UNIT,
     HALF = 32,
     PLANES = 2,
     PRODUCTS = PLANES,

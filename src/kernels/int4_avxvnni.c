@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: MIT
  *
- * Family `int4`, AVX-VNNI. Lines are those of packed_lines.h.
+ * Family `int4`, AVX-VNNI. Lines of 64 bytes with 8 k of 16 rows (packed_lines.h). Lines used as
+ * they come leave the high halves of bytes where they are; they have sums of their own, 16 times
+ * too large, shifted right when joined (exact).
  *
- * Bound: 15 * 128 * K < 2^29 at K = 2^18. Exact in any order. */
+ * Bounds: 16 * 15 * 128 for each of STEP / 2 codes is less than 2^31; 15 * 128 * K < 2^29 at
+ * K = 2^18. Exact in any order. */
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/packed_lines.h"
+
 enum {
     OFFSET = 8,
-    UNIT = 8,
+    UNIT = TERN__INT4_UNIT,
     HALF = 32,
     PLANES = 2,
     PRODUCTS = PLANES,
     CLASSES = 2,
     STREAM = 2,
-    STEP = 1 << 18,
+    STEP = 1 << 17,
     DEPTH = 512,
     TILE = 6,
     GROUP = 1,

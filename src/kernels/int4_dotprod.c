@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Family `int4`, Arm dot products.
  * Bound: 15 * 128 * K < 2^29 at K = 2^18. */
-#include "kernels/int4_arm.h"
+#include "kernels/int4_neon.h"
 #include "kernels/packed_dotprod.h"
 
 static void run(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end) {

@@ -2,7 +2,7 @@
  * Family `int4`, Arm NEON.
  * Bounds: 16 products between 15 * -128 and 15 * 127 make -30720 .. 30480 in int16; 15 * 128 * K is
  * less than 2^29 at K = 2^18. */
-#include "kernels/int4_arm.h"
+#include "kernels/int4_neon.h"
 
 enum { DEPTH = 64 };
 

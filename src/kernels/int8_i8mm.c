@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Family `int8`, Arm matrix products of bytes.
  * Bound: 2^14 * K = 2^30 at K = 2^16. */
-#include "kernels/int8_arm.h"
+#include "kernels/int8_neon.h"
 #include "kernels/packed_i8mm.h"
 
 const tern__packed_kernel tern__int8_i8mm = {

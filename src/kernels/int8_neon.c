@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Family `int8`, Arm NEON.
  * Bounds: one product is at most 2^14, two would not fit int16; 2^14 * K = 2^30 at K = 2^16. */
-#include "kernels/int8_arm.h"
+#include "kernels/int8_neon.h"
 
 enum { DEPTH = 4 };
 

@@ -7,6 +7,10 @@ extern const tern__packed_kernel tern__trits4_scalar, tern__trits5_scalar, tern_
 extern const tern__packed_kernel tern__trits4_avx512vnni;
 extern const tern__packed_kernel tern__trits4_avx2, tern__trits5_avx2, tern__int4_avx2,
     tern__int8_avx2;
+#if !defined(TERN_LACKS_AVXVNNI)
+extern const tern__packed_kernel tern__trits4_avxvnni, tern__trits5_avxvnni, tern__int4_avxvnni,
+    tern__int8_avxvnni;
+#endif
 #elif defined(__aarch64__) && !defined(TERN_SCALAR_ONLY)
 extern const tern__packed_kernel tern__trits4_i8mm, tern__trits5_i8mm, tern__int4_i8mm,
     tern__int8_i8mm;
@@ -26,22 +30,25 @@ const tern__packing_info tern__packings[TERN__PACKING_COUNT] = {
 const tern__packed_kernel *const tern__trits4_family[] = {
 #if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
     &tern__trits4_avx512vnni,
+#if !defined(TERN_LACKS_AVXVNNI)
+    &tern__trits4_avxvnni,
+#endif
     &tern__trits4_avx2,
 #elif defined(__aarch64__) && !defined(TERN_SCALAR_ONLY)
-    &tern__trits4_i8mm,
-    &tern__trits4_dotprod,
+    &tern__trits4_i8mm,   &tern__trits4_dotprod,
     &tern__trits4_neon,
 #endif
-    &tern__trits4_scalar,
-    NULL,
+    &tern__trits4_scalar,     NULL,
 };
 
 const tern__packed_kernel *const tern__trits5_family[] = {
 #if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
+#if !defined(TERN_LACKS_AVXVNNI)
+    &tern__trits5_avxvnni,
+#endif
     &tern__trits5_avx2,
 #elif defined(__aarch64__) && !defined(TERN_SCALAR_ONLY)
-    &tern__trits5_i8mm,
-    &tern__trits5_dotprod,
+    &tern__trits5_i8mm,   &tern__trits5_dotprod,
     &tern__trits5_neon,
 #endif
     &tern__trits5_scalar,
@@ -50,10 +57,12 @@ const tern__packed_kernel *const tern__trits5_family[] = {
 
 const tern__packed_kernel *const tern__int4_family[] = {
 #if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
+#if !defined(TERN_LACKS_AVXVNNI)
+    &tern__int4_avxvnni,
+#endif
     &tern__int4_avx2,
 #elif defined(__aarch64__) && !defined(TERN_SCALAR_ONLY)
-    &tern__int4_i8mm,
-    &tern__int4_dotprod,
+    &tern__int4_i8mm,   &tern__int4_dotprod,
     &tern__int4_neon,
 #endif
     &tern__int4_scalar,
@@ -62,10 +71,12 @@ const tern__packed_kernel *const tern__int4_family[] = {
 
 const tern__packed_kernel *const tern__int8_family[] = {
 #if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
+#if !defined(TERN_LACKS_AVXVNNI)
+    &tern__int8_avxvnni,
+#endif
     &tern__int8_avx2,
 #elif defined(__aarch64__) && !defined(TERN_SCALAR_ONLY)
-    &tern__int8_i8mm,
-    &tern__int8_dotprod,
+    &tern__int8_i8mm,   &tern__int8_dotprod,
     &tern__int8_neon,
 #endif
     &tern__int8_scalar,

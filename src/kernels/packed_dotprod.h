@@ -2,14 +2,14 @@
  *
  * run() of packed weights on Arm dot products: sdot adds four products of bytes to each of 4 int32
  * lanes, modulo 2^32; lanes are rows of the weight. Panels of 8 rows, lines of 32 bytes
- * (packed_arm.h). A line is unpacked once for TILE columns. Sums are integers, hence exact in any
- * order. */
+ * (packed_lines_neon.h). A line is unpacked once for TILE columns. Sums are integers, hence exact
+ * in any order. */
 #ifndef TERN__PACKED_DOTPROD_H
 #define TERN__PACKED_DOTPROD_H
 
 enum { ROWS = 8, SPAN = 4, TILE = 8 };
 
-#include "kernels/packed_arm.h"
+#include "kernels/packed_lines_neon.h"
 
 static inline int8x16_t broadcast(const int8_t *q) {
     int32_t four;

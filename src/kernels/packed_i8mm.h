@@ -2,15 +2,15 @@
  *
  * run() of packed weights on Arm matrix products of bytes: smmla adds the products of 2 rows with 2
  * columns over 8 k to 4 int32 lanes, modulo 2^32. Panels of 8 rows, which are 4 pairs, lines of 64
- * bytes (packed_arm.h). A line is unpacked once for TILE columns; one column is multiplied twice,
- * in no more instructions than dot products would take. Sums are integers, hence exact in any
- * order. */
+ * bytes (packed_lines_neon.h). A line is unpacked once for TILE columns; one column is multiplied
+ * twice, in no more instructions than dot products would take. Sums are integers, hence exact in
+ * any order. */
 #ifndef TERN__PACKED_I8MM_H
 #define TERN__PACKED_I8MM_H
 
 enum { ROWS = 8, SPAN = 8, PAIRS = ROWS / 2, TILE = 8 };
 
-#include "kernels/packed_arm.h"
+#include "kernels/packed_lines_neon.h"
 
 static inline int8x16_t two_columns(const int8_t *first, const int8_t *second) {
     return vcombine_s8(vld1_s8(first), vld1_s8(second));

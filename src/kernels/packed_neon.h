@@ -2,15 +2,16 @@
  *
  * run() of packed weights on Arm NEON without dot products: smlal adds products of bytes to int16
  * lanes, sadalp adds neighbouring pairs of those to int32 lanes every DEPTH k. Panels of 4 rows,
- * lines of 16 bytes (packed_arm.h). A line is unpacked once for TILE columns; each byte of a plane
- * has an int16 lane of its own, to which DEPTH / 4 products are added: a variant defines DEPTH, a
- * multiple of UNIT, and proves that they fit. Sums are integers, hence exact in any order. */
+ * lines of 16 bytes (packed_lines_neon.h). A line is unpacked once for TILE columns; each byte of a
+ * plane has an int16 lane of its own, to which DEPTH / 4 products are added: a variant defines
+ * DEPTH, a multiple of UNIT, and proves that they fit. Sums are integers, hence exact in any order.
+ */
 #ifndef TERN__PACKED_NEON_H
 #define TERN__PACKED_NEON_H
 
 enum { ROWS = 4, SPAN = 4, TILE = 4 };
 
-#include "kernels/packed_arm.h"
+#include "kernels/packed_lines_neon.h"
 
 static inline int8x16_t broadcast(const int8_t *q) {
     int32_t four;
@@ -53,8 +54,8 @@ ALWAYS_INLINE void tile(const tern__packed_args *args, int64_t panel, int64_t n,
         add_depth(args, panel, n, k, total, columns);
     for (int c = 0; c < columns; c++) {
         int32_t sums[ROWS];
-        vst1q_s32(sums, vaddq_s32(vpaddq_s32(total[c][0], total[c][1]),
-                                  vdupq_n_s32(start(args, n + c))));
+        vst1q_s32(sums,
+                  vaddq_s32(vpaddq_s32(total[c][0], total[c][1]), vdupq_n_s32(start(args, n + c))));
         store_rows(args, panel, n + c, sums);
     }
 }

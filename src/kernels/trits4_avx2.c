@@ -11,9 +11,11 @@
  * int32: 2 * 128 * K = 2^26 at K = 2^18, and as much for the sum of q. Exact in any order. */
 #include <immintrin.h>
 
+#include "kernels/packed_lines.h"
+
 enum {
     OFFSET = 1,
-    UNIT = 16,
+    UNIT = TERN__TRITS4_UNIT,
     HALF = 32,
     PLANES = 4,
     PRODUCTS = PLANES,
@@ -26,7 +28,7 @@ enum {
     WIDTH = 1,
 };
 
-#include "kernels/packed_maddubs.h"
+#include "kernels/packed_maddubs_avx2.h"
 
 typedef struct cursor {
     __m256i v;

@@ -9,9 +9,11 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/packed_lines.h"
+
 enum {
     OFFSET = 1,
-    UNIT = 16,
+    UNIT = TERN__TRITS4_UNIT,
     HALF = 32,
     PLANES = 4,
     PRODUCTS = PLANES,

@@ -2,7 +2,7 @@
  * Family `trits4`, Arm NEON.
  * Bounds: 64 products between 2 * -128 and 2 * 127 make -16384 .. 16256 in int16;
  * 2 * 128 * K = 2^26 at K = 2^18. */
-#include "kernels/trits4_arm.h"
+#include "kernels/trits4_neon.h"
 
 enum { DEPTH = 256 };
 

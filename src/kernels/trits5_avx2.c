@@ -32,7 +32,7 @@ enum {
     WIDTH = 1,
 };
 
-#include "kernels/packed_maddubs.h"
+#include "kernels/packed_maddubs_avx2.h"
 
 typedef struct cursor {
     __m256i a, b; /* fractions */
@@ -47,8 +47,7 @@ static inline cursor begin(const uint8_t *half) {
 }
 
 static inline __m256i plane(cursor *at, int p) {
-    __m256i nine = _mm256_set1_epi16(9);
-    __asm__("" : "+x"(nine));
+    const __m256i nine = _mm256_set1_epi16(9);
     if (p % 2 == 1) {
         const __m128i second = _mm_setr_epi8(0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0);
         return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(second), at->pair);

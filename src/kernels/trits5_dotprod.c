@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Family `trits5`, Arm dot products. One column never forms a trit: with X_p as in trits5_arm.h,
+ * Family `trits5`, Arm dot products. One column never forms a trit: with X_p as in trits5_neon.h,
  * 256 * (d_p - 1) = 3 * X_p - X_{p+1}, so that 256 times the sum is 3 A - B, A the sum of X_p * q_p
  * and B that of X_{p+1} * q_p.
  *
  * Bounds: A and B may wrap modulo 2^32; 3 A - B is exact as long as 256 * 128 * STEP is less than
  * 2^31. With trits formed, 128 * K = 2^25 at K = 2^18. */
-#include "kernels/trits5_arm.h"
 #include "kernels/packed_dotprod.h"
+#include "kernels/trits5_neon.h"
 
 enum { STEP = 3200 * UNIT };
 

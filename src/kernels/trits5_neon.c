@@ -2,7 +2,7 @@
  * Family `trits5`, Arm NEON.
  * Bounds: 125 products between -127 and 128 make at most 16000 in int16; 128 * K = 2^25 at
  * K = 2^18. */
-#include "kernels/trits5_arm.h"
+#include "kernels/trits5_neon.h"
 
 enum { DEPTH = 500 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * int4 for the Arm variants: the low half of a byte holds its first code. */
-#ifndef TERN__INT4_ARM_H
-#define TERN__INT4_ARM_H
+#ifndef TERN__INT4_NEON_H
+#define TERN__INT4_NEON_H
 
 #include <arm_neon.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Sums of the AVX2 variants of packed weights whose codes are small: vpmaddubsw adds pairs of
  * products of unsigned codes and signed activations, which a variant proves to fit int16. */
-#ifndef TERN__PACKED_MADDUBS_H
-#define TERN__PACKED_MADDUBS_H
+#ifndef TERN__PACKED_MADDUBS_AVX2_H
+#define TERN__PACKED_MADDUBS_AVX2_H
 
 #include <immintrin.h>
 #include <stdint.h>

@@ -5,8 +5,8 @@
  * number X_0. With x_{p+1} = 3 * x_p mod 256 trit p is d_p = floor(3 * x_p / 256), which counts how
  * many of 86 and 171 x_p reaches; X_{p+1} = 3 * X_p modulo 256, as 3 * 128 and 128 are the same.
  * Planes are the weights d_p - 1, so that nothing is left to be taken off. */
-#ifndef TERN__TRITS5_ARM_H
-#define TERN__TRITS5_ARM_H
+#ifndef TERN__TRITS5_NEON_H
+#define TERN__TRITS5_NEON_H
 
 #include <arm_neon.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Trits at four a byte for the Arm variants: bits 2p and 2p + 1 of a byte hold its p-th code. */
-#ifndef TERN__TRITS4_ARM_H
-#define TERN__TRITS4_ARM_H
+#ifndef TERN__TRITS4_NEON_H
+#define TERN__TRITS4_NEON_H
 
 #include <arm_neon.h>
 

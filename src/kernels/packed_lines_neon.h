@@ -5,7 +5,7 @@
  *
  *     byte SPAN * row + b holds the codes of k = UNIT * line + SPAN * p + b, p = 0 .. PLANES - 1
  *
- * How a byte holds them is said by the header of a packing, <packing>_arm.h:
+ * How a byte holds them is said by the header of a packing, <packing>_neon.h:
  *
  *     PLANES, OFFSET       codes in a byte; what is to be taken off them where they are multiplied
  *
@@ -16,8 +16,8 @@
  *     encode(codes)        a byte
  *
  * which is included before this, like ROWS and SPAN. */
-#ifndef TERN__PACKED_ARM_H
-#define TERN__PACKED_ARM_H
+#ifndef TERN__PACKED_LINES_NEON_H
+#define TERN__PACKED_LINES_NEON_H
 
 #include <arm_neon.h>
 #include <string.h>

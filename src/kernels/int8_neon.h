@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * int8 for the Arm variants: a byte is the weight itself, signed, so that nothing is left to be
  * taken off. */
-#ifndef TERN__INT8_ARM_H
-#define TERN__INT8_ARM_H
+#ifndef TERN__INT8_NEON_H
+#define TERN__INT8_NEON_H
 
 #include <arm_neon.h>
 
