@@ -42,6 +42,32 @@ if(amx IN_LIST TERN_ISA_TARGET)
   target_compile_definitions(test_packed PRIVATE TEST_EMULATED_TILES)
 endif()
 
+# The AVX-VNNI variants of packed weights once more, with AVX-512's encoding of the same
+# instruction: there are machines that have only that one. Copies, as flags belong to a file.
+if(avx512vnni IN_LIST TERN_ISA_TARGET)
+  file(GLOB TERN_AVXVNNI_KERNELS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/*_avxvnni.c)
+  foreach(file IN LISTS TERN_AVXVNNI_KERNELS)
+    get_filename_component(name ${file} NAME)
+    configure_file(${file} ${PROJECT_BINARY_DIR}/avxvnni_twins/${name} COPYONLY)
+    list(APPEND TERN_AVXVNNI_TWINS ${PROJECT_BINARY_DIR}/avxvnni_twins/${name})
+  endforeach()
+  add_library(tern_avxvnni_twins OBJECT ${TERN_AVXVNNI_TWINS})
+  target_link_libraries(tern_avxvnni_twins PRIVATE tern_flags)
+  foreach(family trits4 trits5 int4 int8)
+    target_compile_definitions(tern_avxvnni_twins
+                               PRIVATE tern__${family}_avxvnni=test_${family}_avxvnni)
+  endforeach()
+  target_compile_options(tern_avxvnni_twins PRIVATE ${TERN_ISA_FLAGS_avx2} -mavx512f -mavx512vl
+                         -mavx512vnni)
+  add_executable(test_packed_avxvnni ${PROJECT_SOURCE_DIR}/tests/kernels/test_packed.c
+                 ${PROJECT_SOURCE_DIR}/tests/kernels/avxvnni_families.c)
+  target_compile_definitions(test_packed_avxvnni
+                             PRIVATE tern__packed_families=test_avxvnni_families)
+  target_link_libraries(test_packed_avxvnni PRIVATE tern_avxvnni_twins tern_test_support)
+  add_test(NAME test_packed_avxvnni COMMAND test_packed_avxvnni)
+  set_tests_properties(test_packed_avxvnni PROPERTIES TIMEOUT 900)
+endif()
+
 # The long ones start first, so that the last of them does not run alone.
 set_tests_properties(test_hash test_attention test_soak PROPERTIES COST 100)
 

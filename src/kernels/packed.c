@@ -1,61 +1,40 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ * The variants of each family, best first. `wide` is the AVX-512 one, whose needs differ. */
 #include "kernels/packed.h"
 
-extern const tern__packed_kernel tern__trits4_scalar, tern__trits5_scalar, tern__int4_scalar,
-    tern__int8_scalar;
-#if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
-extern const tern__packed_kernel tern__trits4_avx512vnni, tern__trits5_avx512vbmi,
-    tern__int4_avx512vnni, tern__int8_avx512vnni, tern__trits4_amx, tern__trits5_amx,
-    tern__int4_amx, tern__int8_amx;
-extern const tern__packed_kernel tern__trits4_avx2;
-#elif defined(__aarch64__) && !defined(TERN_SCALAR_ONLY)
-extern const tern__packed_kernel tern__trits4_dotprod;
-extern const tern__packed_kernel tern__trits4_neon;
+#if defined(TERN_SCALAR_ONLY)
+#define VARIANTS(X, family, wide)
+#elif defined(__x86_64__)
+#if defined(TERN_LACKS_AVXVNNI)
+#define AVXVNNI(X, family)
+#else
+#define AVXVNNI(X, family) X(family, avxvnni)
 #endif
+#define VARIANTS(X, family, wide) X(family, amx) X(family, wide) AVXVNNI(X, family) X(family, avx2)
+#elif defined(__aarch64__)
+#define VARIANTS(X, family, wide) X(family, i8mm) X(family, dotprod) X(family, neon)
+#else
+#define VARIANTS(X, family, wide)
+#endif
+
+#define DECLARE(family, isa) extern const tern__packed_kernel tern__##family##_##isa;
+#define LIST(family, isa)    &tern__##family##_##isa,
+#define FAMILY(family, wide)                                                                       \
+    VARIANTS(DECLARE, family, wide)                                                                \
+    extern const tern__packed_kernel tern__##family##_scalar;                                      \
+    const tern__packed_kernel *const tern__##family##_family[] = {                                 \
+        VARIANTS(LIST, family, wide) & tern__##family##_scalar, NULL};
+
+FAMILY(trits4, avx512vnni)
+FAMILY(trits5, avx512vbmi)
+FAMILY(int4, avx512vnni)
+FAMILY(int8, avx512vnni)
 
 const tern__packing_info tern__packings[TERN__PACKING_COUNT] = {
 #define PACKING_ROW(symbol, family, name, codes, bytes, offset, count, k_max)                      \
     {name, codes, bytes, offset, count, k_max},
     TERN__PACKINGS(PACKING_ROW)
 #undef PACKING_ROW
-};
-
-const tern__packed_kernel *const tern__trits4_family[] = {
-#if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
-    &tern__trits4_amx,    &tern__trits4_avx512vnni,
-    &tern__trits4_avx2,
-#elif defined(__aarch64__) && !defined(TERN_SCALAR_ONLY)
-    &tern__trits4_dotprod,
-    &tern__trits4_neon,
-#endif
-    &tern__trits4_scalar, NULL,
-};
-
-const tern__packed_kernel *const tern__trits5_family[] = {
-#if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
-    &tern__trits5_amx,
-    &tern__trits5_avx512vbmi,
-#endif
-    &tern__trits5_scalar,
-    NULL,
-};
-
-const tern__packed_kernel *const tern__int4_family[] = {
-#if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
-    &tern__int4_amx,
-    &tern__int4_avx512vnni,
-#endif
-    &tern__int4_scalar,
-    NULL,
-};
-
-const tern__packed_kernel *const tern__int8_family[] = {
-#if defined(__x86_64__) && !defined(TERN_SCALAR_ONLY)
-    &tern__int8_amx,
-    &tern__int8_avx512vnni,
-#endif
-    &tern__int8_scalar,
-    NULL,
 };
 
 const tern__packed_kernel *const *const tern__packed_families[TERN__PACKING_COUNT] = {

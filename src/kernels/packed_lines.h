@@ -7,7 +7,11 @@
  *     byte 4 * row + b, bits 2p and 2p + 1 = code of k = 16 * line + 4 * p + b     b, p = 0..3
  *
  * The four 2-bit planes p of a line are vectors of bytes, a 32-bit lane for each row, that meet the
- * activations q[k .. k + 3] broadcast to all lanes. Only kernels/trits4_*.c include this. */
+ * activations q[k .. k + 3] broadcast to all lanes. Lines of `int4` hold 8 k of each row:
+ *
+ *     byte 4 * row + b, bits 4p .. 4p + 3 = code of k = 8 * line + 4 * p + b    b = 0..3, p = 0, 1
+ *
+ * Only kernels include this. */
 #ifndef TERN__PACKED_LINES_H
 #define TERN__PACKED_LINES_H
 
@@ -25,6 +29,19 @@ static inline void tern__trits4_pack_lines(const uint8_t *codes, int64_t k, int6
             uint32_t plane[4];
             memcpy(plane, codes + row * k + i, sizeof plane);
             uint32_t word = plane[0] | plane[1] << 2 | plane[2] << 4 | plane[3] << 6;
+            memcpy(panel, &word, sizeof word);
+        }
+}
+
+#define TERN__INT4_UNIT 8
+
+static inline void tern__int4_pack_lines(const uint8_t *codes, int64_t k, int64_t rows,
+                                         uint8_t *panel) {
+    for (int64_t i = 0; i < k; i += TERN__INT4_UNIT)
+        for (int64_t row = 0; row < rows; row++, panel += 4) {
+            uint32_t plane[2];
+            memcpy(plane, codes + row * k + i, sizeof plane);
+            uint32_t word = plane[0] | plane[1] << 4;
             memcpy(panel, &word, sizeof word);
         }
 }

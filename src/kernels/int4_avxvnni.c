@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Family `int4`, AVX-VNNI. Lines of 64 bytes with 8 k of 16 rows (packed_lines.h). Lines used as
+ * they come leave the high halves of bytes where they are; they have sums of their own, 16 times
+ * too large, shifted right when joined (exact).
+ *
+ * Bounds: 16 * 15 * 128 for each of STEP / 2 codes is less than 2^31; 15 * 128 * K < 2^29 at
+ * K = 2^18. Exact in any order. */
+#include <immintrin.h>
+#include <stdint.h>
+
+#include "kernels/packed_lines.h"
+
+enum {
+    OFFSET = 8,
+    UNIT = TERN__INT4_UNIT,
+    HALF = 32,
+    PLANES = 2,
+    PRODUCTS = PLANES,
+    CLASSES = 2,
+    STREAM = 2,
+    STEP = 1 << 17,
+    DEPTH = 512,
+    TILE = 6,
+    GROUP = 1,
+    WIDTH = 1,
+};
+
+#include "kernels/packed_avxvnni.h"
+
+typedef struct cursor {
+    __m256i v;
+} cursor;
+
+static inline cursor begin(const uint8_t *half) {
+    return (cursor){_mm256_load_si256((const __m256i *)half)};
+}
+
+static inline __m256i plane(cursor *at, int p) {
+    return _mm256_and_si256(_mm256_srli_epi16(at->v, 4 * p), _mm256_set1_epi8(0x0f));
+}
+
+static inline __m256i product(cursor *at, int p) {
+    return _mm256_and_si256(at->v, _mm256_set1_epi8((char)(0x0f << 4 * p)));
+}
+
+static inline int place(int p) {
+    return p;
+}
+
+static inline int class(int p) {
+    return p;
+}
+
+static inline __m256i join(const sums class[CLASSES]) {
+    return _mm256_add_epi32(widen(class[0]), _mm256_srai_epi32(widen(class[1]), 4));
+}
+
+#include "kernels/packed_avx2.h"
+
+static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {
+    tern__int4_pack_lines(codes, k, ROWS, panel);
+}
+
+const tern__packed_kernel tern__int4_avxvnni = {
+    .variant = {.name = "avx_vnni", .needs = AVXVNNI_NEEDS},
+    .packing = TERN__PACKING_INT4,
+    .panel_rows = ROWS,
+    .k_unit = UNIT,
+    .pack = pack,
+    .run = run,
+};

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ * Family `int4`, Arm matrix products of bytes.
+ * Bound: 15 * 128 * K < 2^29 at K = 2^18. */
+#include "kernels/int4_neon.h"
+#include "kernels/packed_i8mm.h"
+
+const tern__packed_kernel tern__int4_i8mm = {
+    .variant = {.name = "i8mm", .needs = TERN__CPU_NEON | TERN__CPU_I8MM},
+    .packing = TERN__PACKING_INT4,
+    .panel_rows = ROWS,
+    .k_unit = UNIT,
+    .pack = pack,
+    .run = run,
+};

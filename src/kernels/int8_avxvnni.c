@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Family `int8`, AVX-VNNI. A line of 64 bytes holds 4 k of 16 rows, byte 4 * row + b =
+ * code of k = 4 * line + b.
+ *
+ * Sums wrap modulo 2^32 and are exact again with 128 times the sum of q taken off. */
+#include <immintrin.h>
+#include <stdint.h>
+
+enum {
+    OFFSET = 128,
+    UNIT = 4,
+    HALF = 32,
+    PLANES = 1,
+    PRODUCTS = PLANES,
+    CLASSES = 1,
+    STREAM = 2,
+    STEP = 1 << 16,
+    DEPTH = 512,
+    TILE = 6,
+    GROUP = 1,
+    WIDTH = 1,
+};
+
+#include "kernels/packed_avxvnni.h"
+
+typedef struct cursor {
+    __m256i v;
+} cursor;
+
+static inline cursor begin(const uint8_t *half) {
+    return (cursor){_mm256_load_si256((const __m256i *)half)};
+}
+
+static inline __m256i plane(cursor *at, int p) {
+    (void)p;
+    return at->v;
+}
+
+static inline __m256i product(cursor *at, int p) {
+    return plane(at, p);
+}
+
+static inline int place(int p) {
+    return p;
+}
+
+static inline int class(int p) {
+    return p;
+}
+
+static inline __m256i join(const sums class[CLASSES]) {
+    return widen(class[0]);
+}
+
+#include "kernels/packed_avx2.h"
+
+static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {
+    for (int64_t i = 0; i < k; i += UNIT)
+        for (int64_t row = 0; row < ROWS; row++, panel += UNIT)
+            memcpy(panel, codes + row * k + i, UNIT);
+}
+
+const tern__packed_kernel tern__int8_avxvnni = {
+    .variant = {.name = "avx_vnni", .needs = AVXVNNI_NEEDS},
+    .packing = TERN__PACKING_INT8,
+    .panel_rows = ROWS,
+    .k_unit = UNIT,
+    .pack = pack,
+    .run = run,
+};
