@@ -35,7 +35,7 @@ enum {
     PANEL = 16,    /* tiles of a panel */
     POSITIONS = 8, /* positions whose partial results are added together */
     RUN = 64,      /* positions that mix() takes per block of lanes */
-    AHEAD = 16,    /* positions between a load and the one that is asked for */
+    AHEAD = 64,    /* positions between a load and the one that is asked for */
 };
 
 #define INLINE static inline __attribute__((always_inline))
@@ -111,12 +111,13 @@ INLINE __m256 load_below(const tern__attention_args *a, tern__attention_type typ
     return widen(type, some);
 }
 
-/* Asks for `count` elements from `at` on. */
+/* Asks for `count` elements from `at` on, which may lie behind what there is: the rows that follow
+ * are often those of the next call, and the processor forgets addresses that are nobody's. */
 INLINE void fetch(const tern__attention_args *a, tern__attention_type type, int64_t at,
                   int64_t count) {
-    const char *from = (const char *)a->rows + at * size_of(type);
+    uintptr_t from = (uintptr_t)a->rows + (uintptr_t)(at * size_of(type));
     for (int64_t i = 0; i < count * size_of(type); i += 64)
-        _mm_prefetch(from + i, _MM_HINT_T0);
+        _mm_prefetch((const char *)(from + (uintptr_t)i), _MM_HINT_T1);
 }
 
 /* -- scores ------------------------------------------------------------------------------------*/
@@ -197,11 +198,10 @@ static inline __m256 add_levels(const __m256 sums[POSITIONS]) {
 /* Scores of n rows for up to 8 positions from t on. */
 INLINE void score_tile(const tern__attention_args *a, tern__attention_type type, const tile *rows,
                        int n, int64_t t, bool is_first, __m256 sums[GROUP][POSITIONS]) {
-    const int64_t end = a->length + a->queries - 1;
     int count = last_length(rows) - t < POSITIONS ? (int)(last_length(rows) - t) : POSITIONS;
     int i = 0;
     for (; i + 2 <= count; i += 2) {
-        if (is_first && t + i + 1 + AHEAD < end) {
+        if (is_first) {
             fetch(a, type, (t + i + AHEAD) * a->row_stride, a->head_size);
             fetch(a, type, (t + i + 1 + AHEAD) * a->row_stride, a->head_size);
         }
@@ -266,7 +266,6 @@ typedef struct strip {
 INLINE void mix_lanes(const tern__attention_args *a, tern__attention_type type, int n,
                       int registers, strip s, const float *const x[GROUP],
                       float *const out[GROUP]) {
-    const int64_t last = a->length + a->queries - 1;
     const int64_t lanes = registers == 1 ? a->head_size - s.d : 8;
     const __m256i mask = lanes_below(lanes);
     __m256 c[GROUP][4];
@@ -275,7 +274,7 @@ INLINE void mix_lanes(const tern__attention_args *a, tern__attention_type type, 
             c[g][h] = _mm256_maskload_ps(out[g] + s.d + 8 * h, mask);
     for (int64_t t = s.begin; t < s.end; t++) {
         const int64_t at = t * a->row_stride + s.d;
-        if (s.is_first && t + AHEAD < last)
+        if (s.is_first)
             fetch(a, type, at + AHEAD * a->row_stride, registers == 1 ? lanes : 8 * registers);
         for (int h = 0; h < registers; h++) {
             __m256 v = load_below(a, type, at + 8 * h, lanes);

@@ -34,7 +34,7 @@ enum {
     PANEL = 8,      /* tiles of a panel */
     POSITIONS = 16, /* positions whose partial results are added together */
     RUN = 64,       /* positions that mix() takes per block of lanes */
-    AHEAD = 16,     /* positions between a load and the one that is asked for */
+    AHEAD = 64,     /* positions between a load and the one that is asked for */
 };
 
 #define INLINE static inline __attribute__((always_inline))
@@ -104,12 +104,13 @@ INLINE __m512 load_masked(const tern__attention_args *a, tern__attention_type ty
     return _mm512_maskz_loadu_ps(mask, from);
 }
 
-/* Asks for `count` elements from `at` on. */
+/* Asks for `count` elements from `at` on, which may lie behind what there is: the rows that follow
+ * are often those of the next call, and the processor forgets addresses that are nobody's. */
 INLINE void fetch(const tern__attention_args *a, tern__attention_type type, int64_t at,
                   int64_t count) {
-    const char *from = (const char *)a->rows + at * size_of(type);
+    uintptr_t from = (uintptr_t)a->rows + (uintptr_t)(at * size_of(type));
     for (int64_t i = 0; i < count * size_of(type); i += 64)
-        _mm_prefetch(from + i, _MM_HINT_T0);
+        _mm_prefetch((const char *)(from + (uintptr_t)i), _MM_HINT_T1);
 }
 
 /* -- scores ------------------------------------------------------------------------------------*/
@@ -198,11 +199,10 @@ static inline __m512 add_levels(const partials *sums) {
 /* Scores of n rows for up to 16 positions from t on. */
 INLINE void score_tile(const tern__attention_args *a, tern__attention_type type, const tile *rows,
                        int n, int64_t t, bool is_first, partials sums[GROUP]) {
-    const int64_t end = a->length + a->queries - 1;
     int count = last_length(rows) - t < POSITIONS ? (int)(last_length(rows) - t) : POSITIONS;
     int i = 0;
     for (; i + 2 <= count; i += 2) {
-        if (is_first && t + i + 1 + AHEAD < end) {
+        if (is_first) {
             fetch(a, type, (t + i + AHEAD) * a->row_stride, a->head_size);
             fetch(a, type, (t + i + 1 + AHEAD) * a->row_stride, a->head_size);
         }
@@ -272,7 +272,7 @@ typedef struct strip {
 /* Continues the chains of n rows; x[g][i] multiplies position begin + i. */
 INLINE void mix_rows(const tern__attention_args *a, tern__attention_type type, int n, strip s,
                      const float *const x[GROUP], float *const out[GROUP]) {
-    const int64_t end = a->length + a->queries - 1, lanes = a->head_size - s.d;
+    const int64_t lanes = a->head_size - s.d;
     __mmask16 mask[4];
     __m512 c[GROUP][4];
     for (int h = 0; h < 4; h++)
@@ -282,7 +282,7 @@ INLINE void mix_rows(const tern__attention_args *a, tern__attention_type type, i
             c[g][h] = _mm512_maskz_loadu_ps(mask[h], out[g] + s.d + 16 * h);
     for (int64_t t = s.begin; t < s.end; t++) {
         const int64_t at = t * a->row_stride + s.d;
-        if (s.is_first && t + AHEAD < end)
+        if (s.is_first)
             fetch(a, type, at + AHEAD * a->row_stride, lanes < 64 ? lanes : 64);
         for (int h = 0; h < 4; h++) {
             __m512 v = load_masked(a, type, at + 16 * h, mask[h]);
