@@ -462,8 +462,8 @@ def int8_rows(x, scales):
 
 def add_quantize(cases):
     random = Random('quantize')
-    for shape in ((1,), (7,), (3, 64), (2, 3, 5), (2, 0, 4), (2, 3, 129)):
-        for layout in ('plain', 'step', 'negative', 'permuted'):
+    for shape in ((1,), (7,), (2, 65), (2, 3, 5), (2, 0, 4)):
+        for layout in ('plain', 'step', 'permuted'):
             x = random_tensor(random, 'f32', shape, layout, size=random.pick([1e-6, 1.0, 100.0]))
             array = x.array
             scales = int8_scales(array)

@@ -29,7 +29,7 @@ typedef struct attention_job {
     int64_t queries, heads, kv_heads, group, head_size;
     int64_t first;         /* positions that query 0 sees */
     int64_t block, blocks; /* of queries, positions or lanes: how many a piece takes; how many */
-    float *scores;         /* (threads, ROWS_MAX, score_stride), or (T, H, score_stride) */
+    float *scores;         /* (threads, rows of a piece, score_stride), or (T, H, score_stride) */
     int64_t score_stride;
 } attention_job;
 
@@ -100,10 +100,23 @@ static void attend(const attention_job *j, int64_t t, int queries, int64_t head,
     j->cpu->attention->mix(&mix);
 }
 
+/* Query positions of a piece. */
+static int64_t fair_block(const attention_job *j) {
+    int64_t pieces = PIECES * (int64_t)tern__team_size(j->cpu->team);
+    int64_t fair = tern__min_i64(div_up(j->queries * j->kv_heads, pieces), j->queries);
+    int64_t most = tern__min_i64(QUERIES_MAX, ROWS_MAX / tern__min_i64(j->group, ROWS_MAX));
+    return tern__max_i64(1, tern__min_i64(fair, most));
+}
+
+/* Rows of scores that a piece of j->block queries needs at a time. */
+static int64_t piece_rows(const attention_job *j) {
+    return j->block * tern__min_i64(j->group, ROWS_MAX);
+}
+
 /* The last queries, which see most, come first. */
 static void do_whole(void *argument, int64_t begin, int64_t end, int lane) {
     const attention_job *j = argument;
-    float *scores = j->scores + lane * ROWS_MAX * j->score_stride;
+    float *scores = j->scores + lane * piece_rows(j) * j->score_stride;
     for (int64_t index = begin; index < end; index++) {
         int64_t t = (j->blocks - 1 - index % j->blocks) * j->block;
         int queries = (int)tern__min_i64(j->block, j->queries - t);
@@ -114,11 +127,6 @@ static void do_whole(void *argument, int64_t begin, int64_t end, int lane) {
 }
 
 static void run_whole(attention_job *j) {
-    int64_t fair =
-        div_up(j->queries * j->kv_heads, PIECES * (int64_t)tern__team_size(j->cpu->team));
-    j->block = tern__min_i64(
-        tern__min_i64(QUERIES_MAX, ROWS_MAX / tern__min_i64(j->group, ROWS_MAX)), fair);
-    j->block = tern__max_i64(j->block, 1);
     j->blocks = div_up(j->queries, j->block);
     int64_t grain = POSITIONS_GRAIN / (j->first * j->block);
     tern__team_run(j->cpu->team, j->blocks * j->kv_heads, tern__max_i64(1, grain), do_whole, j);
@@ -192,8 +200,8 @@ static void run_steps(attention_job *j) {
 /* -- the row -----------------------------------------------------------------------------------*/
 
 /* Positions that there is scratch for: a power of two, so that steps of a session ask the pool for
- * the same block again and again. It takes 128 bytes a position and thread, the cache itself
- * kilobytes. */
+ * the same block again and again. It takes at most 128 bytes a position and thread, the
+ * cache itself kilobytes. */
 static int64_t scratch_positions(int64_t positions) {
     int64_t room = 1024;
     while (room < positions)
@@ -215,12 +223,15 @@ tern_status tern__cpu_attention(tern__device *device, const tern__op_call *call)
                          .first = seen - q->dims[0] + 1,
                          .score_stride = scratch_positions(seen)};
     bool has_few_pieces = job.queries * job.kv_heads < PIECES * threads;
-    int64_t rows = threads * ROWS_MAX;
+    job.block = fair_block(&job);
+    int64_t rows = threads * piece_rows(&job);
     if (has_few_pieces)
         rows = tern__max_i64(rows, job.queries * job.heads);
-    size_t bytes = 0;
-    if (!tern__mul_size((size_t)rows * sizeof(float), (size_t)job.score_stride, &bytes))
+    size_t row_bytes = 0, bytes = 0;
+    if (!tern__mul_size((size_t)job.score_stride, sizeof(float), &row_bytes) ||
+        !tern__mul_size(row_bytes, (size_t)tern__max_i64(rows, ROWS_MAX), &bytes))
         return tern__fail(TERN_E_SHAPE, "attention: %lld positions are too many", (long long)seen);
+    bytes = row_bytes * (size_t)rows;
     void *block = NULL;
     static const tern__note note = {.op = "attention", .rank = -1};
     tern_status status =
