@@ -15,7 +15,7 @@ _tern() {
     run:--seed) files=0 ;;
     run:--threads | run:-t) files=0 ;;
     run:--ctx | run:-c) files=0 ;;
-    run:--cache) words="f32 f16" ;;
+    run:--cache) words="f32 f16 i8" ;;
     run:--storage) words="auto 2 1.6" ;;
     run:--cpu) files=0 ;;
     run:--color) words="auto always never" ;;
@@ -31,7 +31,7 @@ _tern() {
     bench:--repeats | bench:-r) files=0 ;;
     bench:--vs) files=0 ;;
     bench:--only) files=0 ;;
-    bench:--cache) words="f32 f16" ;;
+    bench:--cache) words="f32 f16 i8" ;;
     bench:--storage) words="auto 2 1.6" ;;
     bench:--cpu) files=0 ;;
     esac

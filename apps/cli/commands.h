@@ -28,8 +28,8 @@ extern const cli_command cli_help;
     }
 #define CLI_OPTION_CACHE(values, field)                                                            \
     {                                                                                              \
-        "cache", 0, CLI_CHOICE, "TYPE", "f32", "f32|f16",                                          \
-            "type of cached keys and values; f16 takes half the memory and rounds them",           \
+        "cache", 0, CLI_CHOICE, "TYPE", "f32", "f32|f16|i8",                                       \
+            "type of cached keys and values; f16 takes half the memory, i8 a quarter; both round", \
             offsetof(values, field)                                                                \
     }
 #define CLI_OPTION_STORAGE(values, field)                                                          \
@@ -62,7 +62,7 @@ static inline tern_storage cli_storage(const char *word) {
 }
 
 static inline tern_dtype cli_cache_type(const char *word) {
-    return strcmp(word, "f16") == 0 ? TERN_F16 : TERN_F32;
+    return strcmp(word, "f16") == 0 ? TERN_F16 : strcmp(word, "i8") == 0 ? TERN_I8 : TERN_F32;
 }
 
 #endif

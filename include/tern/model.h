@@ -135,8 +135,8 @@ TERN_API const tern_tokenizer *tern_model_tokenizer(const tern_model *model); /*
 typedef struct tern_session_options {
     int64_t context_length; /* positions the cache holds; 0: the model's */
     int64_t batch;          /* tokens evaluated at once; 0: 256. Does not change a bit. */
-    tern_dtype cache_type;  /* of keys and values: TERN_F32 (the default) or TERN_F16, half the
-                               memory */
+    tern_dtype cache_type; /* of keys and values: TERN_F32 (the default), TERN_F16, half the memory,
+                              or TERN_I8, a quarter and one scale for each token and head */
 } tern_session_options;
 
 /* `options` may be NULL. TERN_E_ARGUMENT when the model was packed for another kernel level than

@@ -500,6 +500,22 @@ TERN_API tern_status tern_attention(tern_tensor *q, tern_tensor *keys, tern_tens
                                     double scale, tern_tensor **out);
 TERN_API tern_status tern_attention_into(tern_tensor *q, tern_tensor *keys, tern_tensor *values,
                                          double scale, tern_tensor *out);
+/* The same over an int8 cache: keys and values (H_kv, S, K) I8, scales (2, H_kv, S) F32 of keys
+ * ([0]) and of values, each head's positions contiguous. scores = (q.k * key scale) * scale; values
+ * are multiplied by probability * value scale. */
+TERN_API tern_status tern_attention_int8(tern_tensor *q, tern_tensor *keys, tern_tensor *values,
+                                         tern_tensor *scales, double scale, tern_tensor **out);
+TERN_API tern_status tern_attention_int8_into(tern_tensor *q, tern_tensor *keys,
+                                              tern_tensor *values, tern_tensor *scales,
+                                              double scale, tern_tensor *out);
+/* What the rows of x (..., K) F32 are divided by to become int8: max(max abs(x), 1e-5) / 127, F32
+ * (...). NaN for a row with a NaN, infinite for one with an infinity. */
+TERN_API tern_status tern_quantize_scale(tern_tensor *x, tern_tensor **out);
+TERN_API tern_status tern_quantize_scale_into(tern_tensor *x, tern_tensor *out);
+/* x (..., K) F32 divided by scales (...) F32, rounded to nearest even and clamped to -127..127: I8.
+ * What is no number becomes 0. */
+TERN_API tern_status tern_quantize(tern_tensor *x, tern_tensor *scales, tern_tensor **out);
+TERN_API tern_status tern_quantize_into(tern_tensor *x, tern_tensor *scales, tern_tensor *out);
 /* Packs an I2_S, TQ1_0 or TQ2_0 matrix (N, K), or one of I8 numbers -1, 0, +1 (its scale is 1, any
  * strides), for the kernels of the context's device.
  * TERN_E_FORMAT for a code that is no trit or a scale that is not finite. */

@@ -178,6 +178,10 @@
     X(conv2d, tern_conv2d(in->image, in->filter, NULL, NULL, out))                                 \
     X(rope, tern_rope(in->heads, in->angles, 0, out))                                              \
     X(attention, tern_attention(in->queries, in->keys, in->values, 0.18, out))                     \
+    X(attention_int8,                                                                              \
+      tern_attention_int8(in->queries, in->bytes, in->bytes, in->scales, 0.18, out))               \
+    X(quantize_scale, tern_quantize_scale(in->a, out))                                             \
+    X(quantize, tern_quantize(in->a, in->row, out))                                                \
     X(pack, tern_tensor_pack(in->trits, out))
 
 #define MOVING_CALLS(X)                                                                            \
@@ -319,7 +323,7 @@ double tern__op_caller_flops(const tern__op_caller *caller, int64_t side) {
         return 2 * (8 * 4 * 3) * (s / 4) * (s - 2);
     if (strcmp(caller->name, "conv2d") == 0)
         return 2 * (8 * 4 * 9) * (s / 4 - 2) * (s - 2);
-    if (strcmp(caller->name, "attention") == 0) /* query i of t sees s - t + i + 1 positions */
+    if (strncmp(caller->name, "attention", 9) == 0) /* query i of t sees s - t + i + 1 positions */
         return 4 * s * t * (s - t + (t + 1) / 2);
     return NAN;
 }

@@ -148,6 +148,8 @@ static tern_status make_weights(maker *m, tern__operands *in) {
     TERN__TRY(tern_rope_table(c, s, HEAD, 10000, &in->angles));
     TERN__TRY(tern_tensor_randn(c, TERN_F32, cache, m->seed++, &in->keys));
     TERN__TRY(tern_tensor_randn(c, TERN_F32, cache, m->seed++, &in->values));
+    TERN__TRY(tern_tensor_randint(c, TERN_I8, cache, -127, 128, m->seed++, &in->bytes));
+    TERN__TRY(tern_tensor_full(c, TERN_F32, TERN_SHAPE(2, s / HEAD, s), 0.02, &in->scales));
     TERN__TRY(tern_tensor_randn(c, TERN_F32, TERN_SHAPE(8, 4, 3), m->seed++, &in->taps));
     TERN__TRY(tern_tensor_randn(c, TERN_F32, TERN_SHAPE(8, 4, 3, 3), m->seed++, &in->filter));
 done:

@@ -40,6 +40,8 @@ typedef struct tern__operands {
     tern_tensor *packed;        /* (S, S), ternary */
     tern_tensor *angles;        /* (S, 2, 16): a table for heads of 32 */
     tern_tensor *keys, *values; /* (S / 32, S, 32) F32 */
+    tern_tensor *bytes;         /* (S / 32, S, 32) I8 */
+    tern_tensor *scales;        /* (2, S / 32, S) F32: of bytes as keys and as values */
     tern_tensor *taps, *filter; /* (8, 4, 3), (8, 4, 3, 3) */
     /* (L, L), L = min(S, 128), normal over the root of L; and one that is positive definite. */
     tern_tensor *matrix, *definite;

@@ -1,33 +1,78 @@
 /* SPDX-License-Identifier: MIT
  * Family `attention` for AVX2 with FMA and F16C.
  *
- *     scores: out[g][t] = dot(x[g], rows[t]) * scale, by the reduction rule (kernels/rows.h)
- *     mix:    out[g][d] = fma(x[g][t], rows[t][d], out[g][d]), t in order from +0
+ *     scores: out[r][t] = dot(x[r], rows[t]) * scale, by the reduction rule (kernels/rows.h)
+ *     mix:    out[r][d] = fma(x[r][t], rows[t][d], out[r][d]), t in order from +0
  *
- * `group` and `is_f16` are constants in the functions that take them: each has its own instance.
+ * Query rows go in tiles of up to 2, tiles in panels of 16: a block of positions is read from
+ * memory for the first tile of a panel, which also asks for the positions behind it (rows of one
+ * head lie apart, so that the processor does not guess them), and from the first-level cache for
+ * the others. `n`, `type` and `positions` are constants in the functions that take them: each
+ * combination has an instance of its own, so that sums stay in registers.
  *
- * scores: lanes are the 64 partial results, eight registers; one query row at a time, as a second
- * load or conversion costs no more than the query's. Additions (s = 32, 16, 8) leave one register a
- * position; the levels 4, 2, 1 are done for 8 positions together. In the last head_size % 64
- * elements only the partial results that take one are changed (adding a product of zeros could turn
- * -0 into +0).
+ * scores: 2 rows x 2 positions. Lanes are 8 of the 64 partial results; the eight such parts of a
+ * row come one after another, so that 4 sums are fed by 4 loads. Additions (s = 32, 16, 8) leave
+ * one register a position; the levels 4, 2, 1 are done for 8 positions together. In the last
+ * head_size % 64 elements only the partial results that take one are changed (adding a product of
+ * zeros could turn -0 into +0). Scores of a tile's later row that the first one does not see are
+ * not stored.
  *
- * mix: lanes are d, in blocks of 32, then of up to 8; two rows share a load; positions in
- * runs of 64, so that a run's rows are in cache for the next block.
+ * mix: 2 rows x 32 lanes d; positions in runs of 64, so that a run's rows are in cache for the next
+ * block. The tile's first row sees the fewest positions; what the other sees behind it it takes
+ * alone.
  *
  * Same bits as the scalar twin.
  */
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "kernels/attention.h"
 
 enum {
-    GROUP = 2,     /* rows that share a load in mix() */
+    GROUP = 2,     /* query rows of a tile */
+    PANEL = 16,    /* tiles of a panel */
     POSITIONS = 8, /* positions whose partial results are added together */
     RUN = 64,      /* positions that mix() takes per block of lanes */
+    AHEAD = 64,    /* positions between a load and the one that is asked for */
 };
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* -- tiles -------------------------------------------------------------------------------------*/
+
+typedef struct tile {
+    int count;
+    const float *x[GROUP];
+    float *out[GROUP];
+    int64_t length[GROUP]; /* positions that the row sees: never fewer than the row before */
+} tile;
+
+typedef struct panel {
+    int count;
+    tile tiles[PANEL];
+} panel;
+
+/* The next rows from row `g` of query `i` on, which move behind them. */
+static void take_panel(const tern__attention_args *a, int *i, int *g, panel *p) {
+    for (p->count = 0; p->count < PANEL && *i < a->queries; p->count++) {
+        tile *to = &p->tiles[p->count];
+        for (to->count = 0; to->count < GROUP && *i < a->queries; to->count++) {
+            to->x[to->count] = a->x + *i * a->x_query_stride + *g * a->x_stride;
+            to->out[to->count] = a->out + *i * a->out_query_stride + *g * a->out_stride;
+            to->length[to->count] = a->length + *i;
+            if (++*g == a->group)
+                *g = 0, ++*i;
+        }
+    }
+}
+
+static inline int64_t last_length(const tile *rows) {
+    return rows->length[rows->count - 1];
+}
+
+/* -- loads -------------------------------------------------------------------------------------*/
 
 /* All bits set in the lanes below n. */
 static inline __m256i lanes_below(int64_t n) {
@@ -35,33 +80,47 @@ static inline __m256i lanes_below(int64_t n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-/* The first n of the elements 0..7 of halves, then zeros: whole pairs by a masked load, an odd one
- * beside them. */
-static inline __m256 load_halves_below(const uint16_t *x, int64_t n) {
-    const __m128i pair = _mm_setr_epi32(0, 1, 2, 3), half = _mm_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7);
-    __m128i mask = _mm_cmpgt_epi32(_mm_set1_epi32((int)(n / 2)), pair);
-    __m128i v = _mm_maskload_epi32((const int *)(const void *)x, mask);
-    if (n % 2 == 1) {
-        __m128i at = _mm_cmpeq_epi16(_mm_set1_epi16((short)(n - 1)), half);
-        v = _mm_or_si128(v, _mm_and_si128(_mm_set1_epi16((short)x[n - 1]), at));
-    }
-    return _mm256_cvtph_ps(v);
+INLINE int size_of(tern__attention_type type) {
+    return type == TERN__ATTENTION_F32 ? 4 : type == TERN__ATTENTION_F16 ? 2 : 1;
+}
+
+INLINE __m256 widen(tern__attention_type type, const char *from) {
+    if (type == TERN__ATTENTION_F16)
+        return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)from));
+    return _mm256_cvtepi32_ps(
+        _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)from)));
 }
 
 /* 8 elements of the rows from `at` on. */
-static inline __m256 load(const tern__attention_args *a, bool is_f16, int64_t at) {
-    if (is_f16)
-        return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)((const uint16_t *)a->rows + at)));
-    return _mm256_loadu_ps((const float *)a->rows + at);
+INLINE __m256 load(const tern__attention_args *a, tern__attention_type type, int64_t at) {
+    if (type == TERN__ATTENTION_F32)
+        return _mm256_loadu_ps((const float *)a->rows + at);
+    return widen(type, (const char *)a->rows + at * size_of(type));
 }
 
-/* The first n of them, then zeros. Of F32 also all 8 by a masked load, which a compiler does not
- * turn into an operand of each fma: that would load it once a query row. */
-static inline __m256 load_below(const tern__attention_args *a, bool is_f16, int64_t at, int64_t n) {
-    if (is_f16)
-        return n >= 8 ? load(a, is_f16, at) : load_halves_below((const uint16_t *)a->rows + at, n);
-    return _mm256_maskload_ps((const float *)a->rows + at, lanes_below(n));
+/* The first n > 0 of them, then zeros. Of F32 also all 8 by a masked load, which a compiler does
+ * not turn into an operand of each fma: that would load it once a query row. */
+INLINE __m256 load_below(const tern__attention_args *a, tern__attention_type type, int64_t at,
+                         int64_t n) {
+    if (type == TERN__ATTENTION_F32)
+        return _mm256_maskload_ps((const float *)a->rows + at, lanes_below(n));
+    if (n >= 8)
+        return load(a, type, at);
+    char some[16] = {0};
+    memcpy(some, (const char *)a->rows + at * size_of(type), (size_t)(n * size_of(type)));
+    return widen(type, some);
 }
+
+/* Asks for `count` elements from `at` on, which may lie behind what there is: the rows that follow
+ * are often those of the next call, and the processor forgets addresses that are nobody's. */
+INLINE void fetch(const tern__attention_args *a, tern__attention_type type, int64_t at,
+                  int64_t count) {
+    uintptr_t from = (uintptr_t)a->rows + (uintptr_t)(at * size_of(type));
+    for (int64_t i = 0; i < count * size_of(type); i += 64)
+        _mm_prefetch((const char *)(from + (uintptr_t)i), _MM_HINT_T1);
+}
+
+/* -- scores ------------------------------------------------------------------------------------*/
 
 /* A step of the first n of 8 partial results. */
 static inline __m256 fma_below(const float *x, __m256 k, int64_t n, __m256 c) {
@@ -70,30 +129,49 @@ static inline __m256 fma_below(const float *x, __m256 k, int64_t n, __m256 c) {
     return _mm256_blendv_ps(c, sum, _mm256_castsi256_ps(mask));
 }
 
-/* The query row q against the key row at `key`: the 8 partial results that the levels s = 32, 16, 8
- * leave. */
-static inline __attribute__((always_inline)) __m256
-key_partials(const tern__attention_args *a, bool is_f16, const float *q, int64_t key) {
-    __m256 c[8];
-    for (int h = 0; h < 8; h++)
-        c[h] = _mm256_setzero_ps();
-    int64_t i = 0;
-    for (; i + 64 <= a->head_size; i += 64)
-        for (int h = 0; h < 8; h++)
-            c[h] = _mm256_fmadd_ps(_mm256_loadu_ps(q + i + 8 * h), load(a, is_f16, key + i + 8 * h),
-                                   c[h]);
+/* Partial results 8 part .. 8 part + 7 of n rows against the key rows t, t + 1, ... */
+INLINE void dot_part(const tern__attention_args *a, tern__attention_type type, const tile *rows,
+                     int n, int64_t t, int positions, int part, __m256 c[GROUP][2]) {
+    for (int g = 0; g < n; g++)
+        for (int p = 0; p < positions; p++)
+            c[g][p] = _mm256_setzero_ps();
+    int64_t i = 8 * part;
+    for (; i + 8 <= a->head_size; i += 64)
+        for (int p = 0; p < positions; p++) {
+            __m256 k = load(a, type, (t + p) * a->row_stride + i);
+            for (int g = 0; g < n; g++)
+                c[g][p] = _mm256_fmadd_ps(_mm256_loadu_ps(rows->x[g] + i), k, c[g][p]);
+        }
     const int64_t rest = a->head_size - i;
-    for (int h = 0; h < 8 && rest > 0; h++) {
-        const float *x = q + i + 8 * h;
-        if (rest >= 8 * h + 8)
-            c[h] = _mm256_fmadd_ps(_mm256_loadu_ps(x), load(a, is_f16, key + i + 8 * h), c[h]);
-        else if (rest > 8 * h)
-            c[h] = fma_below(x, load_below(a, is_f16, key + i + 8 * h, rest - 8 * h), rest - 8 * h,
-                             c[h]);
+    for (int p = 0; p < positions && rest > 0; p++) {
+        __m256 k = load_below(a, type, (t + p) * a->row_stride + i, rest);
+        for (int g = 0; g < n; g++)
+            c[g][p] = fma_below(rows->x[g] + i, k, rest, c[g][p]);
     }
-    for (int h = 0; h < 4; h++)
-        c[h] = _mm256_add_ps(c[h], c[h + 4]);
-    return _mm256_add_ps(_mm256_add_ps(c[0], c[2]), _mm256_add_ps(c[1], c[3]));
+}
+
+/* The sum of the parts `part` and part + step. */
+INLINE void add_parts(const tern__attention_args *a, tern__attention_type type, const tile *rows,
+                      int n, int64_t t, int positions, int part, __m256 c[GROUP][2]) {
+    __m256 other[GROUP][2];
+    dot_part(a, type, rows, n, t, positions, part, c);
+    dot_part(a, type, rows, n, t, positions, part + 4, other);
+    for (int g = 0; g < n; g++)
+        for (int p = 0; p < positions; p++)
+            c[g][p] = _mm256_add_ps(c[g][p], other[g][p]);
+}
+
+/* What the levels s = 32, 16, 8 leave of the key rows t, t + 1, ..., which are the positions
+ * `slot`, slot + 1, ... of the block. */
+INLINE void dot_rows(const tern__attention_args *a, tern__attention_type type, const tile *rows,
+                     int n, int64_t t, int positions, int slot, __m256 sums[GROUP][POSITIONS]) {
+    __m256 c[4][GROUP][2];
+    for (int part = 0; part < 4; part++)
+        add_parts(a, type, rows, n, t, positions, part, c[part]);
+    for (int g = 0; g < n; g++)
+        for (int p = 0; p < positions; p++)
+            sums[g][slot + p] = _mm256_add_ps(_mm256_add_ps(c[0][g][p], c[2][g][p]),
+                                              _mm256_add_ps(c[1][g][p], c[3][g][p]));
 }
 
 /* Level s = 4 of two positions: a 128-bit lane of 4 partial results for each. */
@@ -117,83 +195,176 @@ static inline __m256 add_levels(const __m256 sums[POSITIONS]) {
     return level_1(level_2(lanes[0], lanes[1]), level_2(lanes[2], lanes[3]));
 }
 
-static inline __attribute__((always_inline)) void score_typed(const tern__attention_args *a,
-                                                              bool is_f16) {
-    __m256 sums[POSITIONS];
-    for (int i = 0; i < POSITIONS; i++)
-        sums[i] = _mm256_setzero_ps();
-    for (int64_t t = 0; t < a->length; t += POSITIONS) {
-        int count = a->length - t < POSITIONS ? (int)(a->length - t) : POSITIONS;
-        for (int g = 0; g < a->group; g++) {
-            for (int i = 0; i < count; i++)
-                sums[i] = key_partials(a, is_f16, a->x + g * a->x_stride, (t + i) * a->row_stride);
-            _mm256_maskstore_ps(a->out + g * a->out_stride + t, lanes_below(count),
-                                _mm256_mul_ps(add_levels(sums), _mm256_set1_ps(a->scale)));
+/* Scores of n rows for up to 8 positions from t on. */
+INLINE void score_tile(const tern__attention_args *a, tern__attention_type type, const tile *rows,
+                       int n, int64_t t, bool is_first, __m256 sums[GROUP][POSITIONS]) {
+    int count = last_length(rows) - t < POSITIONS ? (int)(last_length(rows) - t) : POSITIONS;
+    int i = 0;
+    for (; i + 2 <= count; i += 2) {
+        if (is_first) {
+            fetch(a, type, (t + i + AHEAD) * a->row_stride, a->head_size);
+            fetch(a, type, (t + i + 1 + AHEAD) * a->row_stride, a->head_size);
         }
+        dot_rows(a, type, rows, n, t + i, 2, i, sums);
     }
+    if (i < count)
+        dot_rows(a, type, rows, n, t + i, 1, i, sums), i++;
+    for (; i < POSITIONS; i++)
+        for (int g = 0; g < n; g++)
+            sums[g][i] = _mm256_setzero_ps();
+    for (int g = 0; g < n; g++) {
+        if (rows->length[g] <= t)
+            continue;
+        __m256i mask = lanes_below(rows->length[g] - t);
+        __m256 all = add_levels(sums[g]);
+        if (type == TERN__ATTENTION_I8)
+            all = _mm256_mul_ps(all, _mm256_maskload_ps(a->row_scales + t, mask));
+        _mm256_maskstore_ps(rows->out[g] + t, mask, _mm256_mul_ps(all, _mm256_set1_ps(a->scale)));
+    }
+}
+
+INLINE void score_panel(const tern__attention_args *a, tern__attention_type type, const panel *p,
+                        __m256 sums[GROUP][POSITIONS]) {
+    const int64_t end = last_length(&p->tiles[p->count - 1]);
+    for (int64_t t = 0; t < end; t += POSITIONS)
+        for (int i = 0; i < p->count; i++) {
+            const tile *rows = &p->tiles[i];
+            if (t >= last_length(rows))
+                continue;
+            if (rows->count == 1)
+                score_tile(a, type, rows, 1, t, i == 0, sums);
+            else
+                score_tile(a, type, rows, GROUP, t, i == 0, sums);
+        }
 }
 
 static void scores(const tern__attention_args *args) {
     const tern__attention_args a = *args;
-    if (a.is_f16)
-        score_typed(&a, true);
-    else
-        score_typed(&a, false);
-}
-
-/* Continues the chains of `group` rows x 8 * registers lanes from d on over a run from t on. One
- * register may be the last, with fewer lanes. */
-static inline __attribute__((always_inline)) void mix_block(const tern__attention_args *a,
-                                                            int group, bool is_f16, int registers,
-                                                            int64_t t, int64_t d) {
-    const int64_t lanes = registers == 1 ? a->head_size - d : 8;
-    const __m256i mask = lanes_below(lanes);
-    const int64_t end = a->length - t < RUN ? a->length : t + RUN;
-    __m256 c[GROUP][4];
-    for (int g = 0; g < group; g++)
-        for (int h = 0; h < registers; h++)
-            c[g][h] = _mm256_maskload_ps(a->out + g * a->out_stride + d + 8 * h, mask);
-    for (; t < end; t++)
-        for (int h = 0; h < registers; h++) {
-            __m256 v = load_below(a, is_f16, t * a->row_stride + d + 8 * h, lanes);
-            for (int g = 0; g < group; g++)
-                c[g][h] = _mm256_fmadd_ps(_mm256_set1_ps(a->x[g * a->x_stride + t]), v, c[g][h]);
-        }
-    for (int g = 0; g < group; g++)
-        for (int h = 0; h < registers; h++)
-            _mm256_maskstore_ps(a->out + g * a->out_stride + d + 8 * h, mask, c[g][h]);
-}
-
-static inline __attribute__((always_inline)) void mix_typed(const tern__attention_args *a,
-                                                            int group, bool is_f16) {
-    for (int g = 0; g < group; g++)
-        memset(a->out + g * a->out_stride, 0, (size_t)a->head_size * sizeof *a->out);
-    for (int64_t t = 0; t < a->length; t += RUN) {
-        int64_t d = 0;
-        for (; d + 32 <= a->head_size; d += 32)
-            mix_block(a, group, is_f16, 4, t, d);
-        for (; d < a->head_size; d += 8)
-            mix_block(a, group, is_f16, 1, t, d);
+    __m256 sums[GROUP][POSITIONS];
+    panel p;
+    for (int i = 0, g = 0; i < a.queries;) {
+        take_panel(&a, &i, &g, &p);
+        if (a.type == TERN__ATTENTION_F16)
+            score_panel(&a, TERN__ATTENTION_F16, &p, sums);
+        else if (a.type == TERN__ATTENTION_I8)
+            score_panel(&a, TERN__ATTENTION_I8, &p, sums);
+        else
+            score_panel(&a, TERN__ATTENTION_F32, &p, sums);
     }
 }
 
-static inline __attribute__((always_inline)) void mix_group(const tern__attention_args *a,
-                                                            int group) {
-    if (a->is_f16)
-        mix_typed(a, group, true);
+/* -- mix ---------------------------------------------------------------------------------------*/
+
+/* Positions [begin, end) for the lanes d .. d + 31 that there are. */
+typedef struct strip {
+    int64_t begin, end, d;
+    bool is_first; /* asks for positions ahead */
+} strip;
+
+/* Continues the chains of n rows for 8 * registers lanes from d on; x[g][i] multiplies position
+ * begin + i. One register may be the last, with fewer lanes. */
+INLINE void mix_lanes(const tern__attention_args *a, tern__attention_type type, int n,
+                      int registers, strip s, const float *const x[GROUP],
+                      float *const out[GROUP]) {
+    const int64_t lanes = registers == 1 ? a->head_size - s.d : 8;
+    const __m256i mask = lanes_below(lanes);
+    __m256 c[GROUP][4];
+    for (int g = 0; g < n; g++)
+        for (int h = 0; h < registers; h++)
+            c[g][h] = _mm256_maskload_ps(out[g] + s.d + 8 * h, mask);
+    for (int64_t t = s.begin; t < s.end; t++) {
+        const int64_t at = t * a->row_stride + s.d;
+        if (s.is_first)
+            fetch(a, type, at + AHEAD * a->row_stride, registers == 1 ? lanes : 8 * registers);
+        for (int h = 0; h < registers; h++) {
+            __m256 v = load_below(a, type, at + 8 * h, lanes);
+            for (int g = 0; g < n; g++)
+                c[g][h] = _mm256_fmadd_ps(_mm256_set1_ps(x[g][t - s.begin]), v, c[g][h]);
+        }
+    }
+    for (int g = 0; g < n; g++)
+        for (int h = 0; h < registers; h++)
+            _mm256_maskstore_ps(out[g] + s.d + 8 * h, mask, c[g][h]);
+}
+
+INLINE void mix_rows(const tern__attention_args *a, tern__attention_type type, int n, strip s,
+                     const float *const x[GROUP], float *const out[GROUP]) {
+    if (s.d + 32 <= a->head_size)
+        mix_lanes(a, type, n, 4, s, x, out);
     else
-        mix_typed(a, group, false);
+        for (; s.d < a->head_size; s.d += 8)
+            mix_lanes(a, type, n, 1, s, x, out);
+}
+
+/* x[t] * row_scales[t] for a run from t on. */
+INLINE void weigh(const tern__attention_args *a, const float *x, int64_t t, int64_t end,
+                  float to[RUN]) {
+    for (int64_t i = t; i < end; i++)
+        to[i - t] = x[i] * a->row_scales[i];
+}
+
+INLINE void mix_tile(const tern__attention_args *a, tern__attention_type type, const tile *rows,
+                     int n, strip s) {
+    float weights[GROUP][RUN];
+    const float *x[GROUP];
+    int64_t ends[GROUP];
+    for (int g = 0; g < n; g++) {
+        ends[g] = rows->length[g] < s.end ? rows->length[g] : s.end;
+        x[g] = rows->x[g] + s.begin;
+        if (type == TERN__ATTENTION_I8) {
+            weigh(a, rows->x[g], s.begin, ends[g], weights[g]);
+            x[g] = weights[g];
+        }
+    }
+    strip common = s;
+    common.end = ends[0];
+    if (common.begin < common.end)
+        mix_rows(a, type, n, common, x, rows->out);
+    for (int g = 1; g < n; g++) {
+        strip own = s;
+        own.begin = ends[0] > s.begin ? ends[0] : s.begin;
+        own.end = ends[g];
+        x[g] += own.begin - s.begin;
+        if (own.begin < own.end)
+            mix_rows(a, type, 1, own, x + g, rows->out + g);
+    }
+}
+
+INLINE void mix_strip(const tern__attention_args *a, tern__attention_type type, const panel *p,
+                      strip s) {
+    for (int i = 0; i < p->count; i++) {
+        const tile *rows = &p->tiles[i];
+        s.is_first = i == 0;
+        if (rows->count == 1)
+            mix_tile(a, type, rows, 1, s);
+        else
+            mix_tile(a, type, rows, GROUP, s);
+    }
+}
+
+INLINE void mix_panel(const tern__attention_args *a, tern__attention_type type, const panel *p) {
+    const int64_t end = last_length(&p->tiles[p->count - 1]);
+    for (int i = 0; i < p->count; i++)
+        for (int g = 0; g < p->tiles[i].count; g++)
+            memset(p->tiles[i].out[g], 0, (size_t)a->head_size * sizeof(float));
+    for (int64_t t = 0; t < end; t += RUN)
+        for (int64_t d = 0; d < a->head_size; d += 32)
+            mix_strip(a, type, p,
+                      (strip){.begin = t, .end = end - t < RUN ? end : t + RUN, .d = d});
 }
 
 static void mix(const tern__attention_args *args) {
-    tern__attention_args a = *args;
-    for (; a.group >= GROUP; a.group -= GROUP) {
-        mix_group(&a, GROUP);
-        a.x += GROUP * a.x_stride;
-        a.out += GROUP * a.out_stride;
+    const tern__attention_args a = *args;
+    panel p;
+    for (int i = 0, g = 0; i < a.queries;) {
+        take_panel(&a, &i, &g, &p);
+        if (a.type == TERN__ATTENTION_F16)
+            mix_panel(&a, TERN__ATTENTION_F16, &p);
+        else if (a.type == TERN__ATTENTION_I8)
+            mix_panel(&a, TERN__ATTENTION_I8, &p);
+        else
+            mix_panel(&a, TERN__ATTENTION_F32, &p);
     }
-    if (a.group > 0)
-        mix_group(&a, 1);
 }
 
 const tern__attention_kernel tern__attention_avx2 = {

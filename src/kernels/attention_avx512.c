@@ -1,98 +1,170 @@
 /* SPDX-License-Identifier: MIT
  * Family `attention` for AVX-512.
  *
- *     scores: out[g][t] = dot(x[g], rows[t]) * scale, by the reduction rule (kernels/rows.h)
- *     mix:    out[g][d] = fma(x[g][t], rows[t][d], out[g][d]), t in order from +0
+ *     scores: out[r][t] = dot(x[r], rows[t]) * scale, by the reduction rule (kernels/rows.h)
+ *     mix:    out[r][d] = fma(x[r][t], rows[t][d], out[r][d]), t in order from +0
  *
- * Up to 4 query rows share the load (of F16 the conversion) of a key or value row; more go in
- * passes of 4. Each number of rows and each type has its own instance, so that the partial results
- * stay in registers: `group` and `is_f16` are constants in the functions that take them.
+ * Query rows go in tiles of up to 4, tiles in panels of 8: a block of positions is read from memory
+ * for the first tile of a panel, which also asks for the positions behind it (rows of one head lie
+ * apart, so that the processor does not guess them), and from the first-level cache for the others.
+ * `n`, `type` and `positions` are constants in the functions that take them: each combination has
+ * an instance of its own, so that sums stay in registers.
  *
- * scores: lanes are the 64 partial results, four registers a query row. Two additions (s = 32, 16)
- * leave one register a position; the levels 8, 4, 2, 1 are done for 16 positions together, so that
- * no lane is wasted. In the last head_size % 64 elements only the partial results that take one are
- * changed (adding a product of zeros could turn -0 into +0).
+ * scores: 4 rows x 2 positions. Lanes are 16 of the 64 partial results; the four such parts of a
+ * row come one after another, so that 8 sums are fed by 6 loads. Two additions (s = 32, 16) leave
+ * one register a position; the levels 8, 4, 2, 1 are done for 16 positions together, so that no
+ * lane is wasted. In the last head_size % 64 elements only the partial results that take one are
+ * changed (adding a product of zeros could turn -0 into +0). Scores of a tile's later rows that an
+ * earlier row does not see are not stored.
  *
- * mix: lanes are d, in blocks of 64; positions in runs of 64, so that a run's rows are in cache for
- * the next block.
+ * mix: 4 rows x 64 lanes d; positions in runs of 64, so that a run's rows are in cache for the next
+ * block. The tile's first row sees the fewest positions; what others see behind it they take alone.
  *
  * Same bits as the scalar twin.
  */
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "kernels/attention.h"
 
 enum {
-    GROUP = 4,      /* query rows that share a load */
+    GROUP = 4,      /* query rows of a tile */
+    PANEL = 8,      /* tiles of a panel */
     POSITIONS = 16, /* positions whose partial results are added together */
     RUN = 64,       /* positions that mix() takes per block of lanes */
+    AHEAD = 64,     /* positions between a load and the one that is asked for */
 };
 
-typedef struct lane_masks {
-    __mmask16 at[4];
-} lane_masks;
+#define INLINE static inline __attribute__((always_inline))
 
-/* The first n of 64 lanes; all for n >= 64. */
-static inline lane_masks lanes_below(int64_t n) {
-    uint64_t bits = n >= 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
-    return (lane_masks){{(__mmask16)bits, (__mmask16)(bits >> 16), (__mmask16)(bits >> 32),
-                         (__mmask16)(bits >> 48)}};
+/* -- tiles -------------------------------------------------------------------------------------*/
+
+typedef struct tile {
+    int count;
+    const float *x[GROUP];
+    float *out[GROUP];
+    int64_t length[GROUP]; /* positions that the row sees: never fewer than the row before */
+} tile;
+
+typedef struct panel {
+    int count;
+    tile tiles[PANEL];
+} panel;
+
+/* The next rows from row `g` of query `i` on, which move behind them. */
+static void take_panel(const tern__attention_args *a, int *i, int *g, panel *p) {
+    for (p->count = 0; p->count < PANEL && *i < a->queries; p->count++) {
+        tile *to = &p->tiles[p->count];
+        for (to->count = 0; to->count < GROUP && *i < a->queries; to->count++) {
+            to->x[to->count] = a->x + *i * a->x_query_stride + *g * a->x_stride;
+            to->out[to->count] = a->out + *i * a->out_query_stride + *g * a->out_stride;
+            to->length[to->count] = a->length + *i;
+            if (++*g == a->group)
+                *g = 0, ++*i;
+        }
+    }
+}
+
+static inline int64_t last_length(const tile *rows) {
+    return rows->length[rows->count - 1];
+}
+
+/* -- loads -------------------------------------------------------------------------------------*/
+
+/* The first n of 16 lanes; all for n >= 16, none for n <= 0. */
+static inline __mmask16 lanes_below(int64_t n) {
+    return n >= 16 ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1);
+}
+
+INLINE int size_of(tern__attention_type type) {
+    return type == TERN__ATTENTION_F32 ? 4 : type == TERN__ATTENTION_F16 ? 2 : 1;
 }
 
 /* 16 elements of the rows from `at` on. */
-static inline __m512 load(const tern__attention_args *a, bool is_f16, int64_t at) {
-    if (is_f16)
-        return _mm512_cvtph_ps(
-            _mm256_loadu_si256((const __m256i *)((const uint16_t *)a->rows + at)));
-    return _mm512_loadu_ps((const float *)a->rows + at);
+INLINE __m512 load(const tern__attention_args *a, tern__attention_type type, int64_t at) {
+    const char *from = (const char *)a->rows + at * size_of(type);
+    if (type == TERN__ATTENTION_F16)
+        return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)from));
+    if (type == TERN__ATTENTION_I8)
+        return _mm512_cvtepi32_ps(
+            _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)from)));
+    return _mm512_loadu_ps(from);
 }
 
-static inline __m512 load_masked(const tern__attention_args *a, bool is_f16, int64_t at,
-                                 __mmask16 mask) {
-    if (is_f16)
-        return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, (const uint16_t *)a->rows + at));
-    return _mm512_maskz_loadu_ps(mask, (const float *)a->rows + at);
+/* Those of the mask, the others 0. */
+INLINE __m512 load_masked(const tern__attention_args *a, tern__attention_type type, int64_t at,
+                          __mmask16 mask) {
+    const char *from = (const char *)a->rows + at * size_of(type);
+    if (type == TERN__ATTENTION_F16)
+        return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, from));
+    if (type == TERN__ATTENTION_I8)
+        return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, from)));
+    return _mm512_maskz_loadu_ps(mask, from);
 }
+
+/* Asks for `count` elements from `at` on, which may lie behind what there is: the rows that follow
+ * are often those of the next call, and the processor forgets addresses that are nobody's. */
+INLINE void fetch(const tern__attention_args *a, tern__attention_type type, int64_t at,
+                  int64_t count) {
+    uintptr_t from = (uintptr_t)a->rows + (uintptr_t)(at * size_of(type));
+    for (int64_t i = 0; i < count * size_of(type); i += 64)
+        _mm_prefetch((const char *)(from + (uintptr_t)i), _MM_HINT_T1);
+}
+
+/* -- scores ------------------------------------------------------------------------------------*/
 
 /* The 16 partial results that the levels s = 32 and s = 16 leave, of 16 positions. */
 typedef struct partials {
     _Alignas(64) float at[POSITIONS][16];
 } partials;
 
-/* The key row t, which is position `position` of sums, against `group` query rows. */
-static inline __attribute__((always_inline)) void key_partials(const tern__attention_args *a,
-                                                               int group, bool is_f16, int64_t t,
-                                                               int position, partials sums[GROUP]) {
-    const int64_t key = t * a->row_stride;
-    __m512 c[GROUP][4];
-    for (int g = 0; g < group; g++)
-        for (int h = 0; h < 4; h++)
-            c[g][h] = _mm512_setzero_ps();
-    int64_t i = 0;
-    for (; i + 64 <= a->head_size; i += 64)
-        for (int h = 0; h < 4; h++) {
-            __m512 k = load(a, is_f16, key + i + 16 * h);
-            for (int g = 0; g < group; g++) {
-                __m512 q = _mm512_loadu_ps(a->x + g * a->x_stride + i + 16 * h);
-                c[g][h] = _mm512_fmadd_ps(q, k, c[g][h]);
-            }
+/* Partial results 16 part .. 16 part + 15 of n rows against the key rows t, t + 1, ... */
+INLINE void dot_part(const tern__attention_args *a, tern__attention_type type, const tile *rows,
+                     int n, int64_t t, int positions, int part, __m512 c[GROUP][2]) {
+    for (int g = 0; g < n; g++)
+        for (int p = 0; p < positions; p++)
+            c[g][p] = _mm512_setzero_ps();
+    int64_t i = 16 * part;
+    for (; i + 16 <= a->head_size; i += 64) {
+        __m512 k[2];
+        for (int p = 0; p < positions; p++)
+            k[p] = load(a, type, (t + p) * a->row_stride + i);
+        for (int g = 0; g < n; g++) {
+            __m512 q = _mm512_loadu_ps(rows->x[g] + i);
+            for (int p = 0; p < positions; p++)
+                c[g][p] = _mm512_fmadd_ps(q, k[p], c[g][p]);
         }
+    }
     if (i < a->head_size) {
-        const lane_masks mask = lanes_below(a->head_size - i);
-        for (int h = 0; h < 4; h++) {
-            __m512 k = load_masked(a, is_f16, key + i + 16 * h, mask.at[h]);
-            for (int g = 0; g < group; g++) {
-                const float *x = a->x + g * a->x_stride + i + 16 * h;
-                __m512 q = _mm512_maskz_loadu_ps(mask.at[h], x);
-                c[g][h] = _mm512_mask3_fmadd_ps(q, k, c[g][h], mask.at[h]);
+        __mmask16 mask = lanes_below(a->head_size - i);
+        for (int p = 0; p < positions; p++) {
+            __m512 k = load_masked(a, type, (t + p) * a->row_stride + i, mask);
+            for (int g = 0; g < n; g++) {
+                __m512 q = _mm512_maskz_loadu_ps(mask, rows->x[g] + i);
+                c[g][p] = _mm512_mask3_fmadd_ps(q, k, c[g][p], mask);
             }
         }
     }
-    for (int g = 0; g < group; g++)
-        _mm512_store_ps(sums[g].at[position], _mm512_add_ps(_mm512_add_ps(c[g][0], c[g][2]),
-                                                            _mm512_add_ps(c[g][1], c[g][3])));
+}
+
+/* Sums for the positions `slot`, slot + 1, ... of the block: the key rows t, t + 1, ... */
+INLINE void dot_rows(const tern__attention_args *a, tern__attention_type type, const tile *rows,
+                     int n, int64_t t, int positions, int slot, partials sums[GROUP]) {
+    __m512 even[GROUP][2], odd[GROUP][2], c[GROUP][2];
+    dot_part(a, type, rows, n, t, positions, 0, even);
+    dot_part(a, type, rows, n, t, positions, 2, c);
+    for (int g = 0; g < n; g++)
+        for (int p = 0; p < positions; p++)
+            even[g][p] = _mm512_add_ps(even[g][p], c[g][p]);
+    dot_part(a, type, rows, n, t, positions, 1, odd);
+    dot_part(a, type, rows, n, t, positions, 3, c);
+    for (int g = 0; g < n; g++)
+        for (int p = 0; p < positions; p++) {
+            odd[g][p] = _mm512_add_ps(odd[g][p], c[g][p]);
+            _mm512_store_ps(sums[g].at[slot + p], _mm512_add_ps(even[g][p], odd[g][p]));
+        }
 }
 
 /* Level s = 8 of two positions: 8 partial results each, a's first. */
@@ -124,105 +196,186 @@ static inline __m512 add_levels(const partials *sums) {
     return level_1(level_2(lanes[0], lanes[1]), level_2(lanes[2], lanes[3]));
 }
 
-static inline __attribute__((always_inline)) void score_typed(const tern__attention_args *a,
-                                                              int group, bool is_f16) {
-    partials sums[GROUP];
-    memset(sums, 0, sizeof sums);
-    for (int64_t t = 0; t < a->length; t += POSITIONS) {
-        int count = a->length - t < POSITIONS ? (int)(a->length - t) : POSITIONS;
-        for (int i = 0; i < count; i++)
-            key_partials(a, group, is_f16, t + i, i, sums);
-        for (int g = 0; g < group; g++)
-            _mm512_mask_storeu_ps(a->out + g * a->out_stride + t, lanes_below(count).at[0],
-                                  _mm512_mul_ps(add_levels(&sums[g]), _mm512_set1_ps(a->scale)));
+/* Scores of n rows for up to 16 positions from t on. */
+INLINE void score_tile(const tern__attention_args *a, tern__attention_type type, const tile *rows,
+                       int n, int64_t t, bool is_first, partials sums[GROUP]) {
+    int count = last_length(rows) - t < POSITIONS ? (int)(last_length(rows) - t) : POSITIONS;
+    int i = 0;
+    for (; i + 2 <= count; i += 2) {
+        if (is_first) {
+            fetch(a, type, (t + i + AHEAD) * a->row_stride, a->head_size);
+            fetch(a, type, (t + i + 1 + AHEAD) * a->row_stride, a->head_size);
+        }
+        dot_rows(a, type, rows, n, t + i, 2, i, sums);
+    }
+    if (i < count)
+        dot_rows(a, type, rows, n, t + i, 1, i, sums), i++;
+    for (; i < POSITIONS; i++)
+        for (int g = 0; g < n; g++)
+            _mm512_store_ps(sums[g].at[i], _mm512_setzero_ps());
+    for (int g = 0; g < n; g++) {
+        __mmask16 mask = lanes_below(rows->length[g] - t);
+        __m512 all = add_levels(&sums[g]);
+        if (type == TERN__ATTENTION_I8)
+            all = _mm512_mul_ps(all, _mm512_maskz_loadu_ps(mask, a->row_scales + t));
+        _mm512_mask_storeu_ps(rows->out[g] + t, mask, _mm512_mul_ps(all, _mm512_set1_ps(a->scale)));
     }
 }
 
-static inline __attribute__((always_inline)) void score_group(const tern__attention_args *a,
-                                                              int group) {
-    if (a->is_f16)
-        score_typed(a, group, true);
-    else
-        score_typed(a, group, false);
-}
-
-/* Goes on to the rows behind the first GROUP. */
-static inline void next_group(tern__attention_args *a) {
-    a->x += GROUP * a->x_stride;
-    a->out += GROUP * a->out_stride;
-    a->group -= GROUP;
+INLINE void score_panel(const tern__attention_args *a, tern__attention_type type, const panel *p,
+                        partials sums[GROUP]) {
+    const int64_t end = last_length(&p->tiles[p->count - 1]);
+    for (int64_t t = 0; t < end; t += POSITIONS)
+        for (int i = 0; i < p->count; i++) {
+            const tile *rows = &p->tiles[i];
+            if (t >= last_length(rows))
+                continue;
+            switch (rows->count) {
+            case 1:
+                score_tile(a, type, rows, 1, t, i == 0, sums);
+                break;
+            case 2:
+                score_tile(a, type, rows, 2, t, i == 0, sums);
+                break;
+            case 3:
+                score_tile(a, type, rows, 3, t, i == 0, sums);
+                break;
+            default:
+                score_tile(a, type, rows, GROUP, t, i == 0, sums);
+            }
+        }
 }
 
 static void scores(const tern__attention_args *args) {
-    for (tern__attention_args a = *args; a.group > 0; next_group(&a)) {
-        switch (a.group) {
+    const tern__attention_args a = *args;
+    partials sums[GROUP];
+    panel p;
+    for (int i = 0, g = 0; i < a.queries;) {
+        take_panel(&a, &i, &g, &p);
+        if (a.type == TERN__ATTENTION_F16)
+            score_panel(&a, TERN__ATTENTION_F16, &p, sums);
+        else if (a.type == TERN__ATTENTION_I8)
+            score_panel(&a, TERN__ATTENTION_I8, &p, sums);
+        else
+            score_panel(&a, TERN__ATTENTION_F32, &p, sums);
+    }
+}
+
+/* -- mix ---------------------------------------------------------------------------------------*/
+
+/* Positions [begin, end) for the lanes d .. d + 63 that there are. */
+typedef struct strip {
+    int64_t begin, end, d;
+    bool is_first; /* asks for positions ahead */
+} strip;
+
+/* Continues the chains of n rows; x[g][i] multiplies position begin + i. */
+INLINE void mix_rows(const tern__attention_args *a, tern__attention_type type, int n, strip s,
+                     const float *const x[GROUP], float *const out[GROUP]) {
+    const int64_t lanes = a->head_size - s.d;
+    __mmask16 mask[4];
+    __m512 c[GROUP][4];
+    for (int h = 0; h < 4; h++)
+        mask[h] = lanes_below(lanes - 16 * h);
+    for (int g = 0; g < n; g++)
+        for (int h = 0; h < 4; h++)
+            c[g][h] = _mm512_maskz_loadu_ps(mask[h], out[g] + s.d + 16 * h);
+    for (int64_t t = s.begin; t < s.end; t++) {
+        const int64_t at = t * a->row_stride + s.d;
+        if (s.is_first)
+            fetch(a, type, at + AHEAD * a->row_stride, lanes < 64 ? lanes : 64);
+        for (int h = 0; h < 4; h++) {
+            __m512 v = load_masked(a, type, at + 16 * h, mask[h]);
+            for (int g = 0; g < n; g++)
+                c[g][h] = _mm512_fmadd_ps(_mm512_set1_ps(x[g][t - s.begin]), v, c[g][h]);
+        }
+    }
+    for (int g = 0; g < n; g++)
+        for (int h = 0; h < 4; h++)
+            _mm512_mask_storeu_ps(out[g] + s.d + 16 * h, mask[h], c[g][h]);
+}
+
+/* x[t] * row_scales[t] for a run from t on. */
+INLINE void weigh(const tern__attention_args *a, const float *x, int64_t t, int64_t end,
+                  float to[RUN]) {
+    for (int64_t i = t; i < end; i += 16) {
+        __mmask16 mask = lanes_below(end - i);
+        __m512 p = _mm512_maskz_loadu_ps(mask, x + i);
+        p = _mm512_mul_ps(p, _mm512_maskz_loadu_ps(mask, a->row_scales + i));
+        _mm512_mask_storeu_ps(to + (i - t), mask, p);
+    }
+}
+
+INLINE void mix_tile(const tern__attention_args *a, tern__attention_type type, const tile *rows,
+                     int n, strip s) {
+    float weights[GROUP][RUN];
+    const float *x[GROUP];
+    int64_t ends[GROUP];
+    for (int g = 0; g < n; g++) {
+        ends[g] = rows->length[g] < s.end ? rows->length[g] : s.end;
+        x[g] = rows->x[g] + s.begin;
+        if (type == TERN__ATTENTION_I8) {
+            weigh(a, rows->x[g], s.begin, ends[g], weights[g]);
+            x[g] = weights[g];
+        }
+    }
+    strip common = s;
+    common.end = ends[0];
+    if (common.begin < common.end)
+        mix_rows(a, type, n, common, x, rows->out);
+    for (int g = 1; g < n; g++) {
+        strip own = s;
+        own.begin = ends[0] > s.begin ? ends[0] : s.begin;
+        own.end = ends[g];
+        x[g] += own.begin - s.begin;
+        if (own.begin < own.end)
+            mix_rows(a, type, 1, own, x + g, rows->out + g);
+    }
+}
+
+INLINE void mix_strip(const tern__attention_args *a, tern__attention_type type, const panel *p,
+                      strip s) {
+    for (int i = 0; i < p->count; i++) {
+        const tile *rows = &p->tiles[i];
+        s.is_first = i == 0;
+        switch (rows->count) {
         case 1:
-            score_group(&a, 1);
+            mix_tile(a, type, rows, 1, s);
             break;
         case 2:
-            score_group(&a, 2);
+            mix_tile(a, type, rows, 2, s);
             break;
         case 3:
-            score_group(&a, 3);
+            mix_tile(a, type, rows, 3, s);
             break;
         default:
-            score_group(&a, GROUP);
+            mix_tile(a, type, rows, GROUP, s);
         }
     }
 }
 
-/* Continues the chains of `group` rows x (up to) 64 lanes from d on over a run from t on. */
-static inline __attribute__((always_inline)) void
-mix_block(const tern__attention_args *a, int group, bool is_f16, int64_t t, int64_t d) {
-    const lane_masks mask = lanes_below(a->head_size - d);
-    const int64_t end = a->length - t < RUN ? a->length : t + RUN;
-    __m512 c[GROUP][4];
-    for (int g = 0; g < group; g++)
-        for (int h = 0; h < 4; h++)
-            c[g][h] = _mm512_maskz_loadu_ps(mask.at[h], a->out + g * a->out_stride + d + 16 * h);
-    for (; t < end; t++)
-        for (int h = 0; h < 4; h++) {
-            __m512 v = load_masked(a, is_f16, t * a->row_stride + d + 16 * h, mask.at[h]);
-            for (int g = 0; g < group; g++)
-                c[g][h] = _mm512_fmadd_ps(_mm512_set1_ps(a->x[g * a->x_stride + t]), v, c[g][h]);
-        }
-    for (int g = 0; g < group; g++)
-        for (int h = 0; h < 4; h++)
-            _mm512_mask_storeu_ps(a->out + g * a->out_stride + d + 16 * h, mask.at[h], c[g][h]);
-}
-
-static inline __attribute__((always_inline)) void mix_typed(const tern__attention_args *a,
-                                                            int group, bool is_f16) {
-    for (int g = 0; g < group; g++)
-        memset(a->out + g * a->out_stride, 0, (size_t)a->head_size * sizeof *a->out);
-    for (int64_t t = 0; t < a->length; t += RUN)
+INLINE void mix_panel(const tern__attention_args *a, tern__attention_type type, const panel *p) {
+    const int64_t end = last_length(&p->tiles[p->count - 1]);
+    for (int i = 0; i < p->count; i++)
+        for (int g = 0; g < p->tiles[i].count; g++)
+            memset(p->tiles[i].out[g], 0, (size_t)a->head_size * sizeof(float));
+    for (int64_t t = 0; t < end; t += RUN)
         for (int64_t d = 0; d < a->head_size; d += 64)
-            mix_block(a, group, is_f16, t, d);
-}
-
-static inline __attribute__((always_inline)) void mix_group(const tern__attention_args *a,
-                                                            int group) {
-    if (a->is_f16)
-        mix_typed(a, group, true);
-    else
-        mix_typed(a, group, false);
+            mix_strip(a, type, p,
+                      (strip){.begin = t, .end = end - t < RUN ? end : t + RUN, .d = d});
 }
 
 static void mix(const tern__attention_args *args) {
-    for (tern__attention_args a = *args; a.group > 0; next_group(&a)) {
-        switch (a.group) {
-        case 1:
-            mix_group(&a, 1);
-            break;
-        case 2:
-            mix_group(&a, 2);
-            break;
-        case 3:
-            mix_group(&a, 3);
-            break;
-        default:
-            mix_group(&a, GROUP);
-        }
+    const tern__attention_args a = *args;
+    panel p;
+    for (int i = 0, g = 0; i < a.queries;) {
+        take_panel(&a, &i, &g, &p);
+        if (a.type == TERN__ATTENTION_F16)
+            mix_panel(&a, TERN__ATTENTION_F16, &p);
+        else if (a.type == TERN__ATTENTION_I8)
+            mix_panel(&a, TERN__ATTENTION_I8, &p);
+        else
+            mix_panel(&a, TERN__ATTENTION_F32, &p);
     }
 }
 

@@ -67,6 +67,45 @@ static void f32_from_q8_0(const uint8_t *x, float *out, int64_t n) {
     }
 }
 
+static float i8_scale(const float *x, int64_t n) {
+    __m256i largest = _mm256_setzero_si256();
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        __m256i bits = _mm256_castps_si256(_mm256_loadu_ps(x + i));
+        bits = _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff));
+        largest = _mm256_max_epi32(largest, bits);
+    }
+    uint32_t lanes[LANES], most = 0;
+    _mm256_storeu_si256((__m256i *)lanes, largest);
+    for (int lane = 0; lane < LANES; lane++)
+        most = lanes[lane] > most ? lanes[lane] : most;
+    for (; i < n; i++) {
+        uint32_t bits = tern__f32_bits(x[i]) & 0x7fffffff;
+        most = bits > most ? bits : most;
+    }
+    return tern__i8_scale_of(most);
+}
+
+/* 8 numbers as int8 in the low half. */
+static inline __m128i i8_of(__m256 x, __m256 scale) {
+    __m256 v = _mm256_div_ps(x, scale);
+    v = _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q));
+    v = _mm256_min_ps(_mm256_max_ps(v, _mm256_set1_ps(-127)), _mm256_set1_ps(127));
+    __m256i whole = _mm256_cvtps_epi32(v);
+    __m128i words =
+        _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    return _mm_packs_epi16(words, words);
+}
+
+static void i8_from_f32(const float *x, float scale, int8_t *out, int64_t n) {
+    const __m256 by = _mm256_set1_ps(scale);
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        _mm_storel_epi64((__m128i *)(void *)(out + i), i8_of(_mm256_loadu_ps(x + i), by));
+    for (; i < n; i++)
+        out[i] = (int8_t)_mm_cvtsi128_si32(i8_of(_mm256_set1_ps(x[i]), by));
+}
+
 const tern__convert_kernel tern__convert_avx2 = {
     .variant = {.name = "avx2", .needs = TERN__CPU_AVX2},
     .f32_from_f16 = f32_from_f16,
@@ -74,4 +113,6 @@ const tern__convert_kernel tern__convert_avx2 = {
     .f32_from_bf16 = f32_from_bf16,
     .bf16_from_f32 = bf16_from_f32,
     .f32_from_q8_0 = f32_from_q8_0,
+    .i8_scale = i8_scale,
+    .i8_from_f32 = i8_from_f32,
 };

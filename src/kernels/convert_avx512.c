@@ -64,6 +64,26 @@ static void f32_from_q8_0(const uint8_t *x, float *out, int64_t n) {
     }
 }
 
+static float i8_scale(const float *x, int64_t n) {
+    __m512i largest = _mm512_setzero_si512();
+    for (int64_t i = 0; i < n; i += LANES) {
+        __m512i bits = _mm512_maskz_loadu_epi32(lanes_left(n - i), x + i);
+        bits = _mm512_and_si512(bits, _mm512_set1_epi32(0x7fffffff));
+        largest = _mm512_max_epi32(largest, bits);
+    }
+    return tern__i8_scale_of((uint32_t)_mm512_reduce_max_epi32(largest));
+}
+
+static void i8_from_f32(const float *x, float scale, int8_t *out, int64_t n) {
+    for (int64_t i = 0; i < n; i += LANES) {
+        __mmask16 lanes = lanes_left(n - i);
+        __m512 v = _mm512_div_ps(_mm512_maskz_loadu_ps(lanes, x + i), _mm512_set1_ps(scale));
+        v = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v);
+        v = _mm512_min_ps(_mm512_max_ps(v, _mm512_set1_ps(-127)), _mm512_set1_ps(127));
+        _mm512_mask_cvtepi32_storeu_epi8(out + i, lanes, _mm512_cvtps_epi32(v));
+    }
+}
+
 const tern__convert_kernel tern__convert_avx512 = {
     .variant = {.name = "avx512", .needs = TERN__CPU_AVX2 | TERN__CPU_AVX512},
     .f32_from_f16 = f32_from_f16,
@@ -71,4 +91,6 @@ const tern__convert_kernel tern__convert_avx512 = {
     .f32_from_bf16 = f32_from_bf16,
     .bf16_from_f32 = bf16_from_f32,
     .f32_from_q8_0 = f32_from_q8_0,
+    .i8_scale = i8_scale,
+    .i8_from_f32 = i8_from_f32,
 };

@@ -40,6 +40,29 @@ static tern_status cache_seen(tern_tensor *cache, int64_t layer, int64_t end, te
     return status == TERN_OK ? tern_tensor_transpose(rows, 0, 1, out) : status;
 }
 
+/* The scales of one layer of an I8 cache, (2, H_kv, S); of other types NULL. */
+static tern_status cache_scales(const tern__cache *cache, int64_t layer, tern_tensor **out) {
+    *out = NULL;
+    return cache->scales != NULL ? tern_tensor_select(cache->scales, 0, layer, out) : TERN_OK;
+}
+
+/* Rounds x (T, H_kv, K) to `rows` of the cache, which are those from `position` on; `scales` as
+ * above, where those of keys are 0, those of values 1. */
+static tern_status keep_rounded(tern_tensor *x, tern_tensor *scales, int64_t which,
+                                int64_t position, tern_tensor *rows) {
+    if (scales == NULL)
+        return tern_copy(x, rows);
+    tern_tensor *own;
+    tern_status status;
+    TERN__TRY(tern_tensor_select(scales, 0, which, &own));
+    TERN__TRY(tern_tensor_slice(own, 1, position, position + tern_tensor_dim(x, 0), 1, &own));
+    TERN__TRY(tern_tensor_transpose(own, 0, 1, &own));
+    TERN__TRY(tern_quantize_scale_into(x, own));
+    TERN__TRY(tern_quantize_into(x, own, rows));
+done:
+    return status;
+}
+
 /* Queries, keys and values of norm(x) in one pass; the values go to `values` unless it is NULL. */
 static tern_status project(const tern_model *model, const tern__layer *w, tern_tensor *x,
                            tern_tensor *values, tern_tensor *made[3]) {
@@ -63,7 +86,7 @@ static tern_status remember(const tern_model *model, const tern__cache *cache, i
                             int64_t position, tern_tensor *x, tern_tensor **q) {
     int64_t tokens = tern_tensor_dim(x, 0), end = position + tokens;
     bool is_single = tern_tensor_dtype(cache->keys) == TERN_F32;
-    tern_tensor *made[3], *k, *v, *keys, *values, *flat = NULL;
+    tern_tensor *made[3], *k, *v, *keys, *values, *scales, *flat = NULL;
     tern_status status;
     TERN__TRY(cache_part(cache->keys, index, position, end, &keys));
     TERN__TRY(cache_part(cache->values, index, position, end, &values));
@@ -78,8 +101,27 @@ static tern_status remember(const tern_model *model, const tern__cache *cache, i
     } else {
         TERN__TRY(split_heads(model, made[2], &v));
         TERN__TRY(tern_rope(k, cache->rope_table, position, &k));
-        TERN__TRY(tern_copy(k, keys));
-        TERN__TRY(tern_copy(v, values));
+        TERN__TRY(cache_scales(cache, index, &scales));
+        TERN__TRY(keep_rounded(k, scales, 0, position, keys));
+        TERN__TRY(keep_rounded(v, scales, 1, position, values));
+    }
+done:
+    return status;
+}
+
+/* q (T, H, K) over what the layer has up to `end`. */
+static tern_status recall(const tern_model *model, const tern__cache *cache, int64_t index,
+                          int64_t end, tern_tensor *q, tern_tensor **out) {
+    tern_tensor *keys, *values, *scales;
+    tern_status status;
+    TERN__TRY(cache_seen(cache->keys, index, end, &keys));
+    TERN__TRY(cache_seen(cache->values, index, end, &values));
+    TERN__TRY(cache_scales(cache, index, &scales));
+    if (scales == NULL) {
+        TERN__TRY(tern_attention(q, keys, values, model->attention_scale, out));
+    } else {
+        TERN__TRY(tern_tensor_slice(scales, 2, 0, end, 1, &scales));
+        TERN__TRY(tern_attention_int8(q, keys, values, scales, model->attention_scale, out));
     }
 done:
     return status;
@@ -89,12 +131,10 @@ static tern_status attention(const tern_model *model, const tern__cache *cache, 
                              int64_t position, tern_tensor *x, tern_tensor **out) {
     const tern__layer *w = &model->layers[index];
     int64_t end = position + tern_tensor_dim(x, 0);
-    tern_tensor *q, *keys, *values, *mixed;
+    tern_tensor *q, *mixed;
     tern_status status;
     TERN__TRY(remember(model, cache, index, position, x, &q));
-    TERN__TRY(cache_seen(cache->keys, index, end, &keys));
-    TERN__TRY(cache_seen(cache->values, index, end, &values));
-    TERN__TRY(tern_attention(q, keys, values, model->attention_scale, &mixed));
+    TERN__TRY(recall(model, cache, index, end, q, &mixed));
     TERN__TRY(
         tern_norm_linear_add(mixed, w->attn_sub_norm, model->norm_epsilon, w->attn_output, x, out));
 done:

@@ -5,9 +5,10 @@
 
 #include "model/model.h"
 
-/* Where a session's keys and values are kept: (L, S, H_kv, K) each, F32 or F16. */
+/* Where a session's keys and values are kept: (L, S, H_kv, K) each, F32, F16 or I8. */
 typedef struct tern__cache {
     tern_tensor *keys, *values;
+    tern_tensor *scales;     /* of I8: (L, 2, H_kv, S) F32, those of keys first; else NULL */
     tern_tensor *rope_table; /* (S, 2, K/2) */
 } tern__cache;
 

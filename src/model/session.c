@@ -37,6 +37,11 @@ static tern_status create_cache(tern_session *s, tern_dtype type) {
     tern_tensor_keep(s->cache.keys);
     TERN__TRY(tern__tensor_empty(s->context, type, &shape, "cache", &s->cache.values));
     tern_tensor_keep(s->cache.values);
+    if (type == TERN_I8) {
+        shape = (tern_shape){4, {m->layers, 2, m->kv_heads, s->capacity}};
+        TERN__TRY(tern__tensor_empty(s->context, TERN_F32, &shape, "cache", &s->cache.scales));
+        tern_tensor_keep(s->cache.scales);
+    }
     TERN__TRY(tern__rope_table_empty(s->context, s->capacity, m->head_size, s->model->rope_theta,
                                      &s->cache.rope_table));
     tern_tensor_keep(s->cache.rope_table);
@@ -57,8 +62,9 @@ tern_status tern_session_create(tern_context *context, tern_model *model,
                           (long long)chosen.context_length, (long long)model->info.context_length);
     if (chosen.batch < 1)
         return tern__fail(TERN_E_ARGUMENT, "session: a batch of %lld", (long long)chosen.batch);
-    if (chosen.cache_type != TERN_F32 && chosen.cache_type != TERN_F16)
-        return tern__fail(TERN_E_ARGUMENT, "session: a cache of %s is neither f32 nor f16",
+    if (chosen.cache_type != TERN_F32 && chosen.cache_type != TERN_F16 &&
+        chosen.cache_type != TERN_I8)
+        return tern__fail(TERN_E_ARGUMENT, "session: a cache of %s is none of f32, f16 and i8",
                           tern_dtype_name(chosen.cache_type));
     /* The model may be another context's; every layer is packed alike. */
     tern_status status = context->device->check_packed(context->device, model->layers[0].attn_q);
@@ -86,6 +92,7 @@ void tern_session_destroy(tern_session *session) {
     if (session == NULL)
         return;
     tern_tensor_release(session->cache.rope_table);
+    tern_tensor_release(session->cache.scales);
     tern_tensor_release(session->cache.values);
     tern_tensor_release(session->cache.keys);
     tern_model_release(session->model);
@@ -102,7 +109,9 @@ int64_t tern_session_capacity(const tern_session *session) {
 }
 
 size_t tern_session_cache_bytes(const tern_session *session) {
-    return tern_tensor_bytes(session->cache.keys) + tern_tensor_bytes(session->cache.values);
+    const tern__cache *cache = &session->cache;
+    size_t scales = cache->scales != NULL ? tern_tensor_bytes(cache->scales) : 0;
+    return tern_tensor_bytes(cache->keys) + tern_tensor_bytes(cache->values) + scales;
 }
 
 tern_status tern_session_truncate(tern_session *session, int64_t position) {

@@ -37,6 +37,7 @@
     X(BOOL, "bool")                                                                                \
     X(I64, "i64")                                                                                  \
     X(F32, "f32")                                                                                  \
+    X(I8, "i8")                                                                                    \
     X(FIRST, "that of the first")                                                                  \
     X(GIVEN, "given")                                                                              \
     X(PACKED, "ternary")
@@ -316,6 +317,12 @@ typedef enum tern__writes {
       FRESH, "scatter_add")                                                                        \
     X(ATTENTION, "attention", 3, TERN__SINGLE, F32, "(T, H, K): (T, H K)", COMPUTE, "attention",   \
       FRESH, "")                                                                                   \
+    X(ATTENTION_INT8, "attention_int8", 4, TERN__SINGLE, F32, "(T, H, K): (T, H K)", COMPUTE,      \
+      "attention", FRESH, "")                                                                      \
+    X(QUANTIZE_SCALE, "quantize_scale", 1, TERN__SINGLE, F32, "(..., K): (...)", COMPUTE,          \
+      "convert", STRIDED, "")                                                                      \
+    X(QUANTIZE, "quantize", 2, TERN__SINGLE, I8, "x", COMPUTE, "convert", FRESH,                   \
+      "straight-through")                                                                          \
     X(PACK, "pack", 1, TERN__TRITS | TERN__BIT(TERN_I8), PACKED, "x", MOVE, "ternary", NOTHING,    \
       "")                                                                                          \
     X(PACK_RANDOM, "pack_random", 0, TERN__BIT(TERN_TERNARY), PACKED, "given", MOVE, "ternary",    \

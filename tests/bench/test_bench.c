@@ -361,6 +361,9 @@ static void test_model(void **state) {
     options.cache_type = TERN_F16;
     test_ok(tern_bench_model(context, model, &options, &result));
     assert_true(result.cache_bytes < cache_bytes && 2 * result.cache_bytes >= cache_bytes);
+    options.cache_type = TERN_I8;
+    test_ok(tern_bench_model(context, model, &options, &result));
+    assert_true(result.cache_bytes < cache_bytes / 2 && 4 * result.cache_bytes >= cache_bytes);
     options.cache_type = TERN_F32;
 
     options.prompt_tokens = 0;
@@ -370,7 +373,7 @@ static void test_model(void **state) {
 
     const tern_bench_model_options bad[] = {{0, 0, 1, TERN_F32},         {-1, 5, 1, TERN_F32},
                                             {5, -1, 1, TERN_F32},        {5, 5, -1, TERN_F32},
-                                            {INT64_MAX, 5, 1, TERN_F32}, {5, 5, 1, TERN_I8}};
+                                            {INT64_MAX, 5, 1, TERN_F32}, {5, 5, 1, TERN_I16}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         test_status(tern_bench_model(context, model, &bad[i], &result), TERN_E_ARGUMENT);
     test_status(tern_bench_model(context, NULL, NULL, &result), TERN_E_ARGUMENT);

@@ -107,7 +107,8 @@ static void test_context(void **state) {
     child_free(&r);
 }
 
-/* F16 keys and values: as good a story, in half the memory (checked where sessions are tested). */
+/* Rounded keys and values: as good a story, in half the memory and less (checked where sessions are
+ * tested). */
 static void test_cache(void **state) {
     (void)state;
     child_result r = child_run("run", "-q", "-p", "Once upon a time", "-n", "8", "--temp", "0",
@@ -115,15 +116,17 @@ static void test_cache(void **state) {
     child_expect(&r, r.status == 0 && r.err[0] == '\0');
     child_expect(&r, strncmp(r.out, golden, strlen("Once upon a time, ")) == 0);
     child_free(&r);
-    double mebibytes[2];
-    for (int i = 0; i < 2; i++) {
-        r = child_run("bench", "-p", "64", "-n", "0", "-r", "1", "--cache", i == 0 ? "f32" : "f16");
+    double mebibytes[3];
+    for (int i = 0; i < 3; i++) {
+        r = child_run("bench", "-p", "64", "-n", "0", "-r", "1", "--cache",
+                      (const char *[]){"f32", "f16", "i8"}[i]);
         const char *cache = strstr(r.out, " cache ");
         child_expect(&r, r.status == 0 && cache != NULL);
         mebibytes[i] = strtod(cache + 7, NULL);
         child_free(&r);
     }
     assert_true(mebibytes[1] > 0 && mebibytes[1] < 0.6 * mebibytes[0]);
+    assert_true(mebibytes[2] > 0 && mebibytes[2] < 0.6 * mebibytes[1]);
 }
 
 /* What this process holds when it starts the program is not the program's. */
@@ -283,7 +286,7 @@ static void test_misuse(void **state) {
         {{"run", "--ctx", "0"}, 2, "--ctx: '0' is not"},
         {{"run", "--color", "maybe"}, 2, "--color: 'maybe' is not one of auto|always|never"},
         {{"run", "--color", "auto|always"}, 2, "is not one of"},
-        {{"run", "--cache", "q8"}, 2, "--cache: 'q8' is not one of f32|f16"},
+        {{"run", "--cache", "q8"}, 2, "--cache: 'q8' is not one of f32|f16|i8"},
         {{"run", "--track", "all"}, 2, "--track: 'all' is not one of counts|sites|full"},
         {{"run", "--memory-report=json"}, 2, "--memory-report: takes no argument"},
         {{"run", "--memory-json"}, 2, "--memory-json: an argument is missing"},
@@ -300,7 +303,7 @@ static void test_misuse(void **state) {
         {{"run", "-f", "/no/such/text"}, 1, "tern: /no/such/text: No such file"},
         {{"run", "-f", "/tmp"}, 1, "tern: /tmp: Is a directory"},
         {{"bench", "--shape", "9b"}, 2, "--shape: '9b' is not one of 2b4t|"},
-        {{"bench", "--cache", "bf16"}, 2, "--cache: 'bf16' is not one of f32|f16"},
+        {{"bench", "--cache", "bf16"}, 2, "--cache: 'bf16' is not one of f32|f16|i8"},
         {{"bench", "--threads", "1,,2"}, 2, "--threads: '1,,2' is not"},
         {{"bench", "--threads", "1,0"}, 2, "--threads: '1,0' is not"},
         {{"bench", "team_runn"}, 1, "neither a file nor a benchmark; did you mean 'team_run'?"},

@@ -233,11 +233,75 @@ static void test_literals(void **state) {
     same_halves(&bf16, got, b, 8, "bf16");
 }
 
+/* -- int8 rows ---------------------------------------------------------------------------------*/
+
+static void scalar_int8(void **state) {
+    (void)state;
+    const float x[] = {-127, 63.5f, 0.5f, 1.5f, -2.5f, 0};
+    int8_t q[6];
+    assert_true(twin()->i8_scale(x, 6) == 1);
+    twin()->i8_from_f32(x, 1, q, 6);
+    test_same_bytes(q, (int8_t[]){-127, 64, 0, 2, -2, 0}, 6, "ties go to even");
+    twin()->i8_from_f32(x, 0.25f, q, 6);
+    test_same_bytes(q, (int8_t[]){-127, 127, 2, 6, -10, 0}, 6, "clamped on both sides");
+    twin()->i8_from_f32(x, 0, q, 6);
+    test_same_bytes(q, (int8_t[]){-127, 127, 127, 127, -127, 0}, 6, "by zero");
+    twin()->i8_from_f32(x, NAN, q, 6);
+    test_same_bytes(q, (int8_t[6]){0}, 6, "by what is no number");
+    assert_true(twin()->i8_scale(x + 5, 1) == 1e-5f / 127 && twin()->i8_scale(x, 0) == 1e-5f / 127);
+    assert_true(isnan(twin()->i8_scale((float[]){1, NAN, INFINITY, 2}, 4)));
+    assert_true(isinf(twin()->i8_scale((float[]){1, -INFINITY, 2}, 3)));
+}
+
+/* The largest magnitude becomes 127 whatever it is: the clamp has nothing to do. */
+static void int8_uses_its_range(void **state) {
+    (void)state;
+    test_random random = {.seed = 86};
+    for (int i = 0; i < 100000; i++) {
+        float x;
+        int8_t q;
+        test_random_bits(&random, &x, 1);
+        if (!isfinite(x) || fabsf(x) < 1e-5f)
+            continue;
+        float scale = twin()->i8_scale(&x, 1);
+        twin()->i8_from_f32(&x, scale, &q, 1);
+        assert_int_equal(q, x < 0 ? -127 : 127);
+        assert_true(fabsf(rintf(x / scale)) == 127);
+    }
+}
+
+static void int8_variants(void **state) {
+    (void)state;
+    test_random random = {.seed = 87};
+    const tern__convert_kernel *kernel;
+    for (int at = 0; (kernel = test_next_variant(tern__convert_family, "convert", &at)) != NULL;)
+        for (int l = 0; l < TEST_LENGTHS; l++)
+            for (int input = 0; input < TEST_INPUTS; input++) {
+                int64_t n = test_lengths[l];
+                test_guarded x = test_floats(&random, input, n);
+                test_guarded got = test_guarded_new((size_t)n, (size_t)l % 64);
+                test_guarded expected = test_guarded_new((size_t)n, (size_t)l % 64);
+                float scales[3] = {twin()->i8_scale((float *)x.data, n), 0.01f, -0.0f};
+                float scale = kernel->i8_scale((float *)x.data, n);
+                test_same_floats(&scale, scales, 1, kernel->variant.name);
+                for (int i = 0; i < 3; i++) {
+                    twin()->i8_from_f32((float *)x.data, scales[i], (int8_t *)expected.data, n);
+                    kernel->i8_from_f32((float *)x.data, scales[i], (int8_t *)got.data, n);
+                    test_same_bytes(got.data, expected.data, (size_t)n, kernel->variant.name);
+                    test_guarded_check(&got);
+                }
+                test_guarded_free(&expected);
+                test_guarded_free(&got);
+                test_guarded_free(&x);
+            }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_literals), cmocka_unit_test(test_f16),
-        cmocka_unit_test(test_bf16),     cmocka_unit_test(test_lengths_of_halves),
-        cmocka_unit_test(test_q8_0),
+        cmocka_unit_test(test_literals),       cmocka_unit_test(test_f16),
+        cmocka_unit_test(test_bf16),           cmocka_unit_test(test_lengths_of_halves),
+        cmocka_unit_test(test_q8_0),           cmocka_unit_test(scalar_int8),
+        cmocka_unit_test(int8_uses_its_range), cmocka_unit_test(int8_variants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,7 +80,7 @@ static void prepare_model(sweep_fixture *f) {
 static void prepare_session(sweep_fixture *f) {
     prepare_model(f);
     tern_session_options options = {.batch = 7, .context_length = 64};
-    options.cache_type = f->flow->row == 1 ? TERN_F16 : TERN_F32;
+    options.cache_type = (tern_dtype[]){TERN_F32, TERN_F16, TERN_I8}[f->flow->row];
     test_ok(tern_session_create(f->context, f->model, &options, &f->session));
     test_ok(tern_session_eval(f->session, ids, 5, TERN_LOGITS_NONE, NULL));
 }
@@ -361,6 +361,8 @@ static const workflow workflows[] = {
      .least = 10},
     {.flow = {"prompt", prepare_session, call_prompt, look_at_session, dispose, 0}, .least = 25},
     {.flow = {"prompt, f16", prepare_session, call_prompt, look_at_session, dispose, 1},
+     .least = 25},
+    {.flow = {"prompt, i8", prepare_session, call_prompt, look_at_session, dispose, 2},
      .least = 25},
     {.flow = {"prompt, block scales", prepare_session, call_prompt, look_at_session, dispose, 0},
      .file = 1,

@@ -181,7 +181,13 @@ static void f16_cache_likelihood(void **state) {
     check_likelihood("models/tern-story-i2_s.gguf", TERN_F16, 0.001);
 }
 
-/* F32 is the default and takes twice the memory of F16; there is no third type. */
+static void i8_cache_likelihood(void **state) {
+    (void)state;
+    check_likelihood("models/tern-story-i2_s.gguf", TERN_I8, 0.003);
+}
+
+/* F32 is the default and takes twice the memory of F16, I8 with its scales little more than a
+ * quarter; there is no other type. */
 static void cache_types(void **state) {
     (void)state;
     fixture f = open_fixture("models/tern-story-i2_s.gguf", TERN_F16);
@@ -189,6 +195,12 @@ static void cache_types(void **state) {
     tern_session_destroy(f.session);
     test_ok(tern_session_create(f.context, f.model, NULL, &f.session));
     assert_int_equal(tern_session_cache_bytes(f.session), 2 * bytes);
+    tern_session_destroy(f.session);
+    tern_session_options small = {.cache_type = TERN_I8};
+    test_ok(tern_session_create(f.context, f.model, &small, &f.session));
+    int64_t head_size = tern_model_describe(f.model).head_size;
+    assert_int_equal(tern_session_cache_bytes(f.session),
+                     bytes / 2 + bytes / (size_t)(2 * head_size) * sizeof(float));
     tern_session_destroy(f.session);
     tern_session_options wrong = {.cache_type = TERN_BF16};
     test_status(tern_session_create(f.context, f.model, &wrong, &f.session), TERN_E_ARGUMENT);
@@ -200,7 +212,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(i2_s_prompts),         cmocka_unit_test(tq2_0_prompts),
         cmocka_unit_test(i2_s_likelihood),      cmocka_unit_test(tq2_0_likelihood),
-        cmocka_unit_test(f16_cache_likelihood), cmocka_unit_test(cache_types),
+        cmocka_unit_test(f16_cache_likelihood), cmocka_unit_test(i8_cache_likelihood),
+        cmocka_unit_test(cache_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

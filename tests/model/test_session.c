@@ -162,6 +162,47 @@ static void levels_and_threads(void **state) {
     }
 }
 
+/* -- types of the cache ------------------------------------------------------------------------*/
+
+/* Keys and values are rounded before their first use: batches, chunks, truncation, threads and
+ * kernels change nothing. */
+static void rounded_caches(void **state) {
+    (void)state;
+    enum { COUNT = 300 };
+    static float single[COUNT * V], got[COUNT * V];
+    const tern_dtype types[] = {TERN_F16, TERN_I8};
+    const char *levels[] = {"scalar", "avx2", "avx512", "neon", NULL};
+    for (int type = 0; type < 2; type++) {
+        tern_session_options options = {.batch = 1, .cache_type = types[type]};
+        tern_session *session = NULL;
+        test_ok(tern_session_create(context, model, &options, &session));
+        test_ok(tern_session_eval(session, ids, COUNT, TERN_LOGITS_ALL, single));
+        tern_session_destroy(session);
+        assert_true(memcmp(single + V, behind(2), sizeof *single * V) != 0); /* it rounds */
+        for (int i = 0; i < 5; i++) {
+            tern_context *own = NULL;
+            uint32_t features;
+            if (tern__cpu_level(levels[i], &features) != TERN_OK)
+                continue;
+            test_ok(tern_context_create(&(tern_options){.threads = 1 + i, .cpu = levels[i]}, &own));
+            tern_model *loaded = tiny_load(own, &tiny_grouped);
+            options.batch = 20 + 61 * i;
+            test_ok(tern_session_create(own, loaded, &options, &session));
+            test_ok(tern_session_eval(session, ids + 100, 37, TERN_LOGITS_NONE, NULL));
+            test_ok(tern_session_truncate(session, 0));
+            test_ok(tern_session_eval(session, ids, 250, TERN_LOGITS_ALL, got));
+            test_ok(tern_session_eval(session, ids + 300, 9, TERN_LOGITS_NONE, NULL));
+            test_ok(tern_session_truncate(session, 250));
+            test_ok(
+                tern_session_eval(session, ids + 250, COUNT - 250, TERN_LOGITS_ALL, got + 250 * V));
+            test_same_floats(got, single, COUNT * V, tern_dtype_name(types[type]));
+            tern_session_destroy(session);
+            tern_model_release(loaded);
+            tern_context_destroy(own);
+        }
+    }
+}
+
 /* -- limits ------------------------------------------------------------------------------------*/
 
 static void full_context(void **state) {
@@ -418,6 +459,7 @@ int main(void) {
         cmocka_unit_test(batch_bounds_memory),
         cmocka_unit_test(calls_and_kinds),
         cmocka_unit_test(truncation),
+        cmocka_unit_test(rounded_caches),
         cmocka_unit_test(levels_and_threads),
         cmocka_unit_test(full_context),
         cmocka_unit_test(wrong_calls),

@@ -128,6 +128,7 @@ static void check_all(const char *what) {
     for (int threads = 1; threads <= 2; threads++) {
         check_steady(what, threads, TERN_F32);
         check_steady(what, threads, TERN_F16);
+        check_steady(what, threads, TERN_I8);
     }
 }
 

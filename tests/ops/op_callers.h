@@ -473,6 +473,10 @@ OP_CALLER(attention) {
     return OP_FORMS(attention, k->in[0], k->in[1], k->in[2], k->c->numbers[0]);
 }
 
+OP_CALLER(attention_int8) {
+    return OP_FORMS(attention_int8, k->in[0], k->in[1], k->in[2], k->in[3], k->c->numbers[0]);
+}
+
 /* -- indexing, joining, sorting ----------------------------------------------------------------*/
 
 OP_CALLER(gather) {
@@ -554,10 +558,10 @@ OP_CALLER(unique) {
     X(unfold) X(view_as) X(chunk) X(split) X(contiguous) X(clone) X(cast) X(copy) X(item) X(var) \
     X(std) X(norm) X(quantile) X(argmin) X(argmax) X(softmax_backward) X(log_softmax_backward) \
     X(rms_norm) X(layer_norm) X(rms_norm_backward) X(layer_norm_backward) X(matmul_with) \
-    X(einsum) X(conv1d) X(conv2d) X(ternary_linear) X(norm_linear) X(norm_linear_add) \
-    X(norm_glu) X(pack) X(pack_random) X(rope) X(rope_table) \
-    X(attention) X(gather) X(scatter) X(scatter_add) X(index_select) X(one_hot) X(searchsorted) \
-    X(concat) X(stack) X(pad) X(tile) X(repeat) X(roll) X(sort) X(argsort) X(topk) X(unique)
+    X(einsum) X(conv1d) X(conv2d) X(ternary_linear) X(norm_linear) X(norm_linear_add) X(norm_glu) \
+    X(pack) X(pack_random) X(rope) X(rope_table) X(attention) X(attention_int8) X(gather) \
+    X(scatter) X(scatter_add) X(index_select) X(one_hot) X(searchsorted) X(concat) X(stack) \
+    X(pad) X(tile) X(repeat) X(roll) X(sort) X(argsort) X(topk) X(unique)
 /* clang-format on */
 
 #define OP_ENTRY(name) {#name, call_##name},

@@ -21,9 +21,10 @@
 
 /* Of two, of one and of three in other ways. */
 #define OP_PAIR(X) \
-    X(cross_entropy) X(matmul) X(dot) X(outer) X(linear) X(embedding) X(take) X(masked_select)
+    X(cross_entropy) X(matmul) X(dot) X(outer) X(linear) X(embedding) X(take) X(masked_select) \
+    X(quantize)
 #define OP_SINGLE(X) \
-    X(softmax_causal) X(nonzero)
+    X(softmax_causal) X(nonzero) X(quantize_scale)
 #define OP_TERNARY(X) \
     X(fma) X(where) X(put) X(cross_entropy_backward)
 

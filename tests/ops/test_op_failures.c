@@ -24,6 +24,9 @@ enum {
     TWISTED, /* the same as the transpose of a (4, 2, 8) */
     KEYS,    /* F16 (2, 5, 8) */
     VALUES,  /* F16 (2, 5, 8) */
+    BYTES,   /* I8 (2, 5, 8) */
+    SCALES,  /* F32 (2, 2, 5) */
+    FACTORS, /* F32 (2, 4) */
     TABLE,   /* rotary table of 8 positions, heads of 8 */
     TRITS,   /* I2_S (6, 128) */
     TRITS1,  /* TQ1_0 (5, 256), one scale */
@@ -124,6 +127,9 @@ static void prepare(sweep_fixture *f) {
     in[TWISTED] = turned(context, TERN_SHAPE(4, 2, 8), 12);
     in[KEYS] = halves(context, TERN_F16, TERN_SHAPE(2, 5, 8), 13);
     in[VALUES] = halves(context, TERN_F16, TERN_SHAPE(2, 5, 8), 14);
+    test_ok(tern_tensor_full(context, TERN_I8, TERN_SHAPE(2, 5, 8), 50, &in[BYTES]));
+    in[SCALES] = normal(context, TERN_SHAPE(2, 2, 5), 20);
+    in[FACTORS] = normal(context, TERN_SHAPE(2, 4), 21);
     test_ok(tern_rope_table(context, 8, 8, 1000, &in[TABLE]));
     test_ok(tern_tensor_borrow(context, TERN_I2_S, TERN_SHAPE(6, 128), i2_s_bytes, &in[TRITS]));
     test_ok(tern_tensor_borrow(context, TERN_TQ1_0, TERN_SHAPE(5, 256), tq1_bytes, &in[TRITS1]));
@@ -336,7 +342,10 @@ static tern_status make_context(const tern_options *options, tern_tensor **out) 
     X(tern_tensor_pack(in[TRITS2], out))                                                           \
     X(tern_tensor_pack_random(c, 9, 100, 0.5f, 23, out))                                           \
     X(tern_attention(in[QUERIES], in[KEYS], in[VALUES], 0.4f, out))                                \
-    X(tern_attention(in[TWISTED], in[KEYS], in[VALUES], 0.4f, out))
+    X(tern_attention(in[TWISTED], in[KEYS], in[VALUES], 0.4f, out))                                \
+    X(tern_attention_int8(in[TWISTED], in[BYTES], in[BYTES], in[SCALES], 0.4f, out))               \
+    X(tern_quantize_scale(in[TURNED], out))                                                        \
+    X(tern_quantize(in[TWISTED], in[FACTORS], out))
 
 enum { HEAVY_CALLS = 3 }; /* the first ones take much time or space: not for mixes */
 

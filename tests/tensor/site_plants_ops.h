@@ -196,6 +196,12 @@ static void plant_models(garden *g) {
           LEAF("f32", 2, 5));
     PLANT(tern_norm_glu, "norm_glu", (y, norm, 1e-5, packed, packed, TERN_ACTIVATION_RELU2, out),
           LEAF("f32", 2, 5));
+    tern_tensor *bytes = whole(g, TERN_I8, TERN_SHAPE(1, 4, 3));
+    tern_tensor *scales = normal(g, TERN_SHAPE(2, 1, 4)), *factors = normal(g, TERN_SHAPE(7));
+    PLANT(tern_attention_int8, "attention_int8", (q, bytes, bytes, scales, 1, out),
+          LEAF("f32", 2, 3));
+    PLANT(tern_quantize_scale, "quantize_scale", (rows, out), LEAF("f32", 7));
+    PLANT(tern_quantize, "quantize", (rows, factors, out), LEAF("i8", 7, 3));
     PLANT(tern_tensor_pack, "pack", (weight, out), LEAF("ternary", 2, 256));
     PLANT(tern_tensor_pack_random, "pack_random", (c, 20, 300, 1, 1, out),
           LEAF("ternary", 20, 300));

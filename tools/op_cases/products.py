@@ -449,6 +449,82 @@ def add_attention(cases):
     cases.fail('attention', [q[:, :2], k, k.astype(np.float16)], 'DTYPE', numbers=[1.0])
 
 
+def int8_scales(x):
+    largest = np.maximum(abs(x).max(axis=-1, initial=0), np.float32(1e-5))  # a NaN wins
+    return (largest / np.float32(127)).astype(np.float32)
+
+
+def int8_rows(x, scales):
+    with np.errstate(invalid='ignore', divide='ignore'):
+        whole = np.rint(x / scales[..., None])
+    return np.clip(np.nan_to_num(whole, nan=0, posinf=127, neginf=-127), -127, 127).astype(np.int8)
+
+
+def add_quantize(cases):
+    random = Random('quantize')
+    for shape in ((1,), (7,), (2, 65), (2, 3, 5), (2, 0, 4)):
+        for layout in ('plain', 'step', 'permuted'):
+            x = random_tensor(random, 'f32', shape, layout, size=random.pick([1e-6, 1.0, 100.0]))
+            array = x.array
+            scales = int8_scales(array)
+            cases.add('quantize_scale', [x], [scales])
+            cases.add('quantize', [x, scales], [int8_rows(array, scales)])
+            scales = random_tensor(random, 'f32', shape[:-1], size=0.02)
+            cases.add('quantize', [x, scales], [int8_rows(array, scales.array)])
+    x = np.zeros((6, 5), np.float32)
+    x[1, 2], x[2] = 1e-45, [127, -127, 0.5, 1.5, -2.5]
+    x[3, 1], x[4, 2], x[5] = math.nan, -math.inf, 3e38
+    scales = int8_scales(x)
+    cases.add('quantize_scale', [x], [scales])
+    cases.add('quantize', [x, scales], [int8_rows(x, scales)])
+    scales = np.array([0, -1, 1, math.inf, math.nan, 1e-45], np.float32)
+    cases.add('quantize', [x, scales], [int8_rows(x, scales)])
+    cases.fail('quantize_scale', [x.astype(np.float64)], 'DTYPE')
+    cases.fail('quantize_scale', [np.float32(1)], 'SHAPE')
+    cases.fail('quantize', [x, scales[:5]], 'SHAPE')
+    cases.fail('quantize', [x, x], 'SHAPE')
+    cases.fail('quantize', [x, scales.astype(np.float64)], 'DTYPE')
+
+
+def attention_int8_case(cases, random, t, heads, kv_heads, s, k, scale):
+    q = random_tensor(random, 'f32', (t, heads, k), size=1.0)
+    rows = [random_array(random, 'f32', (kv_heads, s, k), size=1.0) for _ in range(2)]
+    scales = np.array([int8_scales(x) for x in rows])
+    keys, values = [int8_rows(x, of_x) for x, of_x in zip(rows, scales)]
+    a, b, c = [x.astype(np.float64) for x in (q.array, keys, values)]
+    b, c = b * scales[0][..., None], c * scales[1][..., None]
+    y, bound = np.zeros((t, heads * k)), np.zeros((t, heads * k))
+    u, group = unit('f32'), heads // kv_heads
+    for row in range(t):
+        for h in range(heads):
+            seen = s - t + row + 1
+            ks, vs = b[h // group, :seen], c[h // group, :seen]
+            scores = ks @ a[row, h] * scale
+            off = (abs(ks) @ abs(a[row, h])).max() * abs(scale) * (steps_of(k) + 4) * u
+            powers = np.exp(scores - scores.max())
+            p = powers / powers.sum()
+            relative = 2 * off + (steps_of(seen) + 11 + np.ptp(scores) + seen) * u
+            y[row, h * k:(h + 1) * k] = p @ vs
+            bound[row, h * k:(h + 1) * k] = p @ abs(vs) * relative * 1.01
+    cases.add('attention_int8', [q, keys, values, scales],
+              [Expected(y.astype(np.float32), 0, bound + 1e-42)],
+              numbers=[scale])
+
+
+def add_attention_int8(cases):
+    random = Random('attention_int8')
+    for shape in ((1, 1, 1, 1, 1), (3, 2, 1, 5, 4), (2, 4, 2, 2, 8), (1, 2, 2, 70, 3),
+                  (4, 1, 1, 4, 16), (0, 2, 1, 3, 4)):
+        attention_int8_case(cases, random, *shape, 0.5)
+    q, k = random_array(random, 'f32', (3, 2, 4)), np.ones((2, 5, 4), np.int8)
+    scales = np.ones((2, 2, 5), np.float32)
+    cases.fail('attention_int8', [q, k, k, scales[:, :1]], 'SHAPE', numbers=[1.0])
+    cases.fail('attention_int8', [q, k, k, scales[0]], 'SHAPE', numbers=[1.0])
+    cases.fail('attention_int8', [q, k[:, :4], k, scales], 'SHAPE', numbers=[1.0])
+    cases.fail('attention_int8', [q, k, k, scales.astype(np.float16)], 'DTYPE', numbers=[1.0])
+    cases.fail('attention_int8', [q, k.astype(np.float32), k, scales], 'DTYPE', numbers=[1.0])
+
+
 def add_cases(cases):
     add_matmul(cases)
     add_matmul_with(cases)
@@ -461,3 +537,5 @@ def add_cases(cases):
     add_rope(cases)
     add_embedding(cases)
     add_attention(cases)
+    add_attention_int8(cases)
+    add_quantize(cases)

@@ -110,6 +110,9 @@ static const tern__device cpu_device = {
             [TERN__OP_NORM_LINEAR_ADD] = tern__cpu_norm_linear_add,
             [TERN__OP_NORM_GLU] = tern__cpu_norm_glu,
             [TERN__OP_ATTENTION] = tern__cpu_attention,
+            [TERN__OP_ATTENTION_INT8] = tern__cpu_attention,
+            [TERN__OP_QUANTIZE_SCALE] = tern__cpu_quantize,
+            [TERN__OP_QUANTIZE] = tern__cpu_quantize,
             ROWS_OF_GROUPS},
 };
 

@@ -86,6 +86,7 @@ tern_status tern__cpu_norm_linear(tern__device *device, const tern__op_call *cal
 tern_status tern__cpu_norm_linear_add(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_norm_glu(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_attention(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_quantize(tern__device *device, const tern__op_call *call);
 
 tern_status tern__cpu_pack(tern__device *device, tern_context *context,
                            const tern__code_source *source, tern_tensor **out);
