@@ -209,6 +209,7 @@
 #define tern_norm_linear_add(...)                                                                  \
     TERN_SITE("tern_norm_linear_add", tern_norm_linear_add(__VA_ARGS__))
 #define tern_norm_glu(...)    TERN_SITE("tern_norm_glu", tern_norm_glu(__VA_ARGS__))
+#define tern_linear_topk(...) TERN_SITE("tern_linear_topk", tern_linear_topk(__VA_ARGS__))
 #define tern_einsum(...)      TERN_SITE("tern_einsum", tern_einsum(__VA_ARGS__))
 #define tern_conv1d(...)      TERN_SITE("tern_conv1d", tern_conv1d(__VA_ARGS__))
 #define tern_conv2d(...)      TERN_SITE("tern_conv2d", tern_conv2d(__VA_ARGS__))
@@ -217,6 +218,8 @@
 #define tern_embedding(...)   TERN_SITE("tern_embedding", tern_embedding(__VA_ARGS__))
 #define tern_attention(...)   TERN_SITE("tern_attention", tern_attention(__VA_ARGS__))
 #define tern_tensor_pack(...) TERN_SITE("tern_tensor_pack", tern_tensor_pack(__VA_ARGS__))
+#define tern_tensor_quantize(...)                                                                  \
+    TERN_SITE("tern_tensor_quantize", tern_tensor_quantize(__VA_ARGS__))
 #define tern_tensor_pack_random(...)                                                               \
     TERN_SITE("tern_tensor_pack_random", tern_tensor_pack_random(__VA_ARGS__))
 #define tern_gather(...)        TERN_SITE("tern_gather", tern_gather(__VA_ARGS__))
@@ -283,6 +286,8 @@
 #define tern_session_create(...) TERN_SITE("tern_session_create", tern_session_create(__VA_ARGS__))
 /* These use and release them. */
 #define tern_session_eval(...)  TERN_SITE("tern_session_eval", tern_session_eval(__VA_ARGS__))
+#define tern_session_eval_best(...)                                                                \
+    TERN_SITE("tern_session_eval_best", tern_session_eval_best(__VA_ARGS__))
 #define tern_model_release(...) TERN_SITE("tern_model_release", tern_model_release(__VA_ARGS__))
 #define tern_session_destroy(...)                                                                  \
     TERN_SITE("tern_session_destroy", tern_session_destroy(__VA_ARGS__))

@@ -48,6 +48,7 @@ static const tern__device cpu_device = {
     .describe = describe_cpu,
     .threads = count_threads,
     .pack = tern__cpu_pack,
+    .quantize = tern__cpu_quantize,
     .check_packed = tern__cpu_check_packed,
     .choose_storage = tern__cpu_choose_storage,
     .ops = {[TERN__OP_OUTER] = tern__cpu_elementwise,
@@ -109,6 +110,8 @@ static const tern__device cpu_device = {
             [TERN__OP_NORM_LINEAR] = tern__cpu_norm_linear,
             [TERN__OP_NORM_LINEAR_ADD] = tern__cpu_norm_linear_add,
             [TERN__OP_NORM_GLU] = tern__cpu_norm_glu,
+            [TERN__OP_QUANTIZED_LINEAR] = tern__cpu_packed_linear,
+            [TERN__OP_LINEAR_TOPK] = tern__cpu_linear_topk,
             [TERN__OP_ATTENTION] = tern__cpu_attention,
             ROWS_OF_GROUPS},
 };
@@ -120,6 +123,7 @@ static void pick_kernels(tern__cpu_device *cpu) {
     cpu->plain = TERN__PICK(tern__plain_family, cpu->features);
     cpu->reduce = TERN__PICK(tern__reduce_family, cpu->features);
     cpu->rows = TERN__PICK(tern__rows_family, cpu->features);
+    cpu->quantize = TERN__PICK(tern__quantize_family, cpu->features);
     cpu->convert = TERN__PICK(tern__convert_family, cpu->features);
     cpu->gemm = TERN__PICK(tern__gemm_family, cpu->features);
     cpu->conv = TERN__PICK(tern__conv_family, cpu->features);
