@@ -91,4 +91,9 @@ void cli_print_stats(FILE *out, const tern_context *context) {
             "%.2f MB packed inside matrix products\n",
             100 * stats.zero_copy_rate, 100 * stats.zero_copy_no_views,
             100 * stats.zero_copy_byte_rate, (double)stats.packed_bytes / 1e6);
+    if (stats.screen_rows > 0)
+        fprintf(out, "screened head: %lld tokens, %.1f logits computed for each; all for %lld\n",
+                (long long)stats.screen_rows,
+                (double)stats.screen_candidates / (double)stats.screen_rows,
+                (long long)stats.screen_failures);
 }

@@ -453,8 +453,8 @@ TERN_API tern_status tern_norm_glu_into(tern_tensor *x, tern_tensor *norm, doubl
                                         tern_activation activation, tern_tensor *out);
 /* The k largest of tern_linear(x, table) in each row, (..., k), and where they are (I64): as
  * tern_topk gives them, to the last bit. `screen` is tern_tensor_quantize(table, 8, ...), or NULL;
- * with it a pass over 8 bits and a proven bound of its error (docs/numerics.md) find the few rows of
- * the table that are read in full. 0 <= k <= N. */
+ * with it a pass over 8 bits and a proven bound of its error (docs/numerics.md) find the few rows
+ * of the table that are read in full. 0 <= k <= N. */
 TERN_API tern_status tern_linear_topk(tern_tensor *x, tern_tensor *table, tern_tensor *screen,
                                       int64_t k, tern_tensor **values, tern_tensor **indices);
 /* Of two operands, "bij,bjk->bik": letters, blanks, and "->" with the letters of the result, which

@@ -285,7 +285,7 @@
 #define tern_model_random(...)   TERN_SITE("tern_model_random", tern_model_random(__VA_ARGS__))
 #define tern_session_create(...) TERN_SITE("tern_session_create", tern_session_create(__VA_ARGS__))
 /* These use and release them. */
-#define tern_session_eval(...)  TERN_SITE("tern_session_eval", tern_session_eval(__VA_ARGS__))
+#define tern_session_eval(...) TERN_SITE("tern_session_eval", tern_session_eval(__VA_ARGS__))
 #define tern_session_eval_best(...)                                                                \
     TERN_SITE("tern_session_eval_best", tern_session_eval_best(__VA_ARGS__))
 #define tern_model_release(...) TERN_SITE("tern_model_release", tern_model_release(__VA_ARGS__))

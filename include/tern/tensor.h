@@ -47,7 +47,8 @@ typedef struct tern_tensor tern_tensor;
 /* X(symbol, value, name, block elements, block bytes, is_float, is_ternary).
  * TERNARY is Tern's own packed form of a ternary matrix, made by tern_tensor_pack for the kernels
  * of one device, QUANTIZED that of a float matrix whose rows are integers of 8 or 4 bits, made by
- * tern_tensor_quantize; their bytes are opaque. I2_S has one F32 scale behind all codes (32 bytes). */
+ * tern_tensor_quantize; their bytes are opaque. I2_S has one F32 scale behind all codes (32 bytes).
+ */
 #define TERN_DTYPE_MAP(X)                                                                          \
     X(F32, 0, "f32", 1, 4, 1, 0)                                                                   \
     X(F16, 1, "f16", 1, 2, 1, 0)                                                                   \
@@ -110,6 +111,14 @@ TERN_API int tern_context_threads(const tern_context *context);
 /* "cpu: 2 threads, float kernels avx512, ternary kernel avx512_vnni; MODEL: avx2 ...": the kernels
  * in use, the processor and its features. Valid while the context lives. */
 TERN_API const char *tern_context_describe(const tern_context *context);
+
+typedef struct tern_kernel_info {
+    const char *family;  /* "gemm" */
+    const char *variant; /* "avx512" */
+} tern_kernel_info;
+
+/* The kernel in use of family `index` = 0, 1, ...; false behind the last. */
+TERN_API bool tern_context_kernel(const tern_context *context, int index, tern_kernel_info *info);
 
 /* A scope owns every tensor made in its context between begin and end that was not kept; end
  * releases them. Scopes nest. Inside a scope a tensor may still be released early. Neither call can

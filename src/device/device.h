@@ -102,6 +102,8 @@ struct tern__device {
     void (*close)(tern__device *device);
     void (*describe)(const tern__device *device, char *text, size_t size);
     int (*threads)(const tern__device *device);
+    /* The kernel in use of family `index`, and what the family does; false behind the last. */
+    bool (*kernel)(const tern__device *device, int index, tern_kernel_info *info);
     /* Packs a ternary matrix for this device's kernels into a fresh TERNARY tensor (M, K). */
     tern_status (*pack)(tern__device *device, tern_context *context,
                         const tern__code_source *source, tern_tensor **out);

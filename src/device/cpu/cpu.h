@@ -18,6 +18,14 @@
 #include "kernels/reduce.h"
 #include "kernels/rows.h"
 
+/* X(family): a member of the device and the array of kernels it is picked from; the families of
+ * packed weights come on top. */
+/* clang-format off */
+#define TERN__CPU_FAMILIES(X) \
+    X(elementwise) X(map) X(functions) X(plain) X(reduce) X(rows) X(quantize) X(convert) X(gemm) \
+    X(gemm_f64) X(gemm_i8) X(gemm_bf16) X(conv) X(attention)
+/* clang-format on */
+
 typedef struct tern__cpu_device {
     tern__device base; /* first: a tern__device is one of these */
     tern__team *team;
