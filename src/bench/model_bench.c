@@ -149,9 +149,12 @@ tern_status tern_bench_model(tern_context *context, tern_model *model,
     tern_bench_model_options o = options != NULL ? *options : tern_bench_model_options_default();
     int64_t longest = tern__max_i64(o.prompt_tokens, o.generated_tokens);
     if (o.prompt_tokens < 0 || o.generated_tokens < 0 || longest < 1 || longest > INT32_MAX ||
-        o.samples < 0 || o.samples > TERN_BENCH_MAX_SAMPLES)
-        return tern__fail(TERN_E_ARGUMENT, "bench: %lld prompt tokens, %lld generated, %d samples",
-                          (long long)o.prompt_tokens, (long long)o.generated_tokens, o.samples);
+        o.samples < 0 || o.samples > TERN_BENCH_MAX_SAMPLES || o.best < 0 ||
+        o.best > tern_model_describe(model).vocabulary)
+        return tern__fail(TERN_E_ARGUMENT,
+                          "bench: %lld prompt tokens, %lld generated, %d samples, best %lld",
+                          (long long)o.prompt_tokens, (long long)o.generated_tokens, o.samples,
+                          (long long)o.best);
 
     tern_status status = TERN_OK;
     model_state s = {0};

@@ -506,5 +506,6 @@ bool tern_tensor_is_contiguous(const tern_tensor *tensor) {
 }
 
 void *tern_tensor_data(const tern_tensor *tensor) {
-    return tern__dtype((tern_dtype)tensor->dtype)->block_elements == 0 ? NULL : tensor->data;
+    bool is_opaque = tensor->dtype == TERN_TERNARY || tensor->dtype == TERN_QUANTIZED;
+    return is_opaque ? NULL : tensor->data;
 }
