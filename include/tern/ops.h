@@ -452,7 +452,7 @@ TERN_API tern_status tern_norm_glu_into(tern_tensor *x, tern_tensor *norm, doubl
                                         tern_tensor *gate, tern_tensor *up,
                                         tern_activation activation, tern_tensor *out);
 /* The k largest of tern_linear(x, table) in each row, (..., k), and where they are (I64): as
- * tern_topk gives them, to the last bit. `screen` is tern_tensor_quantize(table, 8, ...), or NULL;
+ * tern_topk gives them, to the last bit. `screen` is tern_tensor_pack_int(table, 8, ...), or NULL;
  * with it a pass over 8 bits and a proven bound of its error (docs/numerics.md) find the few rows
  * of the table that are read in full. 0 <= k <= N. */
 TERN_API tern_status tern_linear_topk(tern_tensor *x, tern_tensor *table, tern_tensor *screen,
@@ -515,7 +515,7 @@ TERN_API tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out);
  * of its context's device: each row by its largest magnitude m (at least 2^-100) to integers
  * rint(x * (L / m)), L = 127 or 7, with the scale m / L. A row with a NaN or an infinity multiplies
  * to NaN. K <= 2^16, with 4 bits 2^18. */
-TERN_API tern_status tern_tensor_quantize(tern_tensor *weight, int bits, tern_tensor **out);
+TERN_API tern_status tern_tensor_pack_int(tern_tensor *weight, int bits, tern_tensor **out);
 /* A packed matrix (N, K) of random trits (all three equally likely) and one scale, as
  * tern_tensor_pack would make it; row r of the matrix depends on seed and r only. */
 TERN_API tern_status tern_tensor_pack_random(tern_context *context, int64_t rows, int64_t columns,

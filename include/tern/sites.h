@@ -218,8 +218,8 @@
 #define tern_embedding(...)   TERN_SITE("tern_embedding", tern_embedding(__VA_ARGS__))
 #define tern_attention(...)   TERN_SITE("tern_attention", tern_attention(__VA_ARGS__))
 #define tern_tensor_pack(...) TERN_SITE("tern_tensor_pack", tern_tensor_pack(__VA_ARGS__))
-#define tern_tensor_quantize(...)                                                                  \
-    TERN_SITE("tern_tensor_quantize", tern_tensor_quantize(__VA_ARGS__))
+#define tern_tensor_pack_int(...)                                                                  \
+    TERN_SITE("tern_tensor_pack_int", tern_tensor_pack_int(__VA_ARGS__))
 #define tern_tensor_pack_random(...)                                                               \
     TERN_SITE("tern_tensor_pack_random", tern_tensor_pack_random(__VA_ARGS__))
 #define tern_gather(...)        TERN_SITE("tern_gather", tern_gather(__VA_ARGS__))

@@ -47,7 +47,7 @@ typedef struct tern_tensor tern_tensor;
 /* X(symbol, value, name, block elements, block bytes, is_float, is_ternary).
  * TERNARY is Tern's own packed form of a ternary matrix, made by tern_tensor_pack for the kernels
  * of one device, QUANTIZED that of a float matrix whose rows are integers of 8 or 4 bits, made by
- * tern_tensor_quantize; their bytes are opaque. I2_S has one F32 scale behind all codes (32 bytes).
+ * tern_tensor_pack_int; their bytes are opaque. I2_S has one F32 scale behind all codes (32 bytes).
  */
 #define TERN_DTYPE_MAP(X)                                                                          \
     X(F32, 0, "f32", 1, 4, 1, 0)                                                                   \

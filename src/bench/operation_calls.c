@@ -175,7 +175,7 @@
     X(ternary_linear, tern_linear(in->a, in->packed, out))                                         \
     X(quantized_linear, tern_linear(in->a, in->screen, out))                                       \
     X(linear_topk, tern_linear_topk(in->row, in->plain, in->screen, 1, out, out + 1))              \
-    X(quantize, tern_tensor_quantize(in->a, 8, out))                                               \
+    X(pack_int, tern_tensor_pack_int(in->a, 8, out))                                               \
     X(einsum, tern_einsum("ij,kj->ik", in->a, in->b, out))                                         \
     X(conv1d, tern_conv1d(in->sequence, in->taps, NULL, NULL, out))                                \
     X(conv2d, tern_conv2d(in->image, in->filter, NULL, NULL, out))                                 \

@@ -113,7 +113,7 @@ struct tern__device {
     void (*choose_storage)(tern__device *device, size_t bytes, const char *directory,
                            tern__storage_choice *choice);
     /* Quantises a matrix of TERN__ROWS to 8 or 4 bits and packs it: a fresh QUANTIZED tensor. */
-    tern_status (*quantize)(tern__device *device, tern_tensor *weight, int bits, tern_tensor **out);
+    tern_status (*pack_int)(tern__device *device, tern_tensor *weight, int bits, tern_tensor **out);
     /* TERN_E_ARGUMENT when a packed tensor is packed for other kernels than this device's. */
     tern_status (*check_packed)(const tern__device *device, const tern_tensor *weight);
     tern__op_fn ops[TERN__OP_COUNT];

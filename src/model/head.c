@@ -42,7 +42,7 @@ tern_status tern__model_make_head(tern_model *model, const tern_model_options *o
     if (head == TERN_HEAD_FULL)
         return TERN_OK;
     tern_status status =
-        tern_tensor_quantize(model->output, head == TERN_HEAD_INT4 ? 4 : 8, &quantized);
+        tern_tensor_pack_int(model->output, head == TERN_HEAD_INT4 ? 4 : 8, &quantized);
     if (status != TERN_OK)
         return status;
     tern_tensor_keep(quantized);

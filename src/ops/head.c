@@ -4,9 +4,9 @@
 
 #include "ops/call.h"
 
-tern_status tern_tensor_quantize(tern_tensor *weight, int bits, tern_tensor **out) {
+tern_status tern_tensor_pack_int(tern_tensor *weight, int bits, tern_tensor **out) {
     *out = NULL;
-    tern_status status = tern__check_dtype(TERN__OP_QUANTIZE, "the weight", weight, TERN__ROWS);
+    tern_status status = tern__check_dtype(TERN__OP_PACK_INT, "the weight", weight, TERN__ROWS);
     if (status != TERN_OK)
         return status;
     if (weight->rank != 2) {
@@ -17,9 +17,9 @@ tern_status tern_tensor_quantize(tern_tensor *weight, int bits, tern_tensor **ou
     if (bits != 8 && bits != 4)
         return tern__fail(TERN_E_ARGUMENT, "quantize: %d bits, neither 8 nor 4", bits);
     tern__device *device = weight->context->device;
-    status = device->quantize(device, weight, bits, out);
+    status = device->pack_int(device, weight, bits, out);
     if (status == TERN_OK)
-        tern__count(weight->context, TERN__OP_QUANTIZE, TERN_CLASS_MOVE,
+        tern__count(weight->context, TERN__OP_PACK_INT, TERN_CLASS_MOVE,
                     tern__count_bytes(weight) + tern__count_bytes(*out));
     return status;
 }

@@ -323,7 +323,7 @@ typedef enum tern__writes {
       FRESH, "")                                                                                   \
     X(PACK, "pack", 1, TERN__TRITS | TERN__BIT(TERN_I8), PACKED, "x", MOVE, "ternary", NOTHING,    \
       "")                                                                                          \
-    X(QUANTIZE, "quantize", 1, TERN__ROWS, QUANTIZED, "x", MOVE, "quantize", NOTHING, "")          \
+    X(PACK_INT, "pack_int", 1, TERN__ROWS, QUANTIZED, "x", MOVE, "quantize", NOTHING, "")          \
     X(PACK_RANDOM, "pack_random", 0, TERN__BIT(TERN_TERNARY), PACKED, "given", MOVE, "ternary",    \
       NOTHING, "")
 

@@ -21,7 +21,7 @@ typedef struct tally {
 static tern__packed *screen_of(const float *w, int64_t k, int bits, tern_tensor **screen) {
     tern_tensor *table = NULL;
     test_ok(tern_tensor_borrow(context, TERN_F32, TERN_SHAPE(ROWS, k), w, &table));
-    test_ok(tern_tensor_quantize(table, bits, screen));
+    test_ok(tern_tensor_pack_int(table, bits, screen));
     tern_tensor_release(table);
     return (*screen)->data;
 }

@@ -455,9 +455,9 @@ OP_CALLER(pack) {
 }
 
 /* As pack. Integers: bits. */
-OP_CALLER(quantize) {
+OP_CALLER(pack_int) {
     tern_tensor *packed = NULL, *eye = NULL;
-    tern_status status = tern_tensor_quantize(k->in[0], op_int(k, 0), &packed);
+    tern_status status = tern_tensor_pack_int(k->in[0], op_int(k, 0), &packed);
     if (status != TERN_OK)
         return status;
     int64_t columns = tern_tensor_dim(packed, 1);
@@ -471,7 +471,7 @@ OP_CALLER(quantize) {
 
 OP_CALLER(quantized_linear) {
     tern_tensor *packed = NULL;
-    tern_status status = tern_tensor_quantize(k->in[1], op_int(k, 0), &packed);
+    tern_status status = tern_tensor_pack_int(k->in[1], op_int(k, 0), &packed);
     if (status == TERN_OK)
         status = OP_FORMS(linear, k->in[0], packed);
     tern_tensor_release(packed);
@@ -483,7 +483,7 @@ OP_CALLER(linear_topk) {
     tern_tensor *screen = NULL;
     tern_status status = TERN_OK;
     if (op_int(k, 1) > 0)
-        status = tern_tensor_quantize(k->in[1], op_int(k, 1), &screen);
+        status = tern_tensor_pack_int(k->in[1], op_int(k, 1), &screen);
     if (status == TERN_OK)
         status =
             tern_linear_topk(k->in[0], k->in[1], screen, k->c->integers[0], &k->out[0], &k->out[1]);
@@ -592,7 +592,7 @@ OP_CALLER(unique) {
     X(std) X(norm) X(quantile) X(argmin) X(argmax) X(softmax_backward) X(log_softmax_backward) \
     X(rms_norm) X(layer_norm) X(rms_norm_backward) X(layer_norm_backward) X(matmul_with) \
     X(einsum) X(conv1d) X(conv2d) X(ternary_linear) X(norm_linear) X(norm_linear_add) \
-    X(norm_glu) X(pack) X(pack_random) X(quantize) X(quantized_linear) X(linear_topk) \
+    X(norm_glu) X(pack) X(pack_random) X(pack_int) X(quantized_linear) X(linear_topk) \
     X(rope) X(rope_table) \
     X(attention) X(gather) X(scatter) X(scatter_add) X(index_select) X(one_hot) X(searchsorted) \
     X(concat) X(stack) X(pad) X(tile) X(repeat) X(roll) X(sort) X(argsort) X(topk) X(unique)

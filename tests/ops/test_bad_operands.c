@@ -46,7 +46,7 @@ static int close_all(void **state) {
 /* Calls that pack or copy in several steps are not one call. */
 static bool is_one_call(const tern_op_info *info) {
     static const char *const steps[] = {
-        "pack", "ternary_linear", "quantize", "quantized_linear", "linear_topk", "copy"};
+        "pack", "ternary_linear", "pack_int", "quantized_linear", "linear_topk", "copy"};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         if (strcmp(info->name, steps[i]) == 0)
             return false;

@@ -50,7 +50,7 @@ static void check_quantized(tern_tensor *table, tern_tensor *x, int bits) {
     tern_tensor *packed = NULL, *wide = NULL, *y = NULL;
     int64_t rows = tern_tensor_dim(table, 0), k = tern_tensor_dim(table, 1);
     int64_t n = tern_tensor_dim(x, 0);
-    test_ok(tern_tensor_quantize(table, bits, &packed));
+    test_ok(tern_tensor_pack_int(table, bits, &packed));
     assert_int_equal(tern_tensor_dtype(packed), TERN_QUANTIZED);
     assert_null(tern_tensor_data(packed));
     test_ok(tern_cast(table, TERN_F32, &wide));
@@ -144,7 +144,7 @@ static void quantized_nothing(void **state) {
     tern_tensor *table = NULL, *packed = NULL, *y = NULL;
     for (int64_t rows = 0; rows <= 3; rows += 3) {
         test_ok(tern_tensor_zeros(context, TERN_F16, TERN_SHAPE(rows, 3 - rows), &table));
-        test_ok(tern_tensor_quantize(table, 8, &packed));
+        test_ok(tern_tensor_pack_int(table, 8, &packed));
         test_ok(tern_linear(normal(TERN_SHAPE(2, 3 - rows), 93), packed, &y));
         for (int64_t i = 0; i < tern_tensor_count(y); i++)
             assert_true(((const float *)tern_tensor_data(y))[i] == 0);
@@ -155,14 +155,14 @@ static void refusals(void **state) {
     (void)state;
     tern_tensor *table = normal(TERN_SHAPE(9, 8), 94), *x = normal(TERN_SHAPE(8), 95), *out = NULL;
     tern_tensor *screen = NULL, *other = NULL, *half = NULL, *wide = NULL, *places = NULL;
-    test_ok(tern_tensor_quantize(table, 8, &screen));
-    test_ok(tern_tensor_quantize(normal(TERN_SHAPE(8, 8), 96), 8, &other));
+    test_ok(tern_tensor_pack_int(table, 8, &screen));
+    test_ok(tern_tensor_pack_int(normal(TERN_SHAPE(8, 8), 96), 8, &other));
     test_ok(tern_cast(x, TERN_F16, &half));
-    test_status(tern_tensor_quantize(table, 5, &out), TERN_E_ARGUMENT);
-    test_status(tern_tensor_quantize(x, 8, &out), TERN_E_SHAPE);
-    test_status(tern_tensor_quantize(screen, 8, &out), TERN_E_DTYPE);
+    test_status(tern_tensor_pack_int(table, 5, &out), TERN_E_ARGUMENT);
+    test_status(tern_tensor_pack_int(x, 8, &out), TERN_E_SHAPE);
+    test_status(tern_tensor_pack_int(screen, 8, &out), TERN_E_DTYPE);
     test_ok(tern_tensor_zeros(context, TERN_F16, TERN_SHAPE(1, (1 << 16) + 1), &wide));
-    test_status(tern_tensor_quantize(wide, 8, &out), TERN_E_LIMIT);
+    test_status(tern_tensor_pack_int(wide, 8, &out), TERN_E_LIMIT);
     test_status(tern_linear_topk(x, table, screen, 10, &out, &places), TERN_E_ARGUMENT);
     test_status(tern_linear_topk(x, table, screen, -1, &out, &places), TERN_E_ARGUMENT);
     test_status(tern_linear_topk(x, table, other, 1, &out, &places), TERN_E_SHAPE);
@@ -208,7 +208,7 @@ static void check_table(tern_tensor *table, tern_tensor *x, const char *what) {
     int64_t rows = tern_tensor_dim(table, 0);
     for (int bits = 8; bits >= 4; bits -= 4) {
         tern_tensor *screen = NULL;
-        test_ok(tern_tensor_quantize(table, bits, &screen));
+        test_ok(tern_tensor_pack_int(table, bits, &screen));
         for (int i = 0; i < 4; i++)
             if (sizes[i] <= rows)
                 check_best(x, table, screen, sizes[i], what);
@@ -239,7 +239,7 @@ static void turned_table(void **state) {
 static void few_candidates(void **state) {
     (void)state;
     tern_tensor *table = table_of(TERN_F16, 5000, 256, 98), *screen = NULL;
-    test_ok(tern_tensor_quantize(table, 8, &screen));
+    test_ok(tern_tensor_pack_int(table, 8, &screen));
     for (uint64_t seed = 200; seed < 210; seed++) {
         tern_tensor *x = normal(TERN_SHAPE(256), seed);
         assert_in_range(check_best(x, table, screen, 1, "one"), 1, 40);
@@ -318,7 +318,7 @@ static void best_of_quantized(void **state) {
     (void)state;
     for (int bits = 4; bits <= 8; bits += 4) {
         tern_tensor *packed = NULL;
-        test_ok(tern_tensor_quantize(table_of(TERN_F16, 500, 96, 125), bits, &packed));
+        test_ok(tern_tensor_pack_int(table_of(TERN_F16, 500, 96, 125), bits, &packed));
         for (int i = 0; i < 4; i++)
             check_best(normal(TERN_SHAPE(2, 96), 126), packed, NULL, sizes[i], "quantized");
     }
@@ -339,8 +339,8 @@ static void answer_with(const char *level, int threads, answer *a) {
     test_ok(tern_context_create(&(tern_options){.threads = threads, .cpu = level}, &own));
     test_ok(tern_tensor_randn(own, TERN_F32, TERN_SHAPE(3, 100), 127, &x));
     test_ok(tern_tensor_randn(own, TERN_F16, TERN_SHAPE(700, 100), 128, &table));
-    test_ok(tern_tensor_quantize(table, 8, &screen));
-    test_ok(tern_tensor_quantize(table, 4, &small));
+    test_ok(tern_tensor_pack_int(table, 8, &screen));
+    test_ok(tern_tensor_pack_int(table, 4, &small));
     test_ok(tern_linear_topk(x, table, screen, 8, &values, &places));
     memcpy(a->values, tern_tensor_data(values), sizeof a->values);
     memcpy(a->places, tern_tensor_data(places), sizeof a->places);
@@ -386,7 +386,7 @@ static void other_kernels(void **state) {
     tern_tensor *table = NULL, *screen = NULL, *values = NULL, *places = NULL;
     test_ok(tern_context_create(&(tern_options){.threads = 1, .cpu = "scalar"}, &own));
     test_ok(tern_tensor_randn(own, TERN_F16, TERN_SHAPE(9, 8), 129, &table));
-    test_ok(tern_tensor_quantize(table, 8, &screen));
+    test_ok(tern_tensor_pack_int(table, 8, &screen));
     tern_status status =
         tern_linear_topk(normal(TERN_SHAPE(8), 130), table, screen, 1, &values, &places);
     if (status != TERN_OK)

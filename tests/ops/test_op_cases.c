@@ -420,7 +420,7 @@ static tern_dtype listed_type(const tern__op_row *row, const op_case *c) {
     const op_operand *in = c->inputs;
     if (c->input_count == 0)
         return c->outputs[0].dtype;
-    if (strcmp(c->op, "quantized_linear") == 0 || strcmp(c->op, "quantize") == 0)
+    if (strcmp(c->op, "quantized_linear") == 0 || strcmp(c->op, "pack_int") == 0)
         return in[0].dtype;
     bool is_packed = strstr(row->info.family, "ternary") != NULL && strcmp(c->op, "pack") != 0;
     for (int i = 0; i < c->input_count; i++)

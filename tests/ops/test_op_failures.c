@@ -335,8 +335,8 @@ static tern_status make_context(const tern_options *options, tern_tensor **out) 
     X(tern_tensor_pack(in[TRITS1], out))                                                           \
     X(tern_tensor_pack(in[TRITS2], out))                                                           \
     X(tern_tensor_pack_random(c, 9, 100, 0.5f, 23, out))                                           \
-    X(tern_tensor_quantize(in[HALVES], 8, out))                                                    \
-    X(tern_tensor_quantize(in[TURNED], 4, out))                                                    \
+    X(tern_tensor_pack_int(in[HALVES], 8, out))                                                    \
+    X(tern_tensor_pack_int(in[TURNED], 4, out))                                                    \
     X(tern_attention(in[QUERIES], in[KEYS], in[VALUES], 0.4f, out))                                \
     X(tern_attention(in[TWISTED], in[KEYS], in[VALUES], 0.4f, out))
 

@@ -470,7 +470,7 @@ static tern_tensor *of_type(tern_dtype dtype) {
     if (dtype == TERN_TERNARY)
         test_ok(tern_tensor_pack_random(context, 2, 256, 1, 1, &t));
     else if (dtype == TERN_QUANTIZED)
-        test_ok(tern_tensor_quantize(normal(TERN_SHAPE(2, 256), 42), 8, &t));
+        test_ok(tern_tensor_pack_int(normal(TERN_SHAPE(2, 256), 42), 8, &t));
     else
         test_ok(tern_tensor_zeros(context, dtype, TERN_SHAPE(2, 256), &t));
     return t;

@@ -201,7 +201,7 @@ static void plant_models(garden *g) {
     PLANT(tern_tensor_pack, "pack", (weight, out), LEAF("ternary", 2, 256));
     PLANT(tern_tensor_pack_random, "pack_random", (c, 20, 300, 1, 1, out),
           LEAF("ternary", 20, 300));
-    PLANT(tern_tensor_quantize, "quantize", (rows, 8, out), LEAF("quantized", 7, 3));
+    PLANT(tern_tensor_pack_int, "pack_int", (rows, 8, out), LEAF("quantized", 7, 3));
 }
 
 static void plant_indexing(garden *g) {

@@ -392,7 +392,7 @@ def add_quantized(cases):
                 w, wide = float_table(random, kind, rows, columns, layout)
                 codes = quantised_rows(wide, limit)
                 seen = [[np.float32(127 * c) * scale for c in q] for q, scale in codes]
-                cases.add('quantize', [w], [np.array(seen, np.float32).T.copy()], [bits])
+                cases.add('pack_int', [w], [np.array(seen, np.float32).T.copy()], [bits])
                 x = random_tensor(random, 'f32', (2, columns))
                 y = [quantised_product(row, codes) for row in x.array]
                 cases.add('quantized_linear', [x, w], [np.array(y, np.float32)], [bits])
@@ -405,9 +405,9 @@ def add_quantized(cases):
         y[i] = quantised_product(x[i], quantised_rows(w, 127))
     cases.add('quantized_linear', [x, w], [y], [8])
     cases.fail('quantized_linear', [x[:, 1:], w], 'SHAPE', [8])
-    cases.fail('quantize', [w], 'ARGUMENT', [6])
-    cases.fail('quantize', [w.astype(np.float64)], 'DTYPE', [8])
-    cases.fail('quantize', [w[0]], 'SHAPE', [8])
+    cases.fail('pack_int', [w], 'ARGUMENT', [6])
+    cases.fail('pack_int', [w.astype(np.float64)], 'DTYPE', [8])
+    cases.fail('pack_int', [w[0]], 'SHAPE', [8])
 
 
 def best_of(x, wide, k):

@@ -66,7 +66,7 @@ static const tern__device cpu_device = {
     .threads = count_threads,
     .kernel = find_kernel,
     .pack = tern__cpu_pack,
-    .quantize = tern__cpu_quantize,
+    .pack_int = tern__cpu_pack_int,
     .check_packed = tern__cpu_check_packed,
     .choose_storage = tern__cpu_choose_storage,
     .ops = {[TERN__OP_OUTER] = tern__cpu_elementwise,

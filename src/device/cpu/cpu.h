@@ -104,7 +104,7 @@ tern_status tern__cpu_pack(tern__device *device, tern_context *context,
 void tern__cpu_choose_storage(tern__device *device, size_t bytes, const char *directory,
                               tern__storage_choice *choice);
 
-tern_status tern__cpu_quantize(tern__device *device, tern_tensor *weight, int bits,
+tern_status tern__cpu_pack_int(tern__device *device, tern_tensor *weight, int bits,
                                tern_tensor **out);
 
 tern_status tern__cpu_check_packed(const tern__device *device, const tern_tensor *weight);

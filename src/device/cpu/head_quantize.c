@@ -85,10 +85,10 @@ static tern_status quantize_rows(const tern__code_source *source, int64_t first,
     return TERN_OK;
 }
 
-tern_status tern__cpu_quantize(tern__device *device, tern_tensor *weight, int bits,
+tern_status tern__cpu_pack_int(tern__device *device, tern_tensor *weight, int bits,
                                tern_tensor **out) {
     quantize_user user = {tern__cpu_of(device), weight, bits == 8 ? 127 : 7};
-    tern__code_source source = {.op = "quantize",
+    tern__code_source source = {.op = "pack_int",
                                 .rows = weight->dims[0],
                                 .columns = weight->dims[1],
                                 .packing = bits == 8 ? TERN__PACKING_INT8 : TERN__PACKING_INT4,
