@@ -17,6 +17,7 @@ _tern() {
     run:--ctx | run:-c) files=0 ;;
     run:--cache) words="f32 f16 i8" ;;
     run:--storage) words="auto 2 1.6" ;;
+    run:--head) words="auto full screened int8 int4" ;;
     run:--cpu) files=0 ;;
     run:--color) words="auto always never" ;;
     run:--memory-json) files=1 ;;
@@ -33,19 +34,20 @@ _tern() {
     bench:--only) files=0 ;;
     bench:--cache) words="f32 f16 i8" ;;
     bench:--storage) words="auto 2 1.6" ;;
+    bench:--head) words="auto full screened int8 int4" ;;
     bench:--cpu) files=0 ;;
     esac
     if ((COMP_CWORD == 1)); then
         words="--help --version run info tokenize bench version completion help"
     elif [[ -z $words$files ]]; then
         case $command:$current in
-    run:-*) words="--help --prompt --file --tokens --temp --top-k --top-p --min-p --repeat-penalty --repeat-last --seed --threads --ctx --cache --storage --cpu --no-special --ignore-eos --quiet --color --memory-report --memory-json --stats --track" ;;
+    run:-*) words="--help --prompt --file --tokens --temp --top-k --top-p --min-p --repeat-penalty --repeat-last --seed --threads --ctx --cache --storage --head --cpu --no-special --ignore-eos --quiet --color --memory-report --memory-json --stats --explain --track" ;;
     run:*) files=1 words="" ;;
     info:-*) words="--help --json --values" ;;
     info:*) files=1 words="" ;;
     tokenize:-*) words="--help --prompt --file --ids --decode --special --bos --json" ;;
     tokenize:*) files=1 words="" ;;
-    bench:-*) words="--help --shape --threads --prompt-tokens --tokens --repeats --quick --vs --only --cache --storage --cpu --list --json" ;;
+    bench:-*) words="--help --shape --threads --prompt-tokens --tokens --repeats --quick --vs --only --cache --storage --head --cpu --list --json" ;;
     bench:*) files=1 words=" team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 memory elementwise matmul zero-copy operations" ;;
     version:-*) words="--help" ;;
     version:*) files=0 words="" ;;

@@ -17,6 +17,7 @@ complete -c tern -n '__fish_seen_subcommand_from run' -l threads -s t -x -d 'thr
 complete -c tern -n '__fish_seen_subcommand_from run' -l ctx -s c -x -d 'most tokens of prompt and text together; the model'\''s by default'
 complete -c tern -n '__fish_seen_subcommand_from run' -l cache -x -a 'f32 f16 i8' -d 'type of cached keys and values; f16 takes half the memory, i8 a quarter; both round'
 complete -c tern -n '__fish_seen_subcommand_from run' -l storage -x -a 'auto 2 1.6' -d 'bits of a ternary weight in memory; auto: what is faster here, by a measurement made once; the results are the same'
+complete -c tern -n '__fish_seen_subcommand_from run' -l head -x -a 'auto full screened int8 int4' -d 'how logits are made: screened finds the largest ones from an 8-bit copy of the table, exactly; int8 and int4 round the table; auto: screened where that pays'
 complete -c tern -n '__fish_seen_subcommand_from run' -l cpu -x -d 'kernel level, such as scalar, avx2 or avx512; the best of this machine by default'
 complete -c tern -n '__fish_seen_subcommand_from run' -l no-special -d 'take words such as <|eot_id|> in the prompt as plain text'
 complete -c tern -n '__fish_seen_subcommand_from run' -l ignore-eos -d 'go on when the model ends its text'
@@ -25,6 +26,7 @@ complete -c tern -n '__fish_seen_subcommand_from run' -l color -x -a 'auto alway
 complete -c tern -n '__fish_seen_subcommand_from run' -l memory-report -d 'show what the memory is used for in the end, on standard error'
 complete -c tern -n '__fish_seen_subcommand_from run' -l memory-json -r -F -d 'write the same as JSON into FILE; - is standard output'
 complete -c tern -n '__fish_seen_subcommand_from run' -l stats -d 'count operations, and the bytes that were copied, on standard error'
+complete -c tern -n '__fish_seen_subcommand_from run' -l explain -d 'show the kernels, the weights, the head and the cache that are used, and why, on standard error'
 complete -c tern -n '__fish_seen_subcommand_from run' -l track -x -a 'counts sites full' -d 'how closely memory is watched: sites knows who made what is alive, full finds misuse as well'
 complete -c tern -n '__fish_seen_subcommand_from run' -F
 complete -c tern -n __fish_use_subcommand -a info -d 'shows what a model file or a file of tensors holds'
@@ -51,6 +53,7 @@ complete -c tern -n '__fish_seen_subcommand_from bench' -l vs -x -d 'matmul: the
 complete -c tern -n '__fish_seen_subcommand_from bench' -l only -x -d 'operations: these; by default all'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l cache -x -a 'f32 f16 i8' -d 'type of cached keys and values; f16 takes half the memory, i8 a quarter; both round'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l storage -x -a 'auto 2 1.6' -d 'bits of a ternary weight in memory; auto: what is faster here, by a measurement made once; the results are the same'
+complete -c tern -n '__fish_seen_subcommand_from bench' -l head -x -a 'auto full screened int8 int4' -d 'how logits are made: screened finds the largest ones from an 8-bit copy of the table, exactly; int8 and int4 round the table; with screened, generation asks for the largest logit only'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l cpu -x -d 'kernel level, such as scalar, avx2 or avx512; the best of this machine by default'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l list -d 'list the registered benchmarks'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l json -d 'print JSON'

@@ -70,7 +70,7 @@ static inline void sweep_put_tensor(sweep_view *view, const tern_tensor *t) {
     for (int i = 0; i < shape.rank; i++)
         sweep_put_number(view, tern_tensor_stride(t, i));
     int64_t count = tern_tensor_count(t);
-    if (tern_tensor_dtype(t) == TERN_TERNARY || count == 0)
+    if (tern_tensor_data(t) == NULL || count == 0)
         return;
     const uint8_t *data = tern_tensor_data(t);
     if (tern_tensor_is_contiguous(t)) {

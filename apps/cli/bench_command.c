@@ -9,7 +9,7 @@
 #include "commands.h"
 
 typedef struct bench_values {
-    const char *shape, *cpu, *cache, *storage, *versus, *only;
+    const char *shape, *cpu, *cache, *storage, *head, *versus, *only;
     cli_integers threads;
     int64_t prompt_tokens, generated_tokens, repeats;
     bool is_list, is_json, is_quick;
@@ -39,6 +39,8 @@ static const cli_option bench_options[] = {
      FIELD(only)},
     CLI_OPTION_CACHE(bench_values, cache),
     CLI_OPTION_STORAGE(bench_values, storage),
+    CLI_OPTION_HEAD(bench_values, head, "full",
+                    "; with screened, generation asks for the largest logit only"),
     CLI_OPTION_CPU(bench_values, cpu),
     {"list", 0, CLI_FLAG, NULL, NULL, NULL, "list the registered benchmarks", FIELD(is_list)},
     CLI_OPTION_JSON(bench_values, is_json),
@@ -215,9 +217,10 @@ static void print_rate_json(const char *label, const tern_bench_result *result) 
 
 static void print_model(const char *name, int threads, const tern_model_info *info,
                         const tern_bench_model_result *result) {
-    printf("%s, %d thread%s: %.1f M parameters, weights %.1f MiB\n", name, threads,
+    printf("%s, %d thread%s: %.1f M parameters, weights %.1f MiB, head %s%s\n", name, threads,
            threads > 1 ? "s" : "", (double)info->parameters / 1e6,
-           (double)info->weight_bytes / 1048576);
+           (double)info->weight_bytes / 1048576, tern_head_name(info->head),
+           info->head == TERN_HEAD_SCREENED ? " (tg: the largest logit only)" : "");
     print_rate("pp", &result->prompt);
     print_rate("tg", &result->generation);
     printf("  resident %.1f MiB, cache %.1f MiB, loaded in %.2f s\n",
@@ -229,8 +232,9 @@ static void print_model_json(const char *name, int threads, const tern_model_inf
                              const tern_bench_model_result *result) {
     printf("{\"model\": ");
     cli_print_json_string(stdout, name, strlen(name));
-    printf(", \"threads\": %d, \"parameters\": %llu, \"weight_bytes\": %llu", threads,
-           (unsigned long long)info->parameters, (unsigned long long)info->weight_bytes);
+    printf(", \"threads\": %d, \"parameters\": %llu, \"weight_bytes\": %llu, \"head\": \"%s\"",
+           threads, (unsigned long long)info->parameters, (unsigned long long)info->weight_bytes,
+           tern_head_name(info->head));
     print_rate_json("pp", &result->prompt);
     print_rate_json("tg", &result->generation);
     printf(", \"resident_bytes\": %llu, \"cache_bytes\": %llu",
@@ -253,7 +257,8 @@ static int measure_model(bench_values *values, const char *path, int64_t threads
     cli_progress progress = cli_progress_begin();
     tern_model_options model_options = {.progress = cli_progress_update,
                                         .progress_user = &progress,
-                                        .storage = cli_storage(values->storage)};
+                                        .storage = cli_storage(values->storage),
+                                        .head = cli_head(values->head)};
     tern_status loaded = tern_context_create(&options, &context);
     if (loaded == TERN_OK && values->shape != NULL)
         loaded = tern_model_random(context, values->shape, 1, &model_options, &model);
@@ -261,6 +266,8 @@ static int measure_model(bench_values *values, const char *path, int64_t threads
         loaded = tern_model_load(context, path, &model_options, &model);
     cli_progress_end(&progress);
     const char *name = values->shape != NULL ? values->shape : path;
+    if (loaded == TERN_OK && tern_model_describe(model).head == TERN_HEAD_SCREENED)
+        bench.best = 1;
     if (loaded != TERN_OK || tern_bench_model(context, model, &bench, &result) != TERN_OK) {
         status = cli_fail_library(name);
     } else {

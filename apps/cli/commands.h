@@ -39,6 +39,13 @@ extern const cli_command cli_help;
             "made once; the results are the same",                                                 \
             offsetof(values, field)                                                                \
     }
+#define CLI_OPTION_HEAD(values, field, initial, detail)                                            \
+    {                                                                                              \
+        "head", 0, CLI_CHOICE, "HEAD", initial, "auto|full|screened|int8|int4",                    \
+            "how logits are made: screened finds the largest ones from an 8-bit copy of the "      \
+            "table, exactly; int8 and int4 round the table" detail,                                \
+            offsetof(values, field)                                                                \
+    }
 #define CLI_OPTION_JSON(values, field)                                                             \
     { "json", 0, CLI_FLAG, NULL, NULL, NULL, "print JSON", offsetof(values, field) }
 #define CLI_OPTION_FILE(values, field)                                                             \
@@ -54,7 +61,14 @@ int cli_info_archive(tern_archive *archive, const char *path, const char *values
 const char *cli_shape_text(const tern_shape *shape, char *buffer, size_t size);
 void cli_print_json_shape(const tern_shape *shape);
 
-/* What --storage and --cache say. */
+/* What --head, --storage and --cache say. */
+static inline tern_head cli_head(const char *word) {
+    tern_head head = TERN_HEAD_AUTO;
+    while (strcmp(tern_head_name(head), word) != 0)
+        head++;
+    return head;
+}
+
 static inline tern_storage cli_storage(const char *word) {
     return word[0] == '2'   ? TERN_STORAGE_2_BIT
            : word[0] == '1' ? TERN_STORAGE_1_6_BIT

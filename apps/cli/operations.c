@@ -34,8 +34,9 @@ void cli_print_operations(FILE *out) {
           "Printed by `tern help --ops` from the one table of operations "
           "(src/tensor/op_table.h); a test fails when this copy is stale. Data types are those "
           "that the operands are promoted to. *In place*: `tern_NAME_into` may write over an "
-          "operand. Creation, views and packing are called tern_tensor_NAME; ternary_linear is "
-          "tern_linear with a packed weight; copy has the form tern_copy alone. Classes are those "
+          "operand. Creation, views, packing and quantising are called tern_tensor_NAME; "
+          "ternary_linear and quantized_linear are tern_linear with a packed weight; copy has the "
+          "form tern_copy alone. Classes are those "
           "of `tern_stats_get` (include/tern/ops.h). In gradients g is "
           "that of the result y.\n\n"
           "| operation | operands | data types | result | shape | class | forms | kernels | "
@@ -91,4 +92,9 @@ void cli_print_stats(FILE *out, const tern_context *context) {
             "%.2f MB packed inside matrix products\n",
             100 * stats.zero_copy_rate, 100 * stats.zero_copy_no_views,
             100 * stats.zero_copy_byte_rate, (double)stats.packed_bytes / 1e6);
+    if (stats.screen_rows > 0)
+        fprintf(out, "screened head: %lld tokens, %.1f logits computed for each; all for %lld\n",
+                (long long)stats.screen_rows,
+                (double)stats.screen_candidates / (double)stats.screen_rows,
+                (long long)stats.screen_failures);
 }

@@ -15,10 +15,10 @@
 enum { PROMPT_PIECE = 512 };
 
 typedef struct run_values {
-    const char *prompt, *file, *cpu, *cache, *storage, *color, *track, *memory_json;
+    const char *prompt, *file, *cpu, *cache, *storage, *head, *color, *track, *memory_json;
     int64_t tokens, top_k, repeat_last, seed, threads, context;
     double temperature, top_p, min_p, repeat_penalty;
-    bool no_special, ignore_eos, quiet, memory_report, stats;
+    bool no_special, ignore_eos, quiet, memory_report, stats, explain;
 } run_values;
 
 #define FIELD(field) offsetof(run_values, field)
@@ -49,6 +49,7 @@ static const cli_option run_options[] = {
      "most tokens of prompt and text together; the model's by default", FIELD(context)},
     CLI_OPTION_CACHE(run_values, cache),
     CLI_OPTION_STORAGE(run_values, storage),
+    CLI_OPTION_HEAD(run_values, head, "auto", "; auto: screened where that pays"),
     CLI_OPTION_CPU(run_values, cpu),
     {"no-special", 0, CLI_FLAG, NULL, NULL, NULL,
      "take words such as <|eot_id|> in the prompt as plain text", FIELD(no_special)},
@@ -63,6 +64,10 @@ static const cli_option run_options[] = {
      "write the same as JSON into FILE; - is standard output", FIELD(memory_json)},
     {"stats", 0, CLI_FLAG, NULL, NULL, NULL,
      "count operations, and the bytes that were copied, on standard error", FIELD(stats)},
+    {"explain", 0, CLI_FLAG, NULL, NULL, NULL,
+     "show the kernels, the weights, the head and the cache that are used, and why, on standard "
+     "error",
+     FIELD(explain)},
     {"track", 0, CLI_CHOICE, "LEVEL", "counts", "counts|sites|full",
      "how closely memory is watched: sites knows who made what is alive, full finds misuse as well",
      FIELD(track)},
@@ -80,7 +85,9 @@ typedef struct run_state {
     size_t text_bytes;
     int32_t *prompt; /* its tokens */
     int64_t prompt_tokens;
-    float *logits; /* (V) */
+    float *logits; /* (V); only the first `best` where not all are needed */
+    int32_t *ids;  /* (V): of the best logits */
+    int64_t best;  /* how many of the largest logits are made; 0: all */
     int64_t generated;
     FILE *memory_json;                                       /* NULL: not wanted */
     double load_seconds, prompt_seconds, generation_seconds; /* generation without output */
@@ -127,6 +134,24 @@ static void warn_of_memory(void *user, const tern_memory_event *event) {
     fprintf(stderr, "tern: warning: %s\n", event->text);
 }
 
+static tern_sampler_options sampler_options(const run_state *s) {
+    const run_values *v = &s->values;
+    return (tern_sampler_options){.temperature = (float)v->temperature,
+                                  .top_k = (int32_t)v->top_k,
+                                  .top_p = (float)v->top_p,
+                                  .min_p = (float)v->min_p,
+                                  .repeat_penalty = (float)v->repeat_penalty,
+                                  .repeat_last = (int32_t)v->repeat_last,
+                                  .seed = (uint64_t)v->seed};
+}
+
+/* A screen is of no use where the sampler needs all logits. */
+static tern_head wanted_head(const run_state *s) {
+    tern_sampler_options options = sampler_options(s);
+    tern_head head = cli_head(s->values.head);
+    return head == TERN_HEAD_AUTO && tern_sampler_needs(&options) == 0 ? TERN_HEAD_FULL : head;
+}
+
 static int load(run_state *s, const char *path) {
     double start = cli_now();
     tern_options options = {
@@ -140,7 +165,8 @@ static int load(run_state *s, const char *path) {
     cli_progress progress = cli_progress_begin();
     tern_model_options model_options = {.progress = cli_progress_update,
                                         .progress_user = &progress,
-                                        .storage = cli_storage(s->values.storage)};
+                                        .storage = cli_storage(s->values.storage),
+                                        .head = wanted_head(s)};
     tern_status status = tern_model_load(s->context, path, &model_options, &s->model);
     cli_progress_end(&progress);
     if (status != TERN_OK)
@@ -189,18 +215,19 @@ static int make_session(run_state *s, int64_t *limit) {
     if (tern_session_create(s->context, s->model, &options, &s->session) != TERN_OK)
         return cli_fail_library(NULL);
     s->logits = malloc((size_t)info.vocabulary * sizeof *s->logits);
-    return s->logits != NULL ? CLI_OK : cli_fail("out of memory");
+    s->ids = malloc((size_t)info.vocabulary * sizeof *s->ids);
+    if (s->logits == NULL || s->ids == NULL)
+        return cli_fail("out of memory");
+    tern_sampler_options sampler = sampler_options(s);
+    if (info.head == TERN_HEAD_SCREENED)
+        s->best = tern_sampler_needs(&sampler);
+    if (s->best > info.vocabulary)
+        s->best = info.vocabulary;
+    return CLI_OK;
 }
 
 static int make_sampler(run_state *s) {
-    const run_values *v = &s->values;
-    tern_sampler_options options = {.temperature = (float)v->temperature,
-                                    .top_k = (int32_t)v->top_k,
-                                    .top_p = (float)v->top_p,
-                                    .min_p = (float)v->min_p,
-                                    .repeat_penalty = (float)v->repeat_penalty,
-                                    .repeat_last = (int32_t)v->repeat_last,
-                                    .seed = (uint64_t)v->seed};
+    tern_sampler_options options = sampler_options(s);
     int64_t vocabulary = tern_model_describe(s->model).vocabulary;
     if (tern_sampler_create(&options, vocabulary, &s->sampler) != TERN_OK)
         return cli_fail_library(NULL);
@@ -209,13 +236,28 @@ static int make_sampler(run_state *s) {
     return CLI_OK;
 }
 
+/* Evaluates tokens; of the last one the logits that the sampler needs. */
+static tern_status eval_last(run_state *s, const int32_t *tokens, int64_t count) {
+    if (s->best > 0)
+        return tern_session_eval_best(s->session, tokens, count, s->best, s->ids, s->logits);
+    return tern_session_eval(s->session, tokens, count, TERN_LOGITS_LAST, s->logits);
+}
+
+static tern_status draw(run_state *s, int32_t *token) {
+    if (s->best > 0)
+        return tern_sampler_next_best(s->sampler, s->ids, s->logits, s->best, token);
+    return tern_sampler_next(s->sampler, s->logits, token);
+}
+
 static int eval_prompt(run_state *s) {
     double start = cli_now();
     for (int64_t i = 0; i < s->prompt_tokens && !is_interrupted; i += PROMPT_PIECE) {
         int64_t left = s->prompt_tokens - i;
-        bool is_last = left <= PROMPT_PIECE;
-        if (tern_session_eval(s->session, s->prompt + i, is_last ? left : PROMPT_PIECE,
-                              is_last ? TERN_LOGITS_LAST : TERN_LOGITS_NONE, s->logits) != TERN_OK)
+        tern_status status = left <= PROMPT_PIECE
+                                 ? eval_last(s, s->prompt + i, left)
+                                 : tern_session_eval(s->session, s->prompt + i, PROMPT_PIECE,
+                                                     TERN_LOGITS_NONE, NULL);
+        if (status != TERN_OK)
             return cli_fail_library(NULL);
     }
     s->prompt_seconds = cli_now() - start;
@@ -229,7 +271,7 @@ static int generate(run_state *s, cli_stream *stream) {
     while (s->generated < count && !is_interrupted) {
         double start = cli_now();
         int32_t token;
-        if (tern_sampler_next(s->sampler, s->logits, &token) != TERN_OK)
+        if (draw(s, &token) != TERN_OK)
             return cli_fail_library(NULL);
         s->generation_seconds += cli_now() - start;
         if (tern_tokenizer_is_end(s->tokenizer, token) && !s->values.ignore_eos)
@@ -245,7 +287,7 @@ static int generate(run_state *s, cli_stream *stream) {
         if (s->generated == count)
             break;
         start = cli_now();
-        if (tern_session_eval(s->session, &token, 1, TERN_LOGITS_LAST, s->logits) != TERN_OK)
+        if (eval_last(s, &token, 1) != TERN_OK)
             return cli_fail_library(NULL);
         s->generation_seconds += cli_now() - start;
     }
@@ -283,6 +325,26 @@ static void echo_prompt(const run_state *s, cli_stream *stream) {
     if (has_color)
         fputs("\033[0m", stdout);
     cli_flush();
+}
+
+/* What works, and why it was chosen. */
+static void explain(const run_state *s) {
+    tern_model_info info = tern_model_describe(s->model);
+    tern_kernel_info kernel;
+    fprintf(stderr, "device:  %s\nkernels:", tern_context_describe(s->context));
+    for (int i = 0; tern_context_kernel(s->context, i, &kernel); i++)
+        fprintf(stderr, "%s%s %s", i > 0 ? ", " : " ", kernel.family, kernel.variant);
+    const char *reason = info.head_reason;
+    if (cli_head(s->values.head) == TERN_HEAD_AUTO && wanted_head(s) == TERN_HEAD_FULL)
+        reason = "sampling with these options needs all logits";
+    fprintf(stderr, "\nweights: %s bits a trit (%s)\nhead:    %s (%s)",
+            info.storage == TERN_STORAGE_1_6_BIT ? "1.6" : "2", info.storage_reason,
+            tern_head_name(info.head), reason);
+    if (s->best > 0)
+        fprintf(stderr, ", the best %lld of %lld logits", (long long)s->best,
+                (long long)info.vocabulary);
+    fprintf(stderr, "\ncache:   %s keys and values, %.1f MiB\n", s->values.cache,
+            (double)tern_session_cache_bytes(s->session) / 1048576);
 }
 
 static void write_text(void *file, const char *text, size_t bytes) {
@@ -330,6 +392,8 @@ static int tell(run_state *s) {
         status = make_sampler(s);
     if (status != CLI_OK)
         return status;
+    if (s->values.explain)
+        explain(s);
 
     catch_interrupt();
     cli_stream stream = {.out = stdout, .is_terminal = isatty(fileno(stdout)) != 0};
@@ -377,6 +441,7 @@ static int run_run(int argc, char **argv) {
         status = load(&s, path);
     if (status == CLI_OK)
         status = tell(&s);
+    free(s.ids);
     free(s.logits);
     free(s.prompt);
     free(s.text);

@@ -85,6 +85,8 @@ typedef struct tern_bench_model_options {
                                  time; 0: leave out */
     int samples;              /* 0: 5, after one warm-up */
     tern_dtype cache_type;    /* as in tern_session_options */
+    int64_t best;             /* generation makes so many of the largest logits only, as greedy and
+                                 top-k sampling need them; 0: all */
 } tern_bench_model_options;
 
 /* 512, 128, 5. */

@@ -95,14 +95,32 @@ typedef enum tern_storage {
                                  Weights with a scale per 256 columns stay at 2 bits */
 } tern_storage;
 
+/* How logits come from the last hidden state and the output table (V, D). SCREENED gives the same
+ * logits as FULL: tern_session_eval_best finds the largest of them from an 8-bit copy of the table,
+ * which takes V * D bytes more, and a few of its rows. INT8 and INT4 give other logits, those of
+ * the rows of the table quantised to 8 or 4 bits, and keep the table only if it is the embedding
+ * too. */
+typedef enum tern_head {
+    TERN_HEAD_AUTO = 0, /* SCREENED for F16, BF16 and F32 tables of more than 64 MiB, else FULL */
+    TERN_HEAD_FULL = 1,
+    TERN_HEAD_SCREENED = 2,
+    TERN_HEAD_INT8 = 3,
+    TERN_HEAD_INT4 = 4,
+} tern_head;
+
+/* "full"; "?" for an unknown value. */
+TERN_API const char *tern_head_name(tern_head head);
+
 typedef struct tern_model_info {
     const char *name;         /* general.name, "" if none */
     const char *architecture; /* "bitnet-b1.58" */
     int64_t layers, width, heads, kv_heads, head_size, ffn_width, vocabulary, context_length;
     uint64_t parameters;
-    uint64_t weight_bytes; /* memory of the packed weights and the embedding */
+    uint64_t weight_bytes; /* memory of the packed weights, the embedding and the head */
     tern_storage storage;  /* of the ternary weights, as it was chosen */
     const char *storage_reason;
+    tern_head head; /* as it was chosen: not AUTO */
+    const char *head_reason;
     double load_seconds; /* open, check, pack */
 } tern_model_info;
 
@@ -112,6 +130,7 @@ typedef struct tern_model_options {
     tern_progress_fn progress; /* called from the loading thread, fraction 0..1; may be NULL */
     void *progress_user;
     tern_storage storage;
+    tern_head head;
     const char *cache_directory; /* keeps what was measured; NULL: $XDG_CACHE_HOME/tern, else
                                     $HOME/.cache/tern; "": nowhere */
 } tern_model_options;
@@ -165,6 +184,13 @@ typedef enum tern_logits {
 TERN_API tern_status tern_session_eval(tern_session *session, const int32_t *tokens, int64_t count,
                                        tern_logits which, float *logits);
 
+/* The same for the last token, but only its k largest logits, 1 <= k <= V: `ids` and `logits` (k),
+ * the largest first, the lowest id first among equals; NaN counts as -infinity and comes as such.
+ * They are those of tern_session_eval to the last bit; with a screened head, without reading all of
+ * the table. */
+TERN_API tern_status tern_session_eval_best(tern_session *session, const int32_t *tokens,
+                                            int64_t count, int64_t k, int32_t *ids, float *logits);
+
 /* -- sampling ----------------------------------------------------------------------------------*/
 
 typedef struct tern_sampler_options {
@@ -190,6 +216,17 @@ TERN_API void tern_sampler_accept(tern_sampler *sampler, int32_t token);
 /* Draws the next token from logits (V) and accepts it. NaN logits count as -infinity;
  * TERN_E_ARGUMENT when every logit is NaN or -infinity. Draw n depends on seed and n only. */
 TERN_API tern_status tern_sampler_next(tern_sampler *sampler, const float *logits, int32_t *token);
+
+/* How many of the largest logits decide what a sampler with these options draws: 1 when greedy,
+ * with top_k one more than that; 0: all, since the penalty or the sum over all tokens needs them.
+ */
+TERN_API int64_t tern_sampler_needs(const tern_sampler_options *options);
+
+/* Draws the token that tern_sampler_next draws from all V logits, from the `count` largest of them
+ * as tern_session_eval_best gives them. TERN_E_ARGUMENT for fewer than the sampler needs (or all
+ * V), and for ids outside 0..V-1 or given twice. */
+TERN_API tern_status tern_sampler_next_best(tern_sampler *sampler, const int32_t *ids,
+                                            const float *logits, int64_t count, int32_t *token);
 
 #ifdef __cplusplus
 }

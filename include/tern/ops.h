@@ -419,7 +419,8 @@ TERN_API tern_status tern_outer(tern_tensor *a, tern_tensor *b, tern_tensor **ou
 TERN_API tern_status tern_outer_into(tern_tensor *a, tern_tensor *b, tern_tensor *out);
 /* x (..., K) times the transpose of weight (N, K): (..., N). A TERNARY weight is multiplied as
  * BitNet b1.58 does (W1.58A8): each row of x quantised to int8 by its largest magnitude, exact
- * integer products, scaled back. F32, F16, BF16 and Q8_0 weights: as tern_matmul. */
+ * integer products, scaled back; a QUANTIZED one in the same way, with a scale for each row. F32,
+ * F16, BF16 and Q8_0 weights: as tern_matmul. */
 TERN_API tern_status tern_linear(tern_tensor *x, tern_tensor *weight, tern_tensor **out);
 TERN_API tern_status tern_linear_into(tern_tensor *x, tern_tensor *weight, tern_tensor *out);
 /* Steps of a decoder in one call, with the bits of the operations that they are made of. On the CPU
@@ -450,6 +451,12 @@ TERN_API tern_status tern_norm_glu(tern_tensor *x, tern_tensor *norm, double eps
 TERN_API tern_status tern_norm_glu_into(tern_tensor *x, tern_tensor *norm, double epsilon,
                                         tern_tensor *gate, tern_tensor *up,
                                         tern_activation activation, tern_tensor *out);
+/* The k largest of tern_linear(x, table) in each row, (..., k), and where they are (I64): as
+ * tern_topk gives them, to the last bit. `screen` is tern_tensor_pack_int(table, 8, ...), or NULL;
+ * with it a pass over 8 bits and a proven bound of its error (docs/numerics.md) find the few rows
+ * of the table that are read in full. 0 <= k <= N. */
+TERN_API tern_status tern_linear_topk(tern_tensor *x, tern_tensor *table, tern_tensor *screen,
+                                      int64_t k, tern_tensor **values, tern_tensor **indices);
 /* Of two operands, "bij,bjk->bik": letters, blanks, and "->" with the letters of the result, which
  * without it are those that stand once, sorted. Summed by the rule of tern_matmul. */
 TERN_API tern_status tern_einsum(const char *subscripts, tern_tensor *a, tern_tensor *b,
@@ -520,6 +527,11 @@ TERN_API tern_status tern_quantize_into(tern_tensor *x, tern_tensor *scales, ter
  * strides), for the kernels of the context's device.
  * TERN_E_FORMAT for a code that is no trit or a scale that is not finite. */
 TERN_API tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out);
+/* Quantises an F32, F16, BF16 or Q8_0 matrix (N, K), any strides, to `bits` 8 or 4 for the kernels
+ * of its context's device: each row by its largest magnitude m (at least 2^-100) to integers
+ * rint(x * (L / m)), L = 127 or 7, with the scale m / L. A row with a NaN or an infinity multiplies
+ * to NaN. K <= 2^16, with 4 bits 2^18. */
+TERN_API tern_status tern_tensor_pack_int(tern_tensor *weight, int bits, tern_tensor **out);
 /* A packed matrix (N, K) of random trits (all three equally likely) and one scale, as
  * tern_tensor_pack would make it; row r of the matrix depends on seed and r only. */
 TERN_API tern_status tern_tensor_pack_random(tern_context *context, int64_t rows, int64_t columns,
@@ -686,6 +698,9 @@ typedef struct tern_stats {
     double zero_copy_rate;      /* 1 - copies / calls, without class MOVE; 1 when there are none */
     double zero_copy_no_views;  /* the same without class VIEW */
     double zero_copy_byte_rate; /* 1 - copied bytes / bytes, without class MOVE */
+    int64_t screen_rows;        /* rows of x that tern_linear_topk has screened */
+    int64_t screen_candidates;  /* products that were computed for them in full */
+    int64_t screen_failures;    /* rows for which these were all there are */
 } tern_stats;
 
 /* Since the context was made or tern_stats_reset, a call of the thread that owns the context. */

@@ -220,6 +220,9 @@
 #define tern_quantize_scale(...) TERN_SITE("tern_quantize_scale", tern_quantize_scale(__VA_ARGS__))
 #define tern_quantize(...)       TERN_SITE("tern_quantize", tern_quantize(__VA_ARGS__))
 #define tern_tensor_pack(...)    TERN_SITE("tern_tensor_pack", tern_tensor_pack(__VA_ARGS__))
+#define tern_linear_topk(...)    TERN_SITE("tern_linear_topk", tern_linear_topk(__VA_ARGS__))
+#define tern_tensor_pack_int(...)                                                                  \
+    TERN_SITE("tern_tensor_pack_int", tern_tensor_pack_int(__VA_ARGS__))
 #define tern_tensor_pack_random(...)                                                               \
     TERN_SITE("tern_tensor_pack_random", tern_tensor_pack_random(__VA_ARGS__))
 #define tern_gather(...)        TERN_SITE("tern_gather", tern_gather(__VA_ARGS__))
@@ -285,7 +288,9 @@
 #define tern_model_random(...)   TERN_SITE("tern_model_random", tern_model_random(__VA_ARGS__))
 #define tern_session_create(...) TERN_SITE("tern_session_create", tern_session_create(__VA_ARGS__))
 /* These use and release them. */
-#define tern_session_eval(...)  TERN_SITE("tern_session_eval", tern_session_eval(__VA_ARGS__))
+#define tern_session_eval(...) TERN_SITE("tern_session_eval", tern_session_eval(__VA_ARGS__))
+#define tern_session_eval_best(...)                                                                \
+    TERN_SITE("tern_session_eval_best", tern_session_eval_best(__VA_ARGS__))
 #define tern_model_release(...) TERN_SITE("tern_model_release", tern_model_release(__VA_ARGS__))
 #define tern_session_destroy(...)                                                                  \
     TERN_SITE("tern_session_destroy", tern_session_destroy(__VA_ARGS__))

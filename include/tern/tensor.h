@@ -46,7 +46,9 @@ typedef struct tern_tensor tern_tensor;
 
 /* X(symbol, value, name, block elements, block bytes, is_float, is_ternary).
  * TERNARY is Tern's own packed form of a ternary matrix, made by tern_tensor_pack for the kernels
- * of one device; its bytes are opaque. I2_S has one F32 scale behind all codes (32 bytes). */
+ * of one device, QUANTIZED that of a float matrix whose rows are integers of 8 or 4 bits, made by
+ * tern_tensor_pack_int; their bytes are opaque. I2_S has one F32 scale behind all codes (32 bytes).
+ */
 #define TERN_DTYPE_MAP(X)                                                                          \
     X(F32, 0, "f32", 1, 4, 1, 0)                                                                   \
     X(F16, 1, "f16", 1, 2, 1, 0)                                                                   \
@@ -62,7 +64,8 @@ typedef struct tern_tensor tern_tensor;
     X(I2_S, 24, "i2_s", 128, 32, 0, 1)                                                             \
     X(TQ1_0, 25, "tq1_0", 256, 54, 0, 1)                                                           \
     X(TQ2_0, 26, "tq2_0", 256, 66, 0, 1)                                                           \
-    X(TERNARY, 32, "ternary", 0, 0, 0, 1)
+    X(TERNARY, 32, "ternary", 0, 0, 0, 1)                                                          \
+    X(QUANTIZED, 33, "quantized", 0, 0, 0, 0)
 
 typedef enum tern_dtype {
 #define TERN_DTYPE_ENUM(symbol, value, name, elements, bytes, is_float, is_ternary)                \
@@ -109,6 +112,14 @@ TERN_API int tern_context_threads(const tern_context *context);
  * in use, the processor and its features. Valid while the context lives. */
 TERN_API const char *tern_context_describe(const tern_context *context);
 
+typedef struct tern_kernel_info {
+    const char *family;  /* "gemm" */
+    const char *variant; /* "avx512" */
+} tern_kernel_info;
+
+/* The kernel in use of family `index` = 0, 1, ...; false behind the last. */
+TERN_API bool tern_context_kernel(const tern_context *context, int index, tern_kernel_info *info);
+
 /* A scope owns every tensor made in its context between begin and end that was not kept; end
  * releases them. Scopes nest. Inside a scope a tensor may still be released early. Neither call can
  * fail: an inner scope for which there is no memory becomes a part of the one around it. */
@@ -136,8 +147,9 @@ TERN_API tern_status tern_tensor_zeros(tern_context *context, tern_dtype dtype, 
                                        tern_tensor **out);
 
 /* The calls from here on that make up their elements take every plain type (all but Q8_0, the
- * ternary ones and TERNARY). TERN_E_ARGUMENT for a number that the type cannot hold: integer types
- * hold whole numbers of their range (BOOL: 0 and 1), float types all that do not overflow. */
+ * ternary ones, TERNARY and QUANTIZED). TERN_E_ARGUMENT for a number that the type cannot hold:
+ * integer types hold whole numbers of their range (BOOL: 0 and 1), float types all that do not
+ * overflow. */
 TERN_API tern_status tern_tensor_ones(tern_context *context, tern_dtype dtype, tern_shape shape,
                                       tern_tensor **out);
 TERN_API tern_status tern_tensor_full(tern_context *context, tern_dtype dtype, tern_shape shape,
@@ -203,7 +215,8 @@ TERN_API size_t tern_tensor_bytes(const tern_tensor *tensor);  /* of the element
 TERN_API int64_t tern_tensor_stride(const tern_tensor *tensor, int axis); /* in elements */
 TERN_API bool tern_tensor_is_contiguous(const tern_tensor *tensor);
 
-/* First element; NULL for dtype TERNARY. Writable only if the storage is not borrowed. */
+/* First element; NULL for the opaque types TERNARY and QUANTIZED. Writable only if the storage is
+ * not borrowed. */
 TERN_API void *tern_tensor_data(const tern_tensor *tensor);
 
 /* -- views: no byte moves ----------------------------------------------------------------------

@@ -14,8 +14,9 @@ static const uint64_t TOKEN_SEED = 7;
 
 typedef struct model_state {
     tern_session *session;
-    int64_t vocabulary, prompt_tokens, generated_tokens;
+    int64_t vocabulary, prompt_tokens, generated_tokens, best;
     float *logits;   /* (2, V) */
+    int32_t *ids;    /* (V): of the best logits */
     int32_t *tokens; /* (max(prompt, generated)) */
 } model_state;
 
@@ -44,12 +45,32 @@ static tern_status eval_singly(model_state *s, int64_t count, float *logits) {
     return status;
 }
 
+static tern_status eval_best_singly(model_state *s, int64_t count, float *logits) {
+    tern_status status = tern_session_truncate(s->session, 0);
+    for (int64_t i = 0; i < count && status == TERN_OK; i++)
+        status = tern_session_eval_best(s->session, s->tokens + i, 1, s->best, s->ids, logits);
+    return status;
+}
+
 static tern_status run_generation(void *state, int side, int64_t calls) {
     (void)side;
     model_state *s = state;
     tern_status status = TERN_OK;
     for (int64_t i = 0; i < calls && status == TERN_OK; i++)
-        status = eval_singly(s, s->generated_tokens, s->logits);
+        status = (s->best > 0 ? eval_best_singly : eval_singly)(s, s->generated_tokens, s->logits);
+    return status;
+}
+
+/* The best logits are those of their ids among all logits, falling, and the first is the largest.
+ */
+static tern_status check_best(model_state *s, int64_t count) {
+    float *best = s->logits, *all = s->logits + s->vocabulary, largest = all[0];
+    tern_status status = eval_best_singly(s, count, best);
+    for (int64_t i = 0; i < s->vocabulary; i++)
+        largest = all[i] > largest ? all[i] : largest;
+    for (int64_t i = 0; status == TERN_OK && i < s->best; i++)
+        if (best[i] != all[s->ids[i]] || best[i] > largest || (i == 0 && best[i] != largest))
+            status = tern__fail(TERN_E_INTERNAL, "bench: best logit %lld is wrong", (long long)i);
     return status;
 }
 
@@ -73,6 +94,8 @@ static tern_status check_model(model_state *s, int64_t count) {
                              "bench: a batch of %lld tokens and single tokens "
                              "give different bits",
                              (long long)count));
+    if (s->best > 0)
+        TERN__TRY(check_best(s, count));
 done:
     return status;
 }
@@ -90,11 +113,13 @@ static tern_status init_state(model_state *s, tern_context *context, tern_model 
     s->vocabulary = tern_model_describe(model).vocabulary;
     s->prompt_tokens = options->prompt_tokens;
     s->generated_tokens = options->generated_tokens;
+    s->best = options->best;
     tern_session_options session = {.context_length = longest, .cache_type = options->cache_type};
     TERN__TRY(tern_session_create(context, model, &session, &s->session));
     s->tokens = tern__os()->alloc((size_t)longest * sizeof *s->tokens);
     s->logits = tern__os()->alloc(2 * (size_t)s->vocabulary * sizeof *s->logits);
-    if (s->tokens == NULL || s->logits == NULL)
+    s->ids = tern__os()->alloc((size_t)s->vocabulary * sizeof *s->ids);
+    if (s->tokens == NULL || s->logits == NULL || s->ids == NULL)
         TERN__TRY(
             tern__fail(TERN_E_MEMORY, "bench: no memory for %lld tokens", (long long)longest));
     for (int64_t i = 0; i < longest; i++) {
@@ -106,6 +131,8 @@ done:
 }
 
 static void deinit_state(model_state *s) {
+    if (s->ids != NULL)
+        tern__os()->free(s->ids);
     if (s->logits != NULL)
         tern__os()->free(s->logits);
     if (s->tokens != NULL)
@@ -122,9 +149,12 @@ tern_status tern_bench_model(tern_context *context, tern_model *model,
     tern_bench_model_options o = options != NULL ? *options : tern_bench_model_options_default();
     int64_t longest = tern__max_i64(o.prompt_tokens, o.generated_tokens);
     if (o.prompt_tokens < 0 || o.generated_tokens < 0 || longest < 1 || longest > INT32_MAX ||
-        o.samples < 0 || o.samples > TERN_BENCH_MAX_SAMPLES)
-        return tern__fail(TERN_E_ARGUMENT, "bench: %lld prompt tokens, %lld generated, %d samples",
-                          (long long)o.prompt_tokens, (long long)o.generated_tokens, o.samples);
+        o.samples < 0 || o.samples > TERN_BENCH_MAX_SAMPLES || o.best < 0 ||
+        o.best > tern_model_describe(model).vocabulary)
+        return tern__fail(TERN_E_ARGUMENT,
+                          "bench: %lld prompt tokens, %lld generated, %d samples, best %lld",
+                          (long long)o.prompt_tokens, (long long)o.generated_tokens, o.samples,
+                          (long long)o.best);
 
     tern_status status = TERN_OK;
     model_state s = {0};

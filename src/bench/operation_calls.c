@@ -173,6 +173,9 @@
     X(cross_entropy_backward, tern_cross_entropy_backward(in->one, in->a, in->ids, out))           \
     X(matmul_with, tern_matmul_with(in->a, in->b, TERN_PRECISION_BF16, out))                       \
     X(ternary_linear, tern_linear(in->a, in->packed, out))                                         \
+    X(quantized_linear, tern_linear(in->a, in->screen, out))                                       \
+    X(linear_topk, tern_linear_topk(in->row, in->plain, in->screen, 1, out, out + 1))              \
+    X(pack_int, tern_tensor_pack_int(in->a, 8, out))                                               \
     X(einsum, tern_einsum("ij,kj->ik", in->a, in->b, out))                                         \
     X(conv1d, tern_conv1d(in->sequence, in->taps, NULL, NULL, out))                                \
     X(conv2d, tern_conv2d(in->image, in->filter, NULL, NULL, out))                                 \
@@ -306,8 +309,8 @@ tern_status tern__op_call_once(const tern__op_caller *caller, tern_context *cont
 }
 
 double tern__op_caller_flops(const tern__op_caller *caller, int64_t side) {
-    static const char *const products[] = {"matmul", "matmul_with", "linear", "ternary_linear",
-                                           "einsum"};
+    static const char *const products[] = {"matmul",         "matmul_with",      "linear",
+                                           "ternary_linear", "quantized_linear", "einsum"};
     static const struct {
         const char *name;
         int products;

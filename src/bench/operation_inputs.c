@@ -145,6 +145,7 @@ static tern_status make_weights(maker *m, tern__operands *in) {
     tern_shape cache = TERN_SHAPE(s / HEAD, s, HEAD);
     tern_status status;
     TERN__TRY(tern_tensor_pack_random(c, s, s, 0.5f, m->seed++, &in->packed));
+    TERN__TRY(tern_tensor_pack_int(in->plain, 8, &in->screen));
     TERN__TRY(tern_rope_table(c, s, HEAD, 10000, &in->angles));
     TERN__TRY(tern_tensor_randn(c, TERN_F32, cache, m->seed++, &in->keys));
     TERN__TRY(tern_tensor_randn(c, TERN_F32, cache, m->seed++, &in->values));

@@ -38,6 +38,7 @@ typedef struct tern__operands {
     tern_tensor *ids;           /* (S) I64 in 0..S-1 */
     tern_tensor *one;           /* rank 0, F32 */
     tern_tensor *packed;        /* (S, S), ternary */
+    tern_tensor *screen;        /* (S, S), `plain` in 8 bits */
     tern_tensor *angles;        /* (S, 2, 16): a table for heads of 32 */
     tern_tensor *keys, *values; /* (S / 32, S, 32) F32 */
     tern_tensor *bytes;         /* (S / 32, S, 32) I8 */

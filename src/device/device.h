@@ -45,6 +45,12 @@ typedef struct tern__topk {
     tern_tensor *indices; /* NULL: not wanted */
 } tern__topk;
 
+/* LINEAR_TOPK: the operands are x, the table and, where there is one, its screen, the table
+ * quantised to 8 or 4 bits; `out` is for the values. */
+typedef struct tern__linear_topk {
+    tern_tensor *indices; /* I64 */
+} tern__linear_topk;
+
 /* UNIQUE is two calls, both with this detail. The first one fills `order` and `groups`, its `out`,
  * the second one `firsts`, its `out`, `counts` and `inverse`. */
 typedef struct tern__unique {
@@ -71,8 +77,8 @@ typedef struct tern__device tern__device;
 typedef tern_status (*tern__op_fn)(tern__device *device, const tern__op_call *call);
 
 /* A matrix to be packed. rows_fn fills `codes` (count, padded) with the codes of the rows
- * [first, first + count), zero from `columns` on, and `scales` (count, columns / block_columns)
- * unless there is one scale for all. Called from several threads at once. */
+ * [first, first + count), zero from `columns` on, and `scales` (count, columns / block_columns or
+ * 1 + facts) unless there is one scale for all. Called from several threads at once. */
 typedef struct tern__code_source {
     const char *op; /* makes the packed tensor: "pack"; static storage */
     int64_t rows, columns;
@@ -80,6 +86,7 @@ typedef struct tern__code_source {
     int64_t block_columns; /* of a row that share a scale: a divisor of `columns`, of less than all
                               columns a multiple of 256. 0: one scale for all */
     float scale;           /* that one */
+    int64_t facts;         /* not 0: a row has one scale, and rows_fn writes so many more floats */
     tern_status (*rows_fn)(const struct tern__code_source *source, int64_t first, int64_t count,
                            int64_t padded, uint8_t *codes, float *scales);
     const void *user;
@@ -95,6 +102,8 @@ struct tern__device {
     void (*close)(tern__device *device);
     void (*describe)(const tern__device *device, char *text, size_t size);
     int (*threads)(const tern__device *device);
+    /* The kernel in use of family `index`, and what the family does; false behind the last. */
+    bool (*kernel)(const tern__device *device, int index, tern_kernel_info *info);
     /* Packs a ternary matrix for this device's kernels into a fresh TERNARY tensor (M, K). */
     tern_status (*pack)(tern__device *device, tern_context *context,
                         const tern__code_source *source, tern_tensor **out);
@@ -103,7 +112,9 @@ struct tern__device {
      * nowhere. */
     void (*choose_storage)(tern__device *device, size_t bytes, const char *directory,
                            tern__storage_choice *choice);
-    /* TERN_E_ARGUMENT when a TERNARY tensor is packed for other kernels than this device's. */
+    /* Quantises a matrix of TERN__ROWS to 8 or 4 bits and packs it: a fresh QUANTIZED tensor. */
+    tern_status (*pack_int)(tern__device *device, tern_tensor *weight, int bits, tern_tensor **out);
+    /* TERN_E_ARGUMENT when a packed tensor is packed for other kernels than this device's. */
     tern_status (*check_packed)(const tern__device *device, const tern_tensor *weight);
     tern__op_fn ops[TERN__OP_COUNT];
 };

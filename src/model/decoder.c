@@ -198,3 +198,14 @@ tern_status tern__decoder_logits(const tern_model *model, tern_tensor *x, tern_t
     tern_tensor_release(normed);
     return status;
 }
+
+tern_status tern__decoder_best(const tern_model *model, tern_tensor *x, int64_t k,
+                               tern_tensor **logits, tern_tensor **ids) {
+    tern_tensor *normed = NULL;
+    *logits = *ids = NULL;
+    tern_status status = tern_rms_norm(x, model->output_norm, model->norm_epsilon, &normed);
+    if (status == TERN_OK)
+        status = tern_linear_topk(normed, model->output, model->screen, k, logits, ids);
+    tern_tensor_release(normed);
+    return status;
+}

@@ -22,4 +22,9 @@ tern_status tern__decoder_forward(const tern_model *model, const tern__cache *ca
 /* Final norm and output head: x (T, D) gives logits (T, V). */
 tern_status tern__decoder_logits(const tern_model *model, tern_tensor *x, tern_tensor **out);
 
+/* Final norm and the k largest logits of each row of x: (T, k), and their ids (I64); as tern_topk
+ * orders them, NaN first. */
+tern_status tern__decoder_best(const tern_model *model, tern_tensor *x, int64_t k,
+                               tern_tensor **logits, tern_tensor **ids);
+
 #endif

@@ -275,6 +275,10 @@ static tern_status load_tensors(loader *l) {
     else
         model->output = tern_tensor_retain(model->embedding);
     TERN__TRY(check_all_used(l));
+    TERN__TRY(tern__model_make_head(model, l->options));
+    const tern__gguf_tensor *table = tern__gguf_find(l->file, "output.weight");
+    if (table != NULL && model->output->dtype == TERN_QUANTIZED)
+        tern__gguf_drop(l->file, table);
 done:
     return status;
 }

@@ -75,6 +75,7 @@ void tern_model_release(tern_model *model) {
     for (int64_t i = 0; i < model->info.layers; i++)
         for (int s = 0; s < TERN__LAYER_SLOTS; s++)
             tern_tensor_release(*tern__layer_tensor(&model->layers[i], &slots[s]));
+    tern_tensor_release(model->screen);
     tern_tensor_release(model->output);
     tern_tensor_release(model->output_norm);
     tern_tensor_release(model->embedding);

@@ -33,10 +33,12 @@ struct tern_model {
     float norm_epsilon;
     float attention_scale; /* 1 / sqrt(K) */
     double rope_theta;
-    tern__layer *layers;       /* info.layers of them */
-    tern_tensor *embedding;    /* (V, D) */
-    tern_tensor *output_norm;  /* (D) */
-    tern_tensor *output;       /* (V, D); the embedding again when tied */
+    tern__layer *layers;      /* info.layers of them */
+    tern_tensor *embedding;   /* (V, D) */
+    tern_tensor *output_norm; /* (D) */
+    tern_tensor *output;      /* (V, D); the embedding again when tied; or QUANTIZED */
+    tern_tensor *screen;      /* the table quantised to 8 bits; NULL: none */
+    char head_reason[96];
     tern_tokenizer *tokenizer; /* NULL: none */
 };
 
@@ -47,6 +49,10 @@ tern_status tern__model_create(tern_context *context, const tern_model_info *inf
 /* Chooses how the ternary weights are stored, before the first is packed. TERN_E_ARGUMENT for an
  * unknown storage. */
 tern_status tern__model_choose_storage(tern_model *model, const tern_model_options *options);
+
+/* From the table in model->output makes the head that was asked for: a screen beside the table, or
+ * a quantised table in its place. TERN_E_ARGUMENT for an unknown head. */
+tern_status tern__model_make_head(tern_model *model, const tern_model_options *options);
 
 /* X(member, name in files, rows, columns) of the matrices of a layer, with `m` the model. */
 #define TERN__LAYER_MATRICES(X)                                                                    \

@@ -95,6 +95,7 @@ static tern_status fill(tern_model *model, bool is_tied, uint64_t seed,
         model->output = tern_tensor_retain(model->embedding);
     else
         TERN__TRY(random_table(model, ~seed - 1, &model->output));
+    TERN__TRY(tern__model_make_head(model, options));
     TERN__TRY(ones(model->context, model->info.width, &model->output_norm));
     for (int64_t i = 0; i < model->info.layers; i++) {
         TERN__TRY(random_layer(model, i, seed));

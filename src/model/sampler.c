@@ -8,6 +8,8 @@
  * Cost: one pass over the vocabulary keeps the best candidates in a small heap; almost every logit
  * fails a single comparison with the worst of them. Without top-k the exponentials of all logits
  * are summed, and the heap grows only until it holds the nucleus.
+ *
+ * All of it goes over `count` entries in the order of their ids: all V, or only the best logits.
  */
 #include <math.h>
 #include <string.h>
@@ -18,6 +20,7 @@
 #include "base/os.h"
 #include "base/philox.h"
 #include "base/realmath.h"
+#include "base/sort.h"
 #include "base/status.h"
 
 /* First guess of how many candidates hold the nucleus of top-p when top-k is off. */
@@ -26,11 +29,13 @@ enum { NUCLEUS_GUESS = 256 };
 struct tern_sampler {
     tern_sampler_options options;
     int64_t vocabulary;
+    int64_t count;     /* of logits that the draw sees; entry i is token i, or names[i] */
     uint64_t draws;    /* position of the next draw in the stream of the seed */
     uint64_t accepted; /* tokens seen; `recent` is a ring of the last repeat_last of them */
     double *weights;   /* (V) exp((logit - largest) / temperature) of ids[i] */
-    float *logits;     /* (V) after the penalty, NaN replaced by -infinity */
-    int32_t *ids;      /* (V) candidates */
+    float *logits;     /* (count) after the penalty, NaN replaced by -infinity */
+    int32_t *ids;      /* (V) candidates: entries */
+    int32_t *names;    /* (V) tokens of the best logits, ascending */
     int32_t *recent;   /* (repeat_last) */
 };
 
@@ -76,7 +81,7 @@ tern_status tern_sampler_create(const tern_sampler_options *options, int64_t voc
         return status;
 
     /* One block: the struct, then the arrays by falling alignment. */
-    size_t token_bytes = sizeof(double) + sizeof(float) + sizeof(int32_t);
+    size_t token_bytes = sizeof(double) + sizeof(float) + 2 * sizeof(int32_t);
     size_t bytes, recent_bytes;
     if (!tern__mul_size((size_t)vocabulary, token_bytes, &bytes) ||
         !tern__mul_size((size_t)o.repeat_last, sizeof(int32_t), &recent_bytes) ||
@@ -92,7 +97,8 @@ tern_status tern_sampler_create(const tern_sampler_options *options, int64_t voc
     s->weights = (double *)(s + 1);
     s->logits = (float *)(s->weights + vocabulary);
     s->ids = (int32_t *)(s->logits + vocabulary);
-    s->recent = s->ids + vocabulary;
+    s->names = s->ids + vocabulary;
+    s->recent = s->names + vocabulary;
     *sampler = s;
     return TERN_OK;
 }
@@ -108,10 +114,10 @@ void tern_sampler_accept(tern_sampler *sampler, int32_t token) {
         sampler->recent[sampler->accepted++ % last] = token;
 }
 
-/* Fills s->logits and tells the largest of them (lowest id among equals) and how many are above
- * -infinity. The penalty starts from the caller's logits, so a token seen twice is penalised
- * once. */
-static int64_t take_logits(tern_sampler *s, const float *logits, int32_t *largest) {
+/* Fills s->logits from all of them. The penalty starts from the caller's logits, so a token seen
+ * twice is penalised once. */
+static void take_logits(tern_sampler *s, const float *logits) {
+    s->count = s->vocabulary;
     memcpy(s->logits, logits, (size_t)s->vocabulary * sizeof *logits);
     float penalty = s->options.repeat_penalty;
     uint64_t last = (uint64_t)s->options.repeat_last;
@@ -120,9 +126,13 @@ static int64_t take_logits(tern_sampler *s, const float *logits, int32_t *larges
         int32_t id = s->recent[i];
         s->logits[id] = logits[id] > 0 ? logits[id] / penalty : logits[id] * penalty;
     }
+}
+
+/* Tells the largest logit (the lowest entry among equals) and how many are above -infinity. */
+static int64_t count_live(tern_sampler *s, int32_t *largest) {
     int64_t live = 0;
     float maximum = -INFINITY;
-    for (int64_t id = 0; id < s->vocabulary; id++) {
+    for (int64_t id = 0; id < s->count; id++) {
         float x = s->logits[id];
         if (!(x > -INFINITY)) {
             s->logits[id] = -INFINITY;
@@ -158,7 +168,7 @@ static void sift_down(const float *logits, int32_t *heap, int64_t count, int64_t
 static void select_best(tern_sampler *s, int64_t count) {
     int32_t *heap = s->ids;
     int64_t held = 0;
-    for (int64_t id = 0; id < s->vocabulary; id++) {
+    for (int64_t id = 0; id < s->count; id++) {
         if (s->logits[id] == -INFINITY)
             continue;
         if (held < count) {
@@ -205,7 +215,7 @@ static int64_t gather(tern_sampler *s, int64_t live, float largest) {
     bool has_top_k = s->options.top_k > 0 && s->options.top_k < live;
     if (!has_top_k && top_p >= 1) {
         int64_t count = 0;
-        for (int64_t id = 0; id < s->vocabulary; id++) {
+        for (int64_t id = 0; id < s->count; id++) {
             if (s->logits[id] == -INFINITY)
                 continue;
             s->ids[count] = (int32_t)id;
@@ -221,7 +231,7 @@ static int64_t gather(tern_sampler *s, int64_t live, float largest) {
             total += weight_of(s, s->ids[i], largest);
         return tern__min_i64(cut_nucleus(s, count, largest, top_p * total), count);
     }
-    for (int64_t id = 0; id < s->vocabulary; id++)
+    for (int64_t id = 0; id < s->count; id++)
         total += s->logits[id] == -INFINITY ? 0 : weight_of(s, (int32_t)id, largest);
     /* The best first and by id are two orders of one sum: the last bits may differ, and then all
      * candidates are the nucleus. */
@@ -261,21 +271,100 @@ static int32_t draw(tern_sampler *s, int64_t count) {
     return choice;
 }
 
-tern_status tern_sampler_next(tern_sampler *sampler, const float *logits, int32_t *token) {
-    if (sampler == NULL || logits == NULL || token == NULL)
-        return tern__fail(TERN_E_ARGUMENT, "sampler: the %s pointer is NULL",
-                          sampler == NULL  ? "sampler"
-                          : logits == NULL ? "logits"
-                                           : "token");
-    int32_t choice = -1;
-    int64_t live = take_logits(sampler, logits, &choice);
+/* The draw from what was taken. */
+static tern_status choose_entry(tern_sampler *s, int32_t *entry) {
+    *entry = -1;
+    int64_t live = count_live(s, entry);
     if (live == 0)
         return tern__fail(TERN_E_ARGUMENT, "sampler: all %lld logits are NaN or -infinity",
-                          (long long)sampler->vocabulary);
-    if (sampler->options.temperature > 0)
-        choice = draw(sampler, gather(sampler, live, sampler->logits[choice]));
-    sampler->draws++;
+                          (long long)s->count);
+    if (s->options.temperature > 0)
+        *entry = draw(s, gather(s, live, s->logits[*entry]));
+    s->draws++;
+    return TERN_OK;
+}
+
+static tern_status check_pointers(const void *sampler, const void *ids, const void *logits,
+                                  const void *token) {
+    const char *missing = sampler == NULL  ? "sampler"
+                          : ids == NULL    ? "ids"
+                          : logits == NULL ? "logits"
+                          : token == NULL  ? "token"
+                                           : NULL;
+    if (missing != NULL)
+        return tern__fail(TERN_E_ARGUMENT, "sampler: the %s pointer is NULL", missing);
+    return TERN_OK;
+}
+
+tern_status tern_sampler_next(tern_sampler *sampler, const float *logits, int32_t *token) {
+    int32_t choice;
+    tern_status status = check_pointers(sampler, logits, logits, token);
+    if (status != TERN_OK)
+        return status;
+    take_logits(sampler, logits);
+    status = choose_entry(sampler, &choice);
+    if (status != TERN_OK)
+        return status;
     tern_sampler_accept(sampler, choice);
     *token = choice;
+    return TERN_OK;
+}
+
+/* -- from the best logits ----------------------------------------------------------------------*/
+
+int64_t tern_sampler_needs(const tern_sampler_options *options) {
+    tern_sampler_options o = options != NULL ? *options : tern_sampler_options_default();
+    if (o.repeat_penalty != 1 && o.repeat_last > 0)
+        return 0;
+    if (o.temperature == 0)
+        return 1;
+    /* One more tells whether top-k cuts anything off, without which the order of sums is by id. */
+    return o.top_k > 0 ? (int64_t)o.top_k + 1 : 0;
+}
+
+static int by_token(const void *ids, int32_t a, int32_t b) {
+    const int32_t *tokens = ids;
+    return tokens[a] < tokens[b] ? -1 : tokens[a] > tokens[b];
+}
+
+/* Fills s->logits and s->names in the order of tokens. */
+static tern_status take_best(tern_sampler *s, const int32_t *ids, const float *logits,
+                             int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        s->ids[i] = (int32_t)i;
+    tern__sort_ids(s->ids, count, by_token, ids);
+    s->count = count;
+    for (int64_t i = 0; i < count; i++) {
+        s->names[i] = ids[s->ids[i]];
+        s->logits[i] = logits[s->ids[i]];
+        if (s->names[i] < 0 || s->names[i] >= s->vocabulary)
+            return tern__fail(TERN_E_ARGUMENT, "sampler: id %d is not in 0..%lld", s->names[i],
+                              (long long)s->vocabulary - 1);
+        if (i > 0 && s->names[i] == s->names[i - 1])
+            return tern__fail(TERN_E_ARGUMENT, "sampler: id %d is given twice", s->names[i]);
+    }
+    return TERN_OK;
+}
+
+tern_status tern_sampler_next_best(tern_sampler *sampler, const int32_t *ids, const float *logits,
+                                   int64_t count, int32_t *token) {
+    int32_t choice;
+    tern_status status = check_pointers(sampler, ids, logits, token);
+    if (status != TERN_OK)
+        return status;
+    int64_t needed = tern_sampler_needs(&sampler->options);
+    if (needed == 0)
+        return tern__fail(TERN_E_ARGUMENT, "sampler: these options need all logits");
+    needed = tern__min_i64(needed, sampler->vocabulary);
+    if (count < needed || count > sampler->vocabulary)
+        return tern__fail(TERN_E_ARGUMENT, "sampler: %lld logits, not %lld..%lld", (long long)count,
+                          (long long)needed, (long long)sampler->vocabulary);
+    status = take_best(sampler, ids, logits, count);
+    if (status == TERN_OK)
+        status = choose_entry(sampler, &choice);
+    if (status != TERN_OK)
+        return status;
+    *token = sampler->names[choice];
+    tern_sampler_accept(sampler, *token);
     return TERN_OK;
 }

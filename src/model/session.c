@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * A session: one conversation's cache and its position. */
+#include <math.h>
 #include <string.h>
 
 #include <tern/model.h>
+#include <tern/ops.h>
 
 #include "base/checked.h"
 #include "base/os.h"
@@ -49,6 +51,17 @@ done:
     return status;
 }
 
+/* The model may be another context's; every layer is packed alike. */
+static tern_status check_kernels(const tern_context *context, const tern_model *model) {
+    const tern__device *device = context->device;
+    tern_status status = device->check_packed(device, model->layers[0].attn_q);
+    if (status == TERN_OK && model->screen != NULL)
+        status = device->check_packed(device, model->screen);
+    if (status == TERN_OK && model->output->dtype == TERN_QUANTIZED)
+        status = device->check_packed(device, model->output);
+    return status;
+}
+
 tern_status tern_session_create(tern_context *context, tern_model *model,
                                 const tern_session_options *options, tern_session **out) {
     *out = NULL;
@@ -66,8 +79,7 @@ tern_status tern_session_create(tern_context *context, tern_model *model,
         chosen.cache_type != TERN_I8)
         return tern__fail(TERN_E_ARGUMENT, "session: a cache of %s is none of f32, f16 and i8",
                           tern_dtype_name(chosen.cache_type));
-    /* The model may be another context's; every layer is packed alike. */
-    tern_status status = context->device->check_packed(context->device, model->layers[0].attn_q);
+    tern_status status = check_kernels(context, model);
     if (status != TERN_OK)
         return status;
     tern_session *s = tern__os()->alloc(sizeof *s);
@@ -150,17 +162,66 @@ static void extend_rope(tern_session *s, int64_t end) {
     s->rope_rows = end;
 }
 
-/* `count` tokens at the session's position, which moves on. Logits go to `logits` (count, V) for
- * TERN_LOGITS_ALL, (V) for TERN_LOGITS_LAST. */
+/* What a call wants of its tokens: logits of all (count, V), of the last (V), none, or with k > 0
+ * the k largest logits of the last, and their ids. */
+typedef struct wanted {
+    tern_logits which;
+    float *logits;
+    int64_t k;
+    int32_t *ids;
+} wanted;
+
+/* tern_topk takes NaN for the largest, but nobody who draws a token does: all logits with -infinity
+ * in its place. */
+static tern_status best_without_nan(tern_session *s, tern_tensor *x, int64_t k,
+                                    tern_tensor **logits, tern_tensor **ids) {
+    tern_tensor *all = NULL, *mask = NULL;
+    tern_status status;
+    TERN__TRY(tern__decoder_logits(s->model, x, &all));
+    TERN__TRY(tern_isnan(all, &mask));
+    TERN__TRY(tern_masked_fill_into(all, mask, -INFINITY, all));
+    TERN__TRY(tern_topk(all, k, 1, true, logits, ids));
+done:
+    tern_tensor_release(mask);
+    tern_tensor_release(all);
+    return status;
+}
+
+/* The k largest logits of the last row of x. */
+static tern_status write_best(tern_session *s, tern_tensor *x, const wanted *w) {
+    tern_tensor *last = NULL, *logits = NULL, *ids = NULL;
+    int64_t rows = tern_tensor_dim(x, 0);
+    tern_status status;
+    TERN__TRY(tern_tensor_slice(x, 0, rows - 1, rows, 1, &last));
+    TERN__TRY(tern__decoder_best(s->model, last, w->k, &logits, &ids));
+    if (isnan(*(const float *)logits->data)) {
+        tern_tensor_release(ids);
+        tern_tensor_release(logits);
+        TERN__TRY(best_without_nan(s, last, w->k, &logits, &ids));
+    }
+    memcpy(w->logits, logits->data, (size_t)w->k * sizeof *w->logits);
+    for (int64_t i = 0; i < w->k; i++)
+        w->ids[i] = (int32_t)((const int64_t *)ids->data)[i];
+done:
+    tern_tensor_release(ids);
+    tern_tensor_release(logits);
+    tern_tensor_release(last);
+    return status;
+}
+
+/* `count` tokens at the session's position, which moves on. */
 static tern_status eval_batch(tern_session *s, const int32_t *tokens, int64_t count,
-                              tern_logits which, float *logits) {
+                              const wanted *w) {
     tern_tensor *ids = NULL, *x = NULL;
     tern_status status;
     extend_rope(s, s->position + count);
     TERN__TRY(tern_tensor_borrow(s->context, TERN_I32, TERN_SHAPE(count), tokens, &ids));
     TERN__TRY(tern__decoder_forward(s->model, &s->cache, s->context, ids, s->position, &x));
-    if (which != TERN_LOGITS_NONE)
-        TERN__TRY(write_logits(s, x, which == TERN_LOGITS_ALL ? 0 : count - 1, count, logits));
+    if (w->k > 0)
+        TERN__TRY(write_best(s, x, w));
+    else if (w->which != TERN_LOGITS_NONE)
+        TERN__TRY(
+            write_logits(s, x, w->which == TERN_LOGITS_ALL ? 0 : count - 1, count, w->logits));
     s->position += count;
 done:
     tern_tensor_release(x);
@@ -182,23 +243,46 @@ static tern_status check_tokens(const tern_session *s, const int32_t *tokens, in
     return TERN_OK;
 }
 
-tern_status tern_session_eval(tern_session *session, const int32_t *tokens, int64_t count,
-                              tern_logits which, float *logits) {
-    tern_status status = check_tokens(session, tokens, count);
-    if (status == TERN_OK && which != TERN_LOGITS_NONE && logits == NULL)
-        status = tern__fail(TERN_E_ARGUMENT, "eval: logits is NULL");
+/* Batch after batch; only the last one makes what the last token is wanted for. */
+static tern_status eval(tern_session *session, const int32_t *tokens, int64_t count,
+                        const wanted *w) {
+    tern_status status = TERN_OK;
     int64_t start = session->position;
     for (int64_t done = 0; status == TERN_OK && done < count; done += session->batch) {
         int64_t part = tern__min_i64(session->batch, count - done);
-        tern_logits wanted = which;
-        if (which == TERN_LOGITS_LAST && done + part < count)
-            wanted = TERN_LOGITS_NONE;
-        float *to =
-            which == TERN_LOGITS_ALL ? logits + done * session->model->info.vocabulary : logits;
-        status = eval_batch(session, tokens + done, part, wanted, to);
+        wanted of_part = *w;
+        if (w->which == TERN_LOGITS_ALL)
+            of_part.logits += done * session->model->info.vocabulary;
+        else if (done + part < count)
+            of_part = (wanted){.which = TERN_LOGITS_NONE};
+        status = eval_batch(session, tokens + done, part, &of_part);
     }
     if (status != TERN_OK)
         session->position = start;
     tern__pool_tick(session->context->pool);
     return status;
+}
+
+tern_status tern_session_eval(tern_session *session, const int32_t *tokens, int64_t count,
+                              tern_logits which, float *logits) {
+    tern_status status = check_tokens(session, tokens, count);
+    if (status == TERN_OK && which != TERN_LOGITS_NONE && logits == NULL)
+        status = tern__fail(TERN_E_ARGUMENT, "eval: logits is NULL");
+    if (status != TERN_OK)
+        return status;
+    return eval(session, tokens, count, &(wanted){.which = which, .logits = logits});
+}
+
+tern_status tern_session_eval_best(tern_session *session, const int32_t *tokens, int64_t count,
+                                   int64_t k, int32_t *ids, float *logits) {
+    tern_status status = check_tokens(session, tokens, count);
+    if (status == TERN_OK && (ids == NULL || logits == NULL))
+        status = tern__fail(TERN_E_ARGUMENT, "eval: %s is NULL", ids == NULL ? "ids" : "logits");
+    if (status == TERN_OK && (k < 1 || k > session->model->info.vocabulary))
+        status = tern__fail(TERN_E_ARGUMENT, "eval: the best %lld of %lld logits", (long long)k,
+                            (long long)session->model->info.vocabulary);
+    if (status != TERN_OK)
+        return status;
+    return eval(session, tokens, count,
+                &(wanted){.which = TERN_LOGITS_LAST, .logits = logits, .k = k, .ids = ids});
 }

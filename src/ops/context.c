@@ -33,3 +33,7 @@ tern_status tern_context_create(const tern_options *options, tern_context **out)
 int tern_context_threads(const tern_context *context) {
     return context->device->threads(context->device);
 }
+
+bool tern_context_kernel(const tern_context *context, int index, tern_kernel_info *info) {
+    return context->device->kernel(context->device, index, info);
+}

@@ -2,14 +2,18 @@
  * Matrix products. */
 #include "ops/call.h"
 
+static tern__op linear_op(const tern_tensor *weight) {
+    return weight->dtype == TERN_TERNARY     ? TERN__OP_TERNARY_LINEAR
+           : weight->dtype == TERN_QUANTIZED ? TERN__OP_QUANTIZED_LINEAR
+                                             : TERN__OP_LINEAR;
+}
+
 /* x (..., K): the device sees its rows as a matrix. */
 static tern_status linear(tern_tensor *x, tern_tensor *weight, tern__target target) {
-    bool is_packed = weight->dtype == TERN_TERNARY;
-    tern__op_call call = {.op = is_packed ? TERN__OP_TERNARY_LINEAR : TERN__OP_LINEAR,
-                          .in = {x, weight}};
+    tern__op_call call = {.op = linear_op(weight), .in = {x, weight}};
     tern_shape shape = tern_tensor_shape(x);
     tern_status status = tern__check_dtype(call.op, "x", x, TERN__SINGLE);
-    if (status == TERN_OK && !is_packed)
+    if (status == TERN_OK && call.op == TERN__OP_LINEAR)
         status = tern__check_dtype(call.op, "the weight", weight, TERN__ROWS);
     if (status != TERN_OK)
         return status;

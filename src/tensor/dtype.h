@@ -14,7 +14,7 @@ typedef struct tern__dtype_info {
     bool is_ternary;
 } tern__dtype_info;
 
-#define TERN__DTYPES (TERN_TERNARY + 1)
+#define TERN__DTYPES (TERN_QUANTIZED + 1)
 
 /* By value; the rows of unknown values are all zero. */
 extern const tern__dtype_info tern__dtypes[TERN__DTYPES];

@@ -116,6 +116,13 @@ void tern__count_packed(tern_context *context, int64_t bytes) {
     add(context->packed_bytes, TERN__GET(context->pool->owner) == tern__thread_number, bytes);
 }
 
+void tern__count_screen(tern_context *context, int64_t candidates, bool is_full) {
+    bool is_owner = TERN__GET(context->pool->owner) == tern__thread_number;
+    add(context->screens[0], is_owner, 1);
+    add(context->screens[1], is_owner, candidates);
+    add(context->screens[2], is_owner, is_full);
+}
+
 void tern_stats_op(const tern_context *context, int op, tern_op_stats *stats) {
     *stats = (tern_op_stats){{0}, {0}};
     if (op < 0 || op >= TERN__OP_COUNT)
@@ -132,7 +139,10 @@ static double rate(int64_t copies, int64_t all) {
 }
 
 void tern_stats_get(const tern_context *context, tern_stats *stats) {
-    *stats = (tern_stats){.packed_bytes = sum(context->packed_bytes)};
+    *stats = (tern_stats){.packed_bytes = sum(context->packed_bytes),
+                          .screen_rows = sum(context->screens[0]),
+                          .screen_candidates = sum(context->screens[1]),
+                          .screen_failures = sum(context->screens[2])};
     for (int op = 0; op < TERN__OP_COUNT; op++) {
         tern_op_stats one;
         tern_stats_op(context, op, &one);
@@ -159,4 +169,6 @@ void tern_stats_reset(tern_context *context) {
             clear(context->counts[op].bytes[i]);
         }
     clear(context->packed_bytes);
+    for (int i = 0; i < 3; i++)
+        clear(context->screens[i]);
 }

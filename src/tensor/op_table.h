@@ -40,7 +40,8 @@
     X(I8, "i8")                                                                                    \
     X(FIRST, "that of the first")                                                                  \
     X(GIVEN, "given")                                                                              \
-    X(PACKED, "ternary")
+    X(PACKED, "ternary")                                                                           \
+    X(QUANTIZED, "quantized")
 
 typedef enum tern__result_rule {
 #define TERN__RESULT_ENUM(symbol, text) TERN__RESULT_##symbol,
@@ -303,6 +304,10 @@ typedef enum tern__writes {
       "of the three steps")                                                                        \
     X(NORM_GLU, "norm_glu", 4, TERN__SINGLE, F32, "(..., K), (K), (N, K), (N, K): (..., N)",       \
       COMPUTE, "rows, ternary", FRESH, "of the steps")                                             \
+    X(QUANTIZED_LINEAR, "quantized_linear", 2, TERN__SINGLE, F32, "(..., K), (N, K): (..., N)",    \
+      COMPUTE, "int8, int4", FRESH, "")                                                            \
+    X(LINEAR_TOPK, "linear_topk", 2, TERN__ROWS, F32, "(..., K), (N, K): (..., k)", COMPUTE,       \
+      "int8, gemm", NOTHING, "")                                                                   \
     X(EINSUM, "einsum", 2, TERN__FLOATS, SAME, "by the subscripts", COMPUTE, "gemm", STRIDED,      \
       "einsum")                                                                                    \
     X(CONV1D, "conv1d", 3, TERN__SINGLE, SAME, "(B, C, T), (O, C/g, K): (B, O, T')", COMPUTE,      \
@@ -325,6 +330,7 @@ typedef enum tern__writes {
       "straight-through")                                                                          \
     X(PACK, "pack", 1, TERN__TRITS | TERN__BIT(TERN_I8), PACKED, "x", MOVE, "ternary", NOTHING,    \
       "")                                                                                          \
+    X(PACK_INT, "pack_int", 1, TERN__ROWS, QUANTIZED, "x", MOVE, "quantize", NOTHING, "")          \
     X(PACK_RANDOM, "pack_random", 0, TERN__BIT(TERN_TERNARY), PACKED, "given", MOVE, "ternary",    \
       NOTHING, "")
 
@@ -417,5 +423,9 @@ tern_dtype tern__float_for(tern_dtype dtype);
 /* Counts one call. `bytes`: see tern_op_stats. Any thread. */
 void tern__count(tern_context *context, tern__op op, tern_op_class op_class, int64_t bytes);
 void tern__count_packed(tern_context *context, int64_t bytes);
+
+/* One row of LINEAR_TOPK with a screen. `candidates`: how many products were computed in F32;
+ * `is_full`: all, since the screen did not help. */
+void tern__count_screen(tern_context *context, int64_t candidates, bool is_full);
 
 #endif

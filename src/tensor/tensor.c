@@ -226,11 +226,11 @@ tern_status tern__tensor_empty(tern_context *context, tern_dtype dtype, const te
     return status == TERN_OK ? create(context, dtype, shape, bytes, op, out) : status;
 }
 
-tern_status tern__tensor_opaque(tern_context *context, const tern_shape *shape, size_t bytes,
-                                const char *op, tern_tensor **out) {
+tern_status tern__tensor_opaque(tern_context *context, tern_dtype dtype, const tern_shape *shape,
+                                size_t bytes, const char *op, tern_tensor **out) {
     *out = NULL;
     tern_status status = check_strides(shape);
-    return status == TERN_OK ? create(context, TERN_TERNARY, shape, bytes, op, out) : status;
+    return status == TERN_OK ? create(context, dtype, shape, bytes, op, out) : status;
 }
 
 tern_status tern_tensor_zeros(tern_context *context, tern_dtype dtype, tern_shape shape,
@@ -506,5 +506,6 @@ bool tern_tensor_is_contiguous(const tern_tensor *tensor) {
 }
 
 void *tern_tensor_data(const tern_tensor *tensor) {
-    return tensor->dtype == TERN_TERNARY ? NULL : tensor->data;
+    bool is_opaque = tensor->dtype == TERN_TERNARY || tensor->dtype == TERN_QUANTIZED;
+    return is_opaque ? NULL : tensor->data;
 }

@@ -33,6 +33,7 @@ struct tern_context {
     tern_context *next, *previous; /* all contexts, newest first */
     char description[384];
     atomic_llong packed_bytes[2];
+    atomic_llong screens[3][2]; /* tern__count_screen */
     tern__op_counts counts[TERN__OP_COUNT];
 };
 
@@ -47,8 +48,8 @@ enum {
  *
  * Invariants: every element that shape and strides reach lies inside the owner's bytes. A stride
  * may be 0 or negative, so that `data` need not be the lowest address; the windows of an unfolded
- * axis overlap although their strides are not 0. Block types (block_elements > 1) and TERNARY are
- * contiguous, at least rank 1. The block of an owner lives as long as it has holders: all its
+ * axis overlap although their strides are not 0. Block types (block_elements > 1) and opaque ones
+ * are contiguous, at least rank 1. The block of an owner lives as long as it has holders: all its
  * handles together are one, each view is one.
  *
  * A pool may overwrite the first 16 bytes of a block that was released, no more of it; `references`
@@ -143,9 +144,9 @@ void tern__context_report_double(const tern_context *maybe, const tern_tensor *t
 tern_status tern__tensor_empty(tern_context *context, tern_dtype dtype, const tern_shape *shape,
                                const char *op, tern_tensor **out);
 
-/* A tensor of `bytes` opaque bytes (dtype TERNARY), shape as given. */
-tern_status tern__tensor_opaque(tern_context *context, const tern_shape *shape, size_t bytes,
-                                const char *op, tern_tensor **out);
+/* A tensor of `bytes` opaque bytes (dtype TERNARY or QUANTIZED), shape as given. */
+tern_status tern__tensor_opaque(tern_context *context, tern_dtype dtype, const tern_shape *shape,
+                                size_t bytes, const char *op, tern_tensor **out);
 
 /* Borrows like tern_tensor_borrow; the callback, when there is one, is called when the last holder
  * goes. On failure nothing is called. */

@@ -369,11 +369,14 @@ static void test_model(void **state) {
     options.prompt_tokens = 0;
     test_ok(tern_bench_model(context, model, &options, &result));
     assert_int_equal(result.prompt.samples, 0);
+    options.best = 3;
+    test_ok(tern_bench_model(context, model, &options, &result));
     assert_int_equal(result.generation.samples, 2);
 
-    const tern_bench_model_options bad[] = {{0, 0, 1, TERN_F32},         {-1, 5, 1, TERN_F32},
-                                            {5, -1, 1, TERN_F32},        {5, 5, -1, TERN_F32},
-                                            {INT64_MAX, 5, 1, TERN_F32}, {5, 5, 1, TERN_I16}};
+    const tern_bench_model_options bad[] = {
+        {0, 0, 1, TERN_F32, 0},  {-1, 5, 1, TERN_F32, 0},        {5, -1, 1, TERN_F32, 0},
+        {5, 5, -1, TERN_F32, 0}, {INT64_MAX, 5, 1, TERN_F32, 0}, {5, 5, 1, TERN_I16, 0},
+        {5, 5, 1, TERN_F32, -1}, {5, 5, 1, TERN_F32, 516}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         test_status(tern_bench_model(context, model, &bad[i], &result), TERN_E_ARGUMENT);
     test_status(tern_bench_model(context, NULL, NULL, &result), TERN_E_ARGUMENT);

@@ -186,12 +186,61 @@ static void prompts_around_a_piece(void **state) {
     }
 }
 
+/* A screened head tells the same story however tokens are chosen. */
+static void screened_head(void **state) {
+    (void)state;
+    const struct {
+        const char *name, *value;
+        tern_sampler_options options;
+    } cases[] = {
+        {"--temp", "0", {0, 40, 0.95f, 0.05f, 1, 64, 9}},
+        {"--temp", "2", {2, 40, 0.95f, 0.05f, 1, 64, 9}},
+        {"--top-k", "1", {0.8f, 1, 0.95f, 0.05f, 1, 64, 9}},
+        {"--top-k", "4095", {0.8f, 4095, 0.95f, 0.05f, 1, 64, 9}},
+        {"--top-k", "4096", {0.8f, 4096, 0.95f, 0.05f, 1, 64, 9}},
+        {"--top-k", "0", {0.8f, 0, 0.95f, 0.05f, 1, 64, 9}},
+        {"--repeat-penalty", "2", {0.8f, 40, 0.95f, 0.05f, 2, 64, 9}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_run(story(), "Once upon a time",
+                  ARGUMENTS("--head", "screened", "--seed", "9", cases[i].name, cases[i].value),
+                  TERN_ENCODE_SPECIAL, &cases[i].options, 60, false);
+}
+
+static void explained(void **state) {
+    (void)state;
+    child_result r = child_run("run", story(), "-n", "5", "--explain", "--stats", "--head",
+                               "screened", "--temp", "0");
+    child_expect(&r, r.status == 0 && strstr(r.err, "kernels: elementwise ") != NULL);
+    child_expect(&r, strstr(r.err, "head:    screened (asked for), the best 1 of 4096") != NULL);
+    child_expect(&r, strstr(r.err, "cache:   f32 keys and values") != NULL);
+    child_expect(&r, strstr(r.err, "screened head: 5 tokens, ") != NULL);
+    child_free(&r);
+    r = child_run("run", story(), "-n", "5", "--explain", "--top-k", "0");
+    child_expect(&r, strstr(r.err, "head:    full (sampling with these options needs") != NULL);
+    child_free(&r);
+    r = child_run("run", story(), "-n", "5", "--explain", "--head", "int4");
+    child_expect(&r, r.status == 0 && strstr(r.err, "head:    int4 (asked for)\n") != NULL);
+    child_free(&r);
+}
+
+static void bench_with_heads(void **state) {
+    (void)state;
+    child_result r = child_run("bench", "--shape", "tiny", "-p", "4", "-n", "4", "-r", "1",
+                               "--head", "screened");
+    child_expect(&r, strstr(r.out, "head screened (tg: the largest logit only)") != NULL);
+    child_free(&r);
+    r = child_run("bench", "--shape", "tiny", "-p", "4", "-n", "4", "-r", "1", "--json");
+    child_expect(&r, r.status == 0 && strstr(r.out, "\"head\": \"full\"") != NULL);
+    child_free(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sampling_options),
-        cmocka_unit_test(special_tokens),
-        cmocka_unit_test(end_of_text),
-        cmocka_unit_test(prompts_around_a_piece),
+        cmocka_unit_test(sampling_options), cmocka_unit_test(special_tokens),
+        cmocka_unit_test(end_of_text),      cmocka_unit_test(prompts_around_a_piece),
+        cmocka_unit_test(screened_head),    cmocka_unit_test(explained),
+        cmocka_unit_test(bench_with_heads),
     };
     return cmocka_run_group_tests(tests, write_tiny, remove_tiny);
 }

@@ -85,6 +85,16 @@ static void prepare_session(sweep_fixture *f) {
     test_ok(tern_session_eval(f->session, ids, 5, TERN_LOGITS_NONE, NULL));
 }
 
+/* Row 0: with a screen; row 1: the table in 8 bits. */
+static void prepare_screened(sweep_fixture *f) {
+    sweep_make_context(f);
+    tern_model_options options = {.head = f->flow->row == 0 ? TERN_HEAD_SCREENED : TERN_HEAD_INT8};
+    test_ok(tern_model_load(f->context, "served", &options, &f->model));
+    test_ok(tern_session_create(f->context, f->model, &(tern_session_options){.context_length = 64},
+                                &f->session));
+    test_ok(tern_session_eval(f->session, ids, 5, TERN_LOGITS_NONE, NULL));
+}
+
 static void prepare_draw(sweep_fixture *f) {
     prepare_session(f);
     tern_sampler_options options = tern_sampler_options_default();
@@ -189,6 +199,26 @@ static tern_status call_token(sweep_fixture *f) {
         sweep_put_number(&f->result, token);
     }
     return status;
+}
+
+/* The best logits of a token, from a screened head. */
+static tern_status call_best(sweep_fixture *f) {
+    int32_t best[4];
+    float logits[4];
+    tern_status status = tern_session_eval_best(f->session, ids, 1, 4, best, logits);
+    if (status == TERN_OK) {
+        sweep_put(&f->result, best, sizeof best);
+        sweep_put(&f->result, logits, sizeof logits);
+    }
+    return status;
+}
+
+static tern_status call_load_head(sweep_fixture *f) {
+    static const tern_head heads[] = {TERN_HEAD_SCREENED, TERN_HEAD_INT8, TERN_HEAD_INT4};
+    f->model = NO_HANDLE(f);
+    tern_status status = tern_model_load(
+        f->context, "served", &(tern_model_options){.head = heads[f->flow->row]}, &f->model);
+    return check_handle(f, status, f->model);
 }
 
 static tern_status call_sampler(sweep_fixture *f) {
@@ -368,6 +398,18 @@ static const workflow workflows[] = {
      .file = 1,
      .least = 25},
     {.flow = {"token", prepare_draw, call_token, look_at_session, dispose, 0}, .least = 10},
+    {.flow = {"best", prepare_screened, call_best, look_at_session, dispose, 0}, .least = 10},
+    {.flow = {"best of 8 bits", prepare_screened, call_best, look_at_session, dispose, 1},
+     .file = 1,
+     .least = 10},
+    {.flow = {"load screened", sweep_make_context, call_load_head, look_at_model, dispose, 0},
+     .least = 200},
+    {.flow = {"load 8 bits", sweep_make_context, call_load_head, look_at_model, dispose, 1},
+     .file = 1,
+     .least = 200},
+    {.flow = {"load 4 bits", sweep_make_context, call_load_head, look_at_model, dispose, 2},
+     .file = 2,
+     .least = 200},
     {.flow = {"sampler", prepare_nothing, call_sampler, look_at_sampler, dispose, 0},
      .flags = SWEEP_OWN_CONTEXT,
      .least = 1,

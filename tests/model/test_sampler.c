@@ -339,6 +339,122 @@ static void test_against_plain(void **state) {
     }
 }
 
+/* -- from the best logits ----------------------------------------------------------------------*/
+
+static const candidate *sorted_candidates(const float *logits, int n, candidate *list) {
+    for (int i = 0; i < n; i++) /* as tern_session_eval_best gives them */
+        list[i] = (candidate){isnan(logits[i]) ? -INFINITY : logits[i], i, 0};
+    qsort(list, (size_t)n, sizeof *list, compare_candidates);
+    return list;
+}
+
+/* Normal numbers, many ties, or a few infinities and NaN among them. */
+static void fill_logits(test_random *random, float *logits, int n) {
+    int kind = (int)test_random_range(random, 0, 3);
+    test_random_normal(random, logits, n);
+    for (int i = 0; i < n; i++) {
+        if (kind == 1)
+            logits[i] = rintf(logits[i] * 2);
+        if (kind == 2 && test_random_u32(random) % 3 == 0)
+            logits[i] = (float[]){-INFINITY, NAN, INFINITY, -0.0f}[test_random_range(random, 0, 3)];
+        if (kind == 3 && test_random_u32(random) % 8 != 0)
+            logits[i] = -INFINITY;
+    }
+}
+
+/* Several draws of two samplers: from all logits, and from as many of the best as are needed or
+ * some more. */
+static void check_from_best(test_random *random, const tern_sampler_options *options, int n) {
+    float logits[600], best[600];
+    int32_t ids[600], expected = -1, token = -2;
+    candidate list[600];
+    int64_t needed = tern_sampler_needs(options);
+    tern_sampler *a = make_sampler(options, n), *b = make_sampler(options, n);
+    for (int draw = 0; draw < 5; draw++) {
+        fill_logits(random, logits, n);
+        sorted_candidates(logits, n, list);
+        int64_t count = needed + (draw % 2 == 0 ? 0 : test_random_range(random, 0, 20));
+        count = count < n ? count : n;
+        for (int64_t i = 0; i < count; i++) {
+            ids[i] = list[i].id;
+            best[i] = list[i].logit;
+        }
+        tern_status status = tern_sampler_next(a, logits, &expected);
+        test_status(tern_sampler_next_best(b, ids, best, count, &token), status);
+        if (status == TERN_OK && token != expected)
+            fail_msg("seed %llu at %llu: token %d, expected %d (V %d, %lld best, temperature %g, "
+                     "top_k %d)",
+                     (unsigned long long)random->seed, (unsigned long long)random->position, token,
+                     expected, n, (long long)count, (double)options->temperature, options->top_k);
+    }
+    tern_sampler_destroy(a);
+    tern_sampler_destroy(b);
+}
+
+static void test_from_best(void **state) {
+    (void)state;
+    test_random random = {.seed = 21};
+    for (int round = 0; round < 4000; round++) {
+        int n = (int)test_random_range(&random, 1, 580);
+        tern_sampler_options options = plain_options();
+        options.seed = test_random_u32(&random);
+        options.top_k = (int32_t)test_random_range(&random, 1, round % 2 == 0 ? 8 : 600);
+        options.temperature = (float)test_random_range(&random, 0, 30) * 0.1f;
+        if (test_random_u32(&random) % 2)
+            options.top_p = (float)test_random_range(&random, 0, 100) * 0.01f;
+        if (test_random_u32(&random) % 2)
+            options.min_p = (float)test_random_range(&random, 0, 100) * 0.01f;
+        if (test_random_u32(&random) % 4 == 0) {
+            options.repeat_penalty = 1.5f; /* of no tokens */
+            options.repeat_last = 0;
+        }
+        check_from_best(&random, &options, n);
+    }
+}
+
+static void test_needs(void **state) {
+    (void)state;
+    assert_int_equal(tern_sampler_needs(NULL), 41);
+    tern_sampler_options options = plain_options();
+    assert_int_equal(tern_sampler_needs(&options), 0);
+    options.top_k = INT32_MAX;
+    assert_int_equal(tern_sampler_needs(&options), (int64_t)INT32_MAX + 1);
+    options.temperature = 0;
+    assert_int_equal(tern_sampler_needs(&options), 1);
+    options.repeat_penalty = 1.1f;
+    assert_int_equal(tern_sampler_needs(&options), 1);
+    options.repeat_last = 1;
+    assert_int_equal(tern_sampler_needs(&options), 0);
+}
+
+static void test_best_refusals(void **state) {
+    (void)state;
+    const int32_t ids[] = {3, 0, 1}, twice[] = {3, 0, 3}, outside[] = {3, 0, 4},
+                  below[] = {3, 0, -1};
+    const float logits[] = {3, 2, 1};
+    int32_t token = -7;
+    tern_sampler_options options = plain_options();
+    options.top_k = 2;
+    tern_sampler *sampler = make_sampler(&options, 4);
+    test_status(tern_sampler_next_best(sampler, ids, logits, 2, &token), TERN_E_ARGUMENT);
+    test_status(tern_sampler_next_best(sampler, ids, logits, 5, &token), TERN_E_ARGUMENT);
+    test_status(tern_sampler_next_best(sampler, twice, logits, 3, &token), TERN_E_ARGUMENT);
+    test_status(tern_sampler_next_best(sampler, outside, logits, 3, &token), TERN_E_ARGUMENT);
+    test_status(tern_sampler_next_best(sampler, below, logits, 3, &token), TERN_E_ARGUMENT);
+    test_status(tern_sampler_next_best(NULL, ids, logits, 3, &token), TERN_E_ARGUMENT);
+    test_status(tern_sampler_next_best(sampler, NULL, logits, 3, &token), TERN_E_ARGUMENT);
+    test_status(tern_sampler_next_best(sampler, ids, NULL, 3, &token), TERN_E_ARGUMENT);
+    test_status(tern_sampler_next_best(sampler, ids, logits, 3, NULL), TERN_E_ARGUMENT);
+    assert_int_equal(token, -7);
+    test_ok(tern_sampler_next_best(sampler, ids, logits, 3, &token));
+    assert_true(token == 3 || token == 0);
+    tern_sampler_destroy(sampler);
+    options.top_k = 0;
+    sampler = make_sampler(&options, 4);
+    test_status(tern_sampler_next_best(sampler, ids, logits, 3, &token), TERN_E_ARGUMENT);
+    tern_sampler_destroy(sampler);
+}
+
 /* -- misuse ------------------------------------------------------------------------------------*/
 
 static void test_options(void **state) {
@@ -421,7 +537,8 @@ int main(void) {
         cmocka_unit_test(test_repeat_penalty), cmocka_unit_test(test_nan_and_infinity),
         cmocka_unit_test(test_stream),         cmocka_unit_test(test_against_plain),
         cmocka_unit_test(test_options),        cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_foreign_tokens),
+        cmocka_unit_test(test_foreign_tokens), cmocka_unit_test(test_from_best),
+        cmocka_unit_test(test_needs),          cmocka_unit_test(test_best_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

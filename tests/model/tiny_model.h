@@ -259,7 +259,8 @@ static inline gguf_builder tiny_file(const tiny_shape *s, const tiny_change *cha
 }
 
 /* Loads through a file of the file system, which is gone afterwards. */
-static inline tern_model *tiny_load(tern_context *owner, const tiny_shape *shape) {
+static inline tern_model *tiny_load_with(tern_context *owner, const tiny_shape *shape,
+                                         const tern_model_options *options) {
     char path[] = "/tmp/tern-test-XXXXXX";
     tern_model *model = NULL;
     gguf_builder gguf = tiny_file(shape, NULL);
@@ -267,11 +268,15 @@ static inline tern_model *tiny_load(tern_context *owner, const tiny_shape *shape
     assert_true(fd >= 0);
     assert_int_equal(write(fd, gguf.bytes, gguf.length), (ssize_t)gguf.length);
     close(fd);
-    tern_status status = tern_model_load(owner, path, NULL, &model);
+    tern_status status = tern_model_load(owner, path, options, &model);
     unlink(path);
     gguf_free(&gguf);
     test_ok(status);
     return model;
+}
+
+static inline tern_model *tiny_load(tern_context *owner, const tiny_shape *shape) {
+    return tiny_load_with(owner, shape, NULL);
 }
 
 #endif

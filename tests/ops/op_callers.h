@@ -454,6 +454,43 @@ OP_CALLER(pack) {
     return status;
 }
 
+/* As pack. Integers: bits. */
+OP_CALLER(pack_int) {
+    tern_tensor *packed = NULL, *eye = NULL;
+    tern_status status = tern_tensor_pack_int(k->in[0], op_int(k, 0), &packed);
+    if (status != TERN_OK)
+        return status;
+    int64_t columns = tern_tensor_dim(packed, 1);
+    test_ok(tern_tensor_eye(k->context, TERN_F32, columns, columns, 0, &eye));
+    test_ok(tern_scale_into(eye, 127, eye));
+    status = tern_linear(eye, packed, &k->out[0]);
+    tern_tensor_release(eye);
+    tern_tensor_release(packed);
+    return status;
+}
+
+OP_CALLER(quantized_linear) {
+    tern_tensor *packed = NULL;
+    tern_status status = tern_tensor_pack_int(k->in[1], op_int(k, 0), &packed);
+    if (status == TERN_OK)
+        status = OP_FORMS(linear, k->in[0], packed);
+    tern_tensor_release(packed);
+    return status;
+}
+
+/* Integers: k, bits of the screen or 0. */
+OP_CALLER(linear_topk) {
+    tern_tensor *screen = NULL;
+    tern_status status = TERN_OK;
+    if (op_int(k, 1) > 0)
+        status = tern_tensor_pack_int(k->in[1], op_int(k, 1), &screen);
+    if (status == TERN_OK)
+        status =
+            tern_linear_topk(k->in[0], k->in[1], screen, k->c->integers[0], &k->out[0], &k->out[1]);
+    tern_tensor_release(screen);
+    return status;
+}
+
 OP_CALLER(pack_random) {
     return tern_tensor_pack_random(k->context, k->c->integers[0], k->c->integers[1],
                                    (float)k->c->numbers[0], (uint64_t)k->c->integers[2],
@@ -558,10 +595,11 @@ OP_CALLER(unique) {
     X(unfold) X(view_as) X(chunk) X(split) X(contiguous) X(clone) X(cast) X(copy) X(item) X(var) \
     X(std) X(norm) X(quantile) X(argmin) X(argmax) X(softmax_backward) X(log_softmax_backward) \
     X(rms_norm) X(layer_norm) X(rms_norm_backward) X(layer_norm_backward) X(matmul_with) \
-    X(einsum) X(conv1d) X(conv2d) X(ternary_linear) X(norm_linear) X(norm_linear_add) X(norm_glu) \
-    X(pack) X(pack_random) X(rope) X(rope_table) X(attention) X(attention_int8) X(gather) \
-    X(scatter) X(scatter_add) X(index_select) X(one_hot) X(searchsorted) X(concat) X(stack) \
-    X(pad) X(tile) X(repeat) X(roll) X(sort) X(argsort) X(topk) X(unique)
+    X(einsum) X(conv1d) X(conv2d) X(ternary_linear) X(norm_linear) X(norm_linear_add) \
+    X(norm_glu) X(pack) X(pack_random) X(pack_int) X(quantized_linear) X(linear_topk) \
+    X(rope) X(rope_table) X(attention) X(attention_int8) X(gather) X(scatter) X(scatter_add) \
+    X(index_select) X(one_hot) X(searchsorted) X(concat) X(stack) X(pad) X(tile) X(repeat) \
+    X(roll) X(sort) X(argsort) X(topk) X(unique)
 /* clang-format on */
 
 #define OP_ENTRY(name) {#name, call_##name},

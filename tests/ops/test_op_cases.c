@@ -420,6 +420,8 @@ static tern_dtype listed_type(const tern__op_row *row, const op_case *c) {
     const op_operand *in = c->inputs;
     if (c->input_count == 0)
         return c->outputs[0].dtype;
+    if (strcmp(c->op, "quantized_linear") == 0 || strcmp(c->op, "pack_int") == 0)
+        return in[0].dtype;
     bool is_packed = strstr(row->info.family, "ternary") != NULL && strcmp(c->op, "pack") != 0;
     for (int i = 0; i < c->input_count; i++)
         if (in[i].is_there && !tern__dtype_is_plain(in[i].dtype) && !is_packed)
@@ -427,7 +429,7 @@ static tern_dtype listed_type(const tern__op_row *row, const op_case *c) {
     if (row->result == TERN__RESULT_FIRST || row->result == TERN__RESULT_GIVEN || is_packed ||
         strcmp(c->op, "embedding") == 0)
         return in[0].dtype;
-    if (strcmp(c->op, "linear") == 0)
+    if (strcmp(c->op, "linear") == 0 || strcmp(c->op, "linear_topk") == 0)
         return in[1].dtype;
     int first = strcmp(c->op, "where") == 0; /* the condition is not promoted */
     tern_dtype type = in[first].dtype;

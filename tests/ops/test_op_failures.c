@@ -160,7 +160,7 @@ static void look(sweep_fixture *f, sweep_view *view) {
     for (int i = 0; i < OPERANDS; i++)
         sweep_put_tensor(view, f->in[i]);
     sweep_put_tensor(view, f->out);
-    if (f->out != NULL && tern_tensor_dtype(f->out) == TERN_TERNARY)
+    if (f->out != NULL && tern_tensor_bytes(f->out) > 0 && tern_tensor_data(f->out) == NULL)
         look_at_product(f->context, view, f->out);
 }
 
@@ -341,6 +341,8 @@ static tern_status make_context(const tern_options *options, tern_tensor **out) 
     X(tern_tensor_pack(in[TRITS1], out))                                                           \
     X(tern_tensor_pack(in[TRITS2], out))                                                           \
     X(tern_tensor_pack_random(c, 9, 100, 0.5f, 23, out))                                           \
+    X(tern_tensor_pack_int(in[HALVES], 8, out))                                                    \
+    X(tern_tensor_pack_int(in[TURNED], 4, out))                                                    \
     X(tern_attention(in[QUERIES], in[KEYS], in[VALUES], 0.4f, out))                                \
     X(tern_attention(in[TWISTED], in[KEYS], in[VALUES], 0.4f, out))                                \
     X(tern_attention_int8(in[TWISTED], in[BYTES], in[BYTES], in[SCALES], 0.4f, out))               \

@@ -169,6 +169,8 @@ static void plant_products(garden *g) {
     PLANT(tern_norm_linear_add, "add", (x, norm, 1e-5, x, residual, out), LEAF("f32", 2, 2));
     PLANT(tern_norm_glu, "mul", (x, norm, 1e-5, x, x, TERN_ACTIVATION_SILU, out),
           LEAF("f32", 2, 2));
+    PLANT(tern_linear_topk, "linear_topk", (x, x, NULL, 1, out, out + 1), LEAF("f32", 2, 1),
+          LEAF("i64", 2, 1));
     PLANT(tern_einsum, "einsum", ("ij,jk->ik", a, b, out), LEAF("f32", 2, 3));
     PLANT(tern_conv1d, "conv1d", (signal, taps, NULL, NULL, out), LEAF("f32", 1, 3, 6));
     PLANT(tern_conv2d, "conv2d", (image, kernel, NULL, NULL, out), LEAF("f32", 1, 4, 3, 4));
@@ -205,6 +207,7 @@ static void plant_models(garden *g) {
     PLANT(tern_tensor_pack, "pack", (weight, out), LEAF("ternary", 2, 256));
     PLANT(tern_tensor_pack_random, "pack_random", (c, 20, 300, 1, 1, out),
           LEAF("ternary", 20, 300));
+    PLANT(tern_tensor_pack_int, "pack_int", (rows, 8, out), LEAF("quantized", 7, 3));
 }
 
 static void plant_indexing(garden *g) {

@@ -353,6 +353,90 @@ def add_pack(cases):
         cases.add('pack_random', [], [shape], [rows, columns, 5], [0.5])
 
 
+def quantised_rows(wide, limit):
+    """Of each row the integers rint(w (L / m)), m at least 2^-100, and the scale m / L."""
+    rows = []
+    for row in wide:
+        if not np.isfinite(row).all():
+            rows.append(([0] * len(row), np.float32(math.nan)))
+            continue
+        most = max([abs(v) for v in row] + [np.float32(2.0 ** -100)])
+        factor = np.float32(limit) / most
+        rows.append(([int(v) for v in np.rint(row * factor)], most / np.float32(limit)))
+    return rows
+
+
+def quantised_product(x, rows):
+    s, q = quantised(x)
+    y = []
+    for codes, scale in rows:
+        total = np.float32(sum(c * v for c, v in zip(codes, q)))
+        y.append(total * scale * (np.float32(1) / s))
+    return y
+
+
+def float_table(random, kind, rows, columns, layout='plain'):
+    if kind == 'q8_0':
+        table = q8_0_tensor(random, rows, columns)
+        return table, decode(table)
+    table = random_tensor(random, kind, (rows, columns), layout)
+    return table, table.array.astype(np.float32)
+
+
+def add_quantized(cases):
+    random = Random('quantized')
+    for kind in ('f32', 'f16', 'bf16', 'q8_0'):
+        for bits, limit in ((8, 127), (4, 7)):
+            for rows, columns in ((3, 32), (17, 32), (1, 64)):
+                layout = random.pick(['plain', 'permuted']) if kind != 'q8_0' else 'plain'
+                w, wide = float_table(random, kind, rows, columns, layout)
+                codes = quantised_rows(wide, limit)
+                seen = [[np.float32(127 * c) * scale for c in q] for q, scale in codes]
+                cases.add('pack_int', [w], [np.array(seen, np.float32).T.copy()], [bits])
+                x = random_tensor(random, 'f32', (2, columns))
+                y = [quantised_product(row, codes) for row in x.array]
+                cases.add('quantized_linear', [x, w], [np.array(y, np.float32)], [bits])
+    w = random_array(random, 'f32', (4, 8))
+    w[0], w[1, 3], w[2, 0] = 0, math.inf, math.nan
+    x = random_array(random, 'f32', (3, 8))
+    x[1, 2] = math.nan
+    y = np.full((3, 4), math.nan, np.float32)
+    for i in (0, 2):
+        y[i] = quantised_product(x[i], quantised_rows(w, 127))
+    cases.add('quantized_linear', [x, w], [y], [8])
+    cases.fail('quantized_linear', [x[:, 1:], w], 'SHAPE', [8])
+    cases.fail('pack_int', [w], 'ARGUMENT', [6])
+    cases.fail('pack_int', [w.astype(np.float64)], 'DTYPE', [8])
+    cases.fail('pack_int', [w[0]], 'SHAPE', [8])
+
+
+def best_of(x, wide, k):
+    """Whole numbers: their sums are exact in every order."""
+    y = x.astype(np.float64) @ wide.astype(np.float64).T + 0.0  # no -0
+    order = np.argsort(-y, axis=-1, kind='stable')[..., :k]
+    return [np.take_along_axis(y, order, -1).astype(np.float32), order.astype(np.int64)]
+
+
+def add_linear_topk(cases):
+    random = Random('linear_topk')
+    for kind in ('f32', 'f16', 'bf16'):
+        for rows, columns, k in ((5, 3, 2), (40, 16, 1), (64, 7, 8), (20, 3, 20), (9, 4, 0)):
+            for bits in (0, 8):
+                w = np.array([[random.between(-100, 100) for _ in range(columns)]
+                              for _ in range(rows)], np.float32)
+                x = np.array([random.between(-1000, 1000) for _ in range(columns)], np.float32)
+                cases.add('linear_topk', [x, w.astype(NUMPY[kind])], best_of(x, w, k), [k, bits])
+    w = q8_0_tensor(random, 20, 32)
+    x = np.zeros((2, 32), np.float32)
+    x[0, 5], x[1, 31] = 2, -0.5
+    cases.add('linear_topk', [x, w], best_of(x, decode(w), 3), [3, 8])
+    x, w = random_array(random, 'f32', (2, 4)), random_array(random, 'f32', (5, 4))
+    cases.fail('linear_topk', [x, w], 'ARGUMENT', [6, 8], outputs=2)
+    cases.fail('linear_topk', [x, w], 'ARGUMENT', [-1, 0], outputs=2)
+    cases.fail('linear_topk', [x[:, 1:], w], 'SHAPE', [1, 8], outputs=2)
+    cases.fail('linear_topk', [x.astype(np.float64), w], 'DTYPE', [1, 8], outputs=2)
+
+
 # -- models ----------------------------------------------------------------------------------------
 
 def rope_table(positions, head, theta):
@@ -534,6 +618,8 @@ def add_cases(cases):
     add_linear(cases)
     add_ternary(cases)
     add_pack(cases)
+    add_quantized(cases)
+    add_linear_topk(cases)
     add_rope(cases)
     add_embedding(cases)
     add_attention(cases)

@@ -33,6 +33,23 @@ static int count_threads(const tern__device *device) {
     return tern__team_size(((const tern__cpu_device *)device)->team);
 }
 
+static bool find_kernel(const tern__device *device, int index, tern_kernel_info *info) {
+    const tern__cpu_device *cpu = (const tern__cpu_device *)device;
+    const tern_kernel_info rows[] = {
+#define KERNEL_ROW(family) {#family, cpu->family->variant.name},
+        TERN__CPU_FAMILIES(KERNEL_ROW)
+#undef KERNEL_ROW
+#define KERNEL_ROW(symbol, family, ...)                                                            \
+    {#family, cpu->packed[TERN__PACKING_##symbol]->variant.name},
+            TERN__PACKINGS(KERNEL_ROW)
+#undef KERNEL_ROW
+    };
+    if (index < 0 || index >= (int)(sizeof rows / sizeof *rows))
+        return false;
+    *info = rows[index];
+    return true;
+}
+
 #define COPY_ROW(symbol, ...)        [TERN__OP_##symbol] = tern__cpu_copy,
 #define ELEMENTWISE_ROW(symbol, ...) [TERN__OP_##symbol] = tern__cpu_elementwise,
 
@@ -47,7 +64,9 @@ static const tern__device cpu_device = {
     .close = close_cpu,
     .describe = describe_cpu,
     .threads = count_threads,
+    .kernel = find_kernel,
     .pack = tern__cpu_pack,
+    .pack_int = tern__cpu_pack_int,
     .check_packed = tern__cpu_check_packed,
     .choose_storage = tern__cpu_choose_storage,
     .ops = {[TERN__OP_OUTER] = tern__cpu_elementwise,
@@ -109,6 +128,8 @@ static const tern__device cpu_device = {
             [TERN__OP_NORM_LINEAR] = tern__cpu_norm_linear,
             [TERN__OP_NORM_LINEAR_ADD] = tern__cpu_norm_linear_add,
             [TERN__OP_NORM_GLU] = tern__cpu_norm_glu,
+            [TERN__OP_QUANTIZED_LINEAR] = tern__cpu_packed_linear,
+            [TERN__OP_LINEAR_TOPK] = tern__cpu_linear_topk,
             [TERN__OP_ATTENTION] = tern__cpu_attention,
             [TERN__OP_ATTENTION_INT8] = tern__cpu_attention,
             [TERN__OP_QUANTIZE_SCALE] = tern__cpu_quantize,
@@ -117,19 +138,9 @@ static const tern__device cpu_device = {
 };
 
 static void pick_kernels(tern__cpu_device *cpu) {
-    cpu->elementwise = TERN__PICK(tern__elementwise_family, cpu->features);
-    cpu->map = TERN__PICK(tern__map_family, cpu->features);
-    cpu->functions = TERN__PICK(tern__functions_family, cpu->features);
-    cpu->plain = TERN__PICK(tern__plain_family, cpu->features);
-    cpu->reduce = TERN__PICK(tern__reduce_family, cpu->features);
-    cpu->rows = TERN__PICK(tern__rows_family, cpu->features);
-    cpu->convert = TERN__PICK(tern__convert_family, cpu->features);
-    cpu->gemm = TERN__PICK(tern__gemm_family, cpu->features);
-    cpu->conv = TERN__PICK(tern__conv_family, cpu->features);
-    cpu->gemm_f64 = TERN__PICK(tern__gemm_f64_family, cpu->features);
-    cpu->gemm_i8 = TERN__PICK(tern__gemm_i8_family, cpu->features);
-    cpu->gemm_bf16 = TERN__PICK(tern__gemm_bf16_family, cpu->features);
-    cpu->attention = TERN__PICK(tern__attention_family, cpu->features);
+#define PICK(family) cpu->family = TERN__PICK(tern__##family##_family, cpu->features);
+    TERN__CPU_FAMILIES(PICK)
+#undef PICK
     for (int p = 0; p < TERN__PACKING_COUNT; p++)
         cpu->packed[p] = TERN__PICK(tern__packed_families[p], cpu->features);
 }

@@ -14,8 +14,17 @@
 #include "kernels/map.h"
 #include "kernels/packed.h"
 #include "kernels/plain.h"
+#include "kernels/quantize.h"
 #include "kernels/reduce.h"
 #include "kernels/rows.h"
+
+/* X(family): a member of the device and the array of kernels it is picked from; the families of
+ * packed weights come on top. */
+/* clang-format off */
+#define TERN__CPU_FAMILIES(X) \
+    X(elementwise) X(map) X(functions) X(plain) X(reduce) X(rows) X(quantize) X(convert) X(gemm) \
+    X(gemm_f64) X(gemm_i8) X(gemm_bf16) X(conv) X(attention)
+/* clang-format on */
 
 typedef struct tern__cpu_device {
     tern__device base; /* first: a tern__device is one of these */
@@ -29,6 +38,7 @@ typedef struct tern__cpu_device {
     const tern__plain_kernel *plain;
     const tern__reduce_kernel *reduce;
     const tern__rows_kernel *rows;
+    const tern__quantize_kernel *quantize;
     const tern__convert_kernel *convert;
     const tern__gemm_kernel *gemm, *gemm_f64, *gemm_i8, *gemm_bf16;
     const tern__conv_kernel *conv;
@@ -85,6 +95,7 @@ tern_status tern__cpu_packed_linear(tern__device *device, const tern__op_call *c
 tern_status tern__cpu_norm_linear(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_norm_linear_add(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_norm_glu(tern__device *device, const tern__op_call *call);
+tern_status tern__cpu_linear_topk(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_attention(tern__device *device, const tern__op_call *call);
 tern_status tern__cpu_quantize(tern__device *device, const tern__op_call *call);
 
@@ -93,6 +104,9 @@ tern_status tern__cpu_pack(tern__device *device, tern_context *context,
 
 void tern__cpu_choose_storage(tern__device *device, size_t bytes, const char *directory,
                               tern__storage_choice *choice);
+
+tern_status tern__cpu_pack_int(tern__device *device, tern_tensor *weight, int bits,
+                               tern_tensor **out);
 
 tern_status tern__cpu_check_packed(const tern__device *device, const tern_tensor *weight);
 

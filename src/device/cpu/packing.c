@@ -14,7 +14,7 @@ typedef struct pack_job {
     tern__packed *target;
     uint8_t *codes; /* one panel of codes a thread */
     size_t codes_bytes;
-    float *scales; /* (panel_rows, scale_blocks) a thread */
+    float *scales; /* (panel_rows, scale_blocks + facts) a thread */
     size_t scale_count;
     atomic_int status; /* the first failure */
     char detail[512];
@@ -28,11 +28,12 @@ static void fail_pack(pack_job *job, tern_status status) {
 }
 
 static void store_scales(const tern__packed *p, int64_t panel, int64_t count, const float *scales) {
-    for (int64_t block = 0; block < p->scale_blocks; block++) {
+    int64_t blocks = p->scale_blocks + p->facts;
+    for (int64_t block = 0; block < blocks; block++) {
         float *to =
             (float *)(uintptr_t)tern__packed_scales(p, block) + panel * p->kernel->panel_rows;
         for (int64_t row = 0; row < p->kernel->panel_rows; row++)
-            to[row] = row < count ? scales[row * p->scale_blocks + block] : 0;
+            to[row] = row < count ? scales[row * blocks + block] : 0;
     }
 }
 
@@ -69,7 +70,7 @@ static tern_status run_pack(tern__cpu_device *cpu, tern_context *context,
     atomic_init(&job.status, TERN_OK);
     size_t panel_rows = (size_t)target->kernel->panel_rows;
     job.codes_bytes = (panel_rows * (size_t)target->k + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-    job.scale_count = panel_rows * (size_t)target->scale_blocks;
+    job.scale_count = panel_rows * (size_t)(target->scale_blocks + target->facts);
     size_t codes_bytes = threads * job.codes_bytes;
     size_t scales_bytes = threads * job.scale_count * sizeof(float);
     void *codes = NULL, *scales = NULL;
@@ -103,9 +104,13 @@ tern_status tern__cpu_pack(tern__device *device, tern_context *context,
                          .k = tern__round_up_i64(source->columns, kernel->k_unit),
                          .panels = source->rows / kernel->panel_rows +
                                    (source->rows % kernel->panel_rows != 0),
-                         .scale = source->scale};
+                         .scale = source->scale,
+                         .facts = source->facts};
     plan.panels_offset = (sizeof plan + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-    if (source->block_columns > 0) {
+    if (source->facts > 0) {
+        plan.block_columns = source->columns;
+        plan.scale_blocks = 1;
+    } else if (source->block_columns > 0) {
         plan.block_columns = source->block_columns;
         plan.scale_blocks = source->columns / source->block_columns;
     }
@@ -113,14 +118,17 @@ tern_status tern__cpu_pack(tern__device *device, tern_context *context,
     if (!tern__mul_size((size_t)plan.panels, (size_t)tern__packed_panel_bytes(kernel, plan.k),
                         &panel_bytes) ||
         !tern__add_size(panel_bytes, plan.panels_offset, &plan.scales_offset) ||
-        !tern__mul_size((size_t)(plan.scale_blocks * kernel->panel_rows) * sizeof(float),
+        !tern__mul_size((size_t)((plan.scale_blocks + plan.facts) * kernel->panel_rows) *
+                            sizeof(float),
                         (size_t)plan.panels, &scale_bytes) ||
         !tern__add_size(plan.scales_offset, scale_bytes, &total))
         return tern__fail(TERN_E_SHAPE, "pack: (%lld, %lld) is too large", (long long)source->rows,
                           (long long)source->columns);
     tern_tensor *weight = NULL;
-    tern_status status = tern__tensor_opaque(
-        context, &(tern_shape){2, {source->rows, source->columns}}, total, source->op, &weight);
+    tern_dtype dtype =
+        tern__packings[source->packing].code_count > 3 ? TERN_QUANTIZED : TERN_TERNARY;
+    tern_shape shape = {2, {source->rows, source->columns}};
+    tern_status status = tern__tensor_opaque(context, dtype, &shape, total, source->op, &weight);
     if (status != TERN_OK)
         return status;
     memcpy(weight->data, &plan, sizeof plan);
