@@ -75,7 +75,8 @@ static inline int64_t last_length(const tile *rows) {
 
 /* The first n of 16 lanes; all for n >= 16, none for n <= 0. */
 static inline __mmask16 lanes_below(int64_t n) {
-    return n >= 16 ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1);
+    unsigned lanes = n >= 16 ? 16 : n <= 0 ? 0 : (unsigned)n;
+    return (__mmask16)((1u << lanes) - 1);
 }
 
 INLINE int size_of(tern__attention_type type) {
