@@ -63,8 +63,10 @@ typedef struct tern__unique {
 } tern__unique;
 
 /* Rows for a norm and what follows it (NORM_LINEAR and its kind) get contiguous F32 operands, the
- * norm's weight, TERNARY weights, and at most TERN__NORM_MAX columns; everything else is done by
+ * norm's weight, packed weights, and at most TERN__NORM_MAX columns; everything else is done by
  * the operations that they are made of. NORM_LINEAR: the detail; call->out is the first result. */
+enum { TERN__GATHER_MAX = 1 << 18 }; /* elements of a row that a device gathers by itself */
+
 enum { TERN__PROJECTIONS = TERN_PROJECTIONS_MAX, TERN__NORM_MAX = 65536 };
 
 typedef struct tern__projections {

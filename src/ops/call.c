@@ -289,6 +289,14 @@ tern_status tern__as_contiguous(tern_tensor *x, tern__op_call *call, tern_tensor
     return tern__stage(x, (tern_dtype)x->dtype, call, out);
 }
 
+tern_status tern__as_rows(tern_tensor *x, tern__op_call *call, tern_tensor **out) {
+    int64_t last = x->rank - 1, n = x->dims[last];
+    *out = x;
+    if (tern__strides(x)[last] == 1 || n <= TERN__GATHER_MAX)
+        return TERN_OK;
+    return tern__stage(x, (tern_dtype)x->dtype, call, out);
+}
+
 tern_status tern__stage(tern_tensor *x, tern_dtype dtype, tern__op_call *call, tern_tensor **out) {
     tern_shape shape = tern_tensor_shape(x);
     tern_tensor *copy = NULL;

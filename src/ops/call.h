@@ -65,6 +65,9 @@ tern_status tern__shapes_differ(tern__op op, const tern_tensor *a, const tern_te
  * call->staged_bytes. Release it with tern__drop. Nothing is written for x itself, no count of
  * references either: it may be a weight that many threads use. */
 tern_status tern__as_contiguous(tern_tensor *x, tern__op_call *call, tern_tensor **out);
+/* The same for what reads x row by row: its last axis is contiguous, or short enough for a device
+ * to gather. x has an axis. */
+tern_status tern__as_rows(tern_tensor *x, tern__op_call *call, tern_tensor **out);
 /* Such a copy in any case, cast to a plain type. */
 tern_status tern__stage(tern_tensor *x, tern_dtype dtype, tern__op_call *call, tern_tensor **out);
 void tern__drop(const tern_tensor *x, tern_tensor *contiguous);

@@ -24,7 +24,8 @@ static tern_status check_norm(const tern__op_call *call, const tern_tensor *norm
 
 static tern_status check_weight(const tern__op_call *call, const tern_tensor *weight) {
     tern_status status =
-        tern__check_dtype(call->op, "the weight", weight, TERN__ROWS | TERN__BIT(TERN_TERNARY));
+        tern__check_dtype(call->op, "the weight", weight,
+                          TERN__ROWS | TERN__BIT(TERN_TERNARY) | TERN__BIT(TERN_QUANTIZED));
     if (status != TERN_OK)
         return status;
     if (weight->rank != 2 || tern__dim_back(call->in[0], 1) != weight->dims[1])
@@ -47,7 +48,7 @@ static bool is_one_pass(const tern__op_call *call, const tern_tensor *norm,
                 norm != NULL && tern_tensor_is_contiguous(norm) &&
                 tern__dim_back(x, 1) <= TERN__NORM_MAX;
     for (int i = 0; fits && i < count; i++)
-        fits = weights[i]->dtype == TERN_TERNARY;
+        fits = weights[i]->dtype == TERN_TERNARY || weights[i]->dtype == TERN_QUANTIZED;
     return fits;
 }
 

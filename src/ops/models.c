@@ -192,7 +192,7 @@ static tern_status quantize(tern__op op, tern_tensor *x, tern_tensor *scales, te
     if (scales != NULL && !has_row_shape(scales, &outer))
         return tern__shapes_differ(op, x, scales);
     tern_tensor *rows = NULL;
-    TERN__TRY(tern__as_contiguous(x, &call, &rows));
+    TERN__TRY(tern__as_rows(x, &call, &rows));
     call.in[0] = rows;
     TERN__TRY(scales == NULL ? tern__call(&call, TERN_F32, &outer, target)
                              : tern__call(&call, TERN_I8, &shape, target));

@@ -21,7 +21,8 @@ static tern_status linear(tern_tensor *x, tern_tensor *weight, tern__target targ
         return tern__shapes_differ(call.op, x, weight);
     shape.dims[shape.rank - 1] = weight->dims[0];
     tern_tensor *rows = NULL;
-    TERN__TRY(tern__as_contiguous(x, &call, &rows));
+    TERN__TRY(call.op == TERN__OP_LINEAR ? tern__as_contiguous(x, &call, &rows)
+                                         : tern__as_rows(x, &call, &rows));
     call.in[0] = rows;
     TERN__TRY(tern__call(&call, TERN_F32, &shape, target));
 done:

@@ -110,6 +110,10 @@ tern_status tern__cpu_pack_int(tern__device *device, tern_tensor *weight, int bi
 
 tern_status tern__cpu_check_packed(const tern__device *device, const tern_tensor *weight);
 
+/* Row `index` of x (..., n), F32 and of any strides, as contiguous elements: where it lies, or
+ * gathered into `room`. */
+const float *tern__cpu_row(const tern_tensor *x, int64_t index, float *room);
+
 /* Widens n elements of a float type, `stride` elements apart (1 for Q8_0), to F32. */
 void tern__cpu_widen(const tern__cpu_device *cpu, tern_dtype dtype, const void *from,
                      int64_t stride, float *out, int64_t n);

@@ -7,7 +7,7 @@ static tern_status open_pass(tern__device *device, const tern__op_call *call,
                              tern_tensor *const *weights, tern_tensor *const *outs, int count,
                              tern__packed_pass *pass) {
     *pass = (tern__packed_pass){.call = call,
-                                .x = call->in[0]->data,
+                                .x = call->in[0],
                                 .k = weights[0]->dims[1],
                                 .epsilon = (float)call->number,
                                 .part_count = count};

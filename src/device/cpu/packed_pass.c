@@ -30,8 +30,9 @@ enum {
 #define BLOCK_ELEMENTS ((int64_t)(BLOCK_BYTES / sizeof(float)))
 
 _Static_assert((int)TERN__NORM_MAX <= (int)TERN__REDUCE_BLOCK &&
-                   TERN__NORM_MAX <= BLOCK_BYTES / sizeof(float),
-               "a row is one block of the reduction rule and fits the scratch");
+                   TERN__NORM_MAX <= BLOCK_BYTES / sizeof(float) &&
+                   TERN__GATHER_MAX <= BLOCK_BYTES / sizeof(float),
+               "a row that is normalised is one block of the reduction rule; all rows fit");
 
 /* What a thread has before it: pieces [next, end). */
 typedef struct range {
@@ -74,9 +75,9 @@ static void sum_blocks(const tern__packed *w, const int8_t *q, int32_t *sums, in
 static void do_rows(void *argument, int64_t begin, int64_t end, int lane) {
     const pass_job *job = argument;
     const tern__packed_pass *pass = job->pass;
-    float *normed = tern__lane_scratch(job->cpu, lane);
+    float *normed = tern__lane_scratch(job->cpu, lane), *gathered = normed + BLOCK_ELEMENTS;
     for (int64_t row = begin; row < end; row++) {
-        const float *x = pass->x + row * pass->k;
+        const float *x = tern__cpu_row(pass->x, row, gathered);
         int8_t *q = job->q + row * job->q_stride;
         if (pass->norm != NULL) {
             job->cpu->rows->rms_norm(x, pass->norm, pass->epsilon, normed, pass->k);

@@ -15,7 +15,7 @@ typedef struct tern__packed_part {
 
 typedef struct tern__packed_pass {
     const tern__op_call *call; /* activation: its choice */
-    const float *x;            /* (N, K) */
+    const tern_tensor *x;      /* N rows of K */
     const float *norm; /* (K); NULL: x is quantised as it is. Then K <= TERN__REDUCE_BLOCK */
     float epsilon;
     int64_t n, k;

@@ -20,16 +20,16 @@ static float *scale_at(const tern_tensor *scales, int64_t index) {
 }
 
 static void do_quantize(void *argument, int64_t begin, int64_t end, int lane) {
-    (void)lane;
     const quantize_job *j = argument;
     const tern__op_call *call = j->call;
     const tern__convert_kernel *convert = j->cpu->convert;
-    const float *x = call->in[0]->data;
+    float *room = tern__lane_scratch(j->cpu, lane);
     for (int64_t row = begin; row < end; row++) {
+        const float *x = tern__cpu_row(call->in[0], row, room);
         if (call->op == TERN__OP_QUANTIZE_SCALE)
-            *scale_at(call->out, row) = convert->i8_scale(x + row * j->n, j->n);
+            *scale_at(call->out, row) = convert->i8_scale(x, j->n);
         else
-            convert->i8_from_f32(x + row * j->n, *scale_at(call->in[1], row),
+            convert->i8_from_f32(x, *scale_at(call->in[1], row),
                                  (int8_t *)call->out->data + row * j->n, j->n);
     }
 }

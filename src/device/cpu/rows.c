@@ -4,6 +4,21 @@
 #include "device/cpu/cpu.h"
 #include "tensor/dtype.h"
 
+const float *tern__cpu_row(const tern_tensor *x, int64_t index, float *room) {
+    const int last = x->rank - 1;
+    const float *row = x->data;
+    for (int i = last - 1; i >= 0; i--) {
+        row += index % x->dims[i] * tern__strides(x)[i];
+        index /= x->dims[i];
+    }
+    const int64_t stride = tern__strides(x)[last];
+    if (stride == 1)
+        return row;
+    for (int64_t i = 0; i < x->dims[last]; i++)
+        room[i] = row[i * stride];
+    return room;
+}
+
 typedef struct rows_job {
     const tern__cpu_device *cpu;
     const tern__op_call *call;
