@@ -18,7 +18,7 @@ typedef struct tern__packed {
     int64_t facts;        /* of each row, behind its scales */
     float largest_norm;   /* QUANTIZED: the largest TERN__FACT_NORM */
     size_t panels_offset; /* from the header, a multiple of 64 */
-    size_t scales_offset; /* F32 (scale_blocks + facts, panels * panel_rows) */
+    size_t scales_offset; /* the same; F32 (scale_blocks + facts, panels * panel_rows) */
 } tern__packed;
 
 /* Facts of a row of a QUANTIZED weight, Euclidean norms rounded up; infinite for a row with a NaN

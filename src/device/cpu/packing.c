@@ -117,13 +117,15 @@ tern_status tern__cpu_pack(tern__device *device, tern_context *context,
     size_t panel_bytes = 0, scale_bytes = 0, total = 0;
     if (!tern__mul_size((size_t)plan.panels, (size_t)tern__packed_panel_bytes(kernel, plan.k),
                         &panel_bytes) ||
-        !tern__add_size(panel_bytes, plan.panels_offset, &plan.scales_offset) ||
+        !tern__add_size(panel_bytes, plan.panels_offset + CACHE_LINE - 1, &plan.scales_offset) ||
         !tern__mul_size((size_t)((plan.scale_blocks + plan.facts) * kernel->panel_rows) *
                             sizeof(float),
                         (size_t)plan.panels, &scale_bytes) ||
         !tern__add_size(plan.scales_offset, scale_bytes, &total))
         return tern__fail(TERN_E_SHAPE, "pack: (%lld, %lld) is too large", (long long)source->rows,
                           (long long)source->columns);
+    plan.scales_offset -= plan.scales_offset % CACHE_LINE;
+    total = plan.scales_offset + scale_bytes;
     tern_tensor *weight = NULL;
     tern_dtype dtype =
         tern__packings[source->packing].code_count > 3 ? TERN_QUANTIZED : TERN_TERNARY;
