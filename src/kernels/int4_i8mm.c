@@ -2,6 +2,8 @@
  * Family `int4`, Arm matrix products of bytes.
  * Bound: 15 * 128 * K < 2^29 at K = 2^18. */
 #include "kernels/int4_neon.h"
+
+/* Needs the packing above. */
 #include "kernels/packed_i8mm.h"
 
 const tern__packed_kernel tern__int4_i8mm = {

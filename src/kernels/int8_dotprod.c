@@ -2,6 +2,8 @@
  * Family `int8`, Arm dot products.
  * Bound: 2^14 * K = 2^30 at K = 2^16. */
 #include "kernels/int8_neon.h"
+
+/* Needs the packing above. */
 #include "kernels/packed_dotprod.h"
 
 static void run(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end) {

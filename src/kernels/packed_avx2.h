@@ -225,6 +225,7 @@ ALWAYS_INLINE void multiply(const tile_args *tile, const int columns) {
                 four[g] = broadcast(x + c * x_stride + 4 * g);
             low[c] = dot(low[c], codes_low, four);
             high[c] = dot(high[c], codes_high, four);
+            /* Else gcc 12 keeps a sum in memory: 117 Gproducts/s of trits4 instead of 163. */
             __asm__("" : "+x"(low[c]), "+x"(high[c]));
         }
     }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Family `trits4`, Arm dot products.
  * Bound: 2 * 128 * K = 2^26 at K = 2^18. */
-#include "kernels/packed_dotprod.h"
 #include "kernels/trits4_neon.h"
+
+/* Needs the packing above. */
+#include "kernels/packed_dotprod.h"
 
 static void run(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end) {
     for (int64_t panel = panel_begin; panel < panel_end; panel++)

@@ -6,8 +6,10 @@
  *
  * Bounds: A and B may wrap modulo 2^32; 3 A - B is exact as long as 256 * 128 * STEP is less than
  * 2^31. With trits formed, 128 * K = 2^25 at K = 2^18. */
-#include "kernels/packed_dotprod.h"
 #include "kernels/trits5_neon.h"
+
+/* Needs the packing above. */
+#include "kernels/packed_dotprod.h"
 
 enum { STEP = 3200 * UNIT };
 
