@@ -286,21 +286,35 @@ static void the_longest_of_three_gives_the_age(void **state) {
     }
 }
 
+/* The last range for which huge pages were asked: the huge pages that hold the run, as far as its
+ * mapping goes. */
+static void expect_huge(const char *run, size_t bytes) {
+    const fake_mapping *mapping = fake_mapping_of(run);
+    uintptr_t first = (uintptr_t)mapping->base, last = first + mapping->bytes;
+    uintptr_t begin = (uintptr_t)run / (2 * MIB) * (2 * MIB);
+    uintptr_t end = ((uintptr_t)run + bytes + 2 * MIB - 1) / (2 * MIB) * (2 * MIB);
+    assert_int_equal((uintptr_t)fake.last_huge.begin, begin < first ? first : begin);
+    assert_int_equal((uintptr_t)fake.last_huge.begin + fake.last_huge.bytes,
+                     end > last ? last : end);
+}
+
 static void huge_pages_for_long_clean_runs(void **state) {
     (void)state;
     tern__runs *runs = create(&fake_dropping);
-    (void)take(runs, 2 * MIB - 4096, false);
+    (void)take(runs, MIB / 2 - 4096, false);
     assert_int_equal(fake.huge_count, 0);
-    char *run = take(runs, 2 * MIB - 1, false);
+    char *run = take(runs, MIB / 2 - 1, false);
     assert_int_equal(fake.huge_count, 1);
-    assert_ptr_equal(fake.last_huge.begin, run);
-    assert_int_equal(fake.last_huge.bytes, 2 * MIB);
-    tern__runs_give(runs, run, 2 * MIB - 1);
-    assert_ptr_equal(take(runs, 2 * MIB, true), run);
+    expect_huge(run, MIB / 2);
+    tern__runs_give(runs, run, MIB / 2 - 1);
+    assert_ptr_equal(take(runs, MIB / 2, true), run);
     assert_int_equal(fake.huge_count, 1);
-    char *single = take(runs, ARENA + 1, false);
+    run = take(runs, 5 * MIB, false);
     assert_int_equal(fake.huge_count, 2);
-    assert_ptr_equal(fake.last_huge.begin, single);
+    expect_huge(run, 5 * MIB);
+    char *single = take(runs, ARENA + 1, false);
+    assert_int_equal(fake.huge_count, 3);
+    expect_huge(single, ARENA + 4096);
     check(runs);
     tern__runs_destroy(runs);
 }
