@@ -378,7 +378,8 @@ const cli_command cli_bench = {
                "medians, with the 5th and 95th percentile in parentheses. The names memory, "
                "elementwise, matmul and zero-copy print tables of targets, each figure with what "
                "must be reached (floor), the goal, and others that did the same work in the same "
-               "run; operations prints how long each operation takes.",
+               "run; operations prints how long each operation takes, roofline the limits of this "
+               "machine.",
     .operands = CLI_MODEL_OR_BENCH,
     .options = bench_options,
     .run = bench_run,

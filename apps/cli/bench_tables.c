@@ -17,6 +17,8 @@ const cli_bench_table cli_bench_tables[] = {
      tern_bench_zero_copy},
     {"operations", "a table of the time of every operation, small and large",
      tern_bench_operations},
+    {"roofline", "a table of this machine's limits: read bandwidth and peaks of arithmetic units",
+     tern_bench_roofline},
     {0},
 };
 

@@ -185,6 +185,12 @@ TERN_API tern_status tern_bench_zero_copy(const tern_bench_table_options *option
 TERN_API tern_status tern_bench_operations(const tern_bench_table_options *options,
                                            tern_bench_row_fn visit, void *user);
 
+/* The limits of this machine, which shares in other tables refer to: the read bandwidth of 1, 2, 4,
+ * ... threads with working sets in each cache and in memory, and the rates of multiply-adds in F32
+ * and of products of bytes, by instruction. Nothing is judged. */
+TERN_API tern_status tern_bench_roofline(const tern_bench_table_options *options,
+                                         tern_bench_row_fn visit, void *user);
+
 /* When an allocator is installed that this process has no room for: what the environment variable
  * GLIBC_TUNABLES must name at the start of a process that has. Else NULL. Static storage. */
 TERN_API const char *tern_bench_memory_tunable(void);

@@ -22,7 +22,7 @@ typedef struct tile_config {
     uint8_t rows[16];
 } tile_config;
 
-/* The compilers do not know that tile loads and the configuration read memory. */
+/* gcc 12 does not know that tile loads and the configuration reach memory. */
 static inline void settle(const void *memory) {
     __asm__ volatile("" : : "r"(memory) : "memory");
 }
@@ -69,6 +69,7 @@ __attribute__((always_inline)) static inline uint64_t run(const uint8_t *a, cons
     }
     fill(a, b, tiles);
     _tile_storeconfig(&before);
+    settle(&before);
     load_config(&ours);
     _tile_zero(0);
     _tile_zero(1);

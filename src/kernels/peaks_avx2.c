@@ -32,7 +32,7 @@ enum { FMA_SUMS = 12, DOT_SUMS = 8, LANES = 8 };
 
 /* Sums that begin alike would be one to the compiler, and products that do not change would leave
  * the loop. */
-#define OPAQUE(x) __asm__("" : "+x"(x))
+#define OPAQUE(x) __asm__ volatile("" : "+x"(x))
 
 static uint64_t run_fma(const uint8_t *a, const int8_t *b, int64_t iterations) {
     const __m256 x = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)a)));

@@ -29,7 +29,7 @@ enum { SUMS = 16, LANES = 16 };
 
 /* Sums that begin alike would be one to the compiler. */
 static inline __m512 opaque(__m512 x) {
-    __asm__("" : "+v"(x));
+    __asm__ volatile("" : "+v"(x));
     return x;
 }
 

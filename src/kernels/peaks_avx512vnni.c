@@ -12,7 +12,7 @@ typedef int32_t i32x16 __attribute__((vector_size(64)));
 typedef int32_t i32x8 __attribute__((vector_size(32)));
 
 /* Sums that begin alike would be one to the compiler. */
-#define OPAQUE(x) __asm__("" : "+v"(x))
+#define OPAQUE(x) __asm__ volatile("" : "+v"(x))
 
 static uint64_t run_512(const uint8_t *a, const int8_t *b, int64_t iterations) {
     const __m512i x = _mm512_loadu_si512(a), y = _mm512_loadu_si512(b);

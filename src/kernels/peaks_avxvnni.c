@@ -9,7 +9,7 @@ enum { SUMS = 12 };
 
 /* See peaks_avx512vnni.c. */
 typedef int32_t i32x8 __attribute__((vector_size(32)));
-#define OPAQUE(x) __asm__("" : "+x"(x))
+#define OPAQUE(x) __asm__ volatile("" : "+x"(x))
 
 static uint64_t run_dot(const uint8_t *a, const int8_t *b, int64_t iterations) {
     const __m256i x = _mm256_loadu_si256((const __m256i *)a);

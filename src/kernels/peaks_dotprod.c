@@ -7,7 +7,7 @@
 enum { SUMS = 16 };
 
 /* Sums that begin alike would be one to the compiler. */
-#define OPAQUE(x) __asm__("" : "+w"(x))
+#define OPAQUE(x) __asm__ volatile("" : "+w"(x))
 
 static uint64_t run_dot(const uint8_t *a, const int8_t *b, int64_t iterations) {
     const int8x16_t x = vreinterpretq_s8_u8(vld1q_u8(a)), y = vld1q_s8(b);

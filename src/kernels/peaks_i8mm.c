@@ -8,7 +8,7 @@
 enum { CHAINS = 16 };
 
 /* Sums that begin alike would be one to the compiler. */
-#define OPAQUE(x) __asm__("" : "+w"(x))
+#define OPAQUE(x) __asm__ volatile("" : "+w"(x))
 
 static uint64_t run_dot(const uint8_t *a, const int8_t *b, int64_t iterations) {
     const int8x8_t row = vreinterpret_s8_u8(vld1_u8(a)), column = vld1_s8(b);

@@ -29,7 +29,7 @@ enum { SUMS = 16, FMA_LANES = 4, DOT_LANES = 8 };
 
 /* Sums that begin alike would be one to the compiler, and products that do not change would leave
  * the loop. */
-#define OPAQUE(x) __asm__("" : "+w"(x))
+#define OPAQUE(x) __asm__ volatile("" : "+w"(x))
 
 static uint64_t run_fma(const uint8_t *a, const int8_t *b, int64_t iterations) {
     float x_lanes[FMA_LANES], y_lanes[FMA_LANES];
