@@ -19,6 +19,8 @@ const cli_bench_table cli_bench_tables[] = {
      tern_bench_operations},
     {"roofline", "a table of this machine's limits: read bandwidth and peaks of arithmetic units",
      tern_bench_roofline},
+    {"kernels", "a table of targets K1, K3..K6, T1b: kernels for packed weights and their limits",
+     tern_bench_kernels},
     {0},
 };
 
