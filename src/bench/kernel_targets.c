@@ -10,9 +10,10 @@
 
 #define STREAM_BYTES (INT64_C(256) << 20)
 
+/* Units whose rate K5 is a share of, and those that K6 is for. */
 enum {
-    /* Instructions that multiply bytes and add four products at once. */
-    DOT_UNITS = TERN__CPU_AVX512_VNNI | TERN__CPU_AVX_VNNI | TERN__CPU_DOTPROD | TERN__CPU_I8MM,
+    PEAK_UNITS = TERN__CPU_AVX512_VNNI | TERN__CPU_DOTPROD | TERN__CPU_I8MM | TERN__CPU_AMX_INT8,
+    BATCH_UNITS = PEAK_UNITS | TERN__CPU_AVX_VNNI,
 };
 
 static int64_t stream_bytes(const tern__kernel_table *t) {
@@ -121,7 +122,7 @@ static tern_status show_prefill(const tern__kernel_table *t, const char *id,
                                 const tern__packed_kernel *kernel) {
     char what[64];
     const int tokens = tern__kernel_tokens(t);
-    bool has_target = (kernel->variant.needs & (DOT_UNITS | TERN__CPU_AMX_INT8)) != 0;
+    bool has_target = (kernel->variant.needs & PEAK_UNITS) != 0;
     snprintf(what, sizeof what, "%lld x %lld, %d tokens, %s, of its peak", (long long)shape->rows,
              (long long)shape->columns, tokens, kernel->variant.name);
     tern_bench_row row = tern__row(id, what, "%");
@@ -178,7 +179,7 @@ static tern_status show_batch(const tern__kernel_table *t, const tern__packed_ke
                               tern__weights *w, int64_t n) {
     char what[64];
     int threads = t->table.options.threads;
-    bool has_target = (kernel->variant.needs & (DOT_UNITS | TERN__CPU_AMX_INT8)) != 0;
+    bool has_target = (kernel->variant.needs & BATCH_UNITS) != 0;
     snprintf(what, sizeof what, "%s, streamed, N = %lld against 1, %d thread%s",
              kernel->variant.name, (long long)n, threads, threads > 1 ? "s" : "");
     tern_bench_row row = tern__row("K6", what, "x");

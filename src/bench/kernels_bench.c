@@ -99,6 +99,7 @@ tern_status tern__contest_run(const tern__contest *c, int rounds, tern__contest_
                                 .bytes = (double)w->matrix_bytes,
                                 .products =
                                     (double)w->rows * (double)w->columns * (double)c->side[0].n};
+    tern__limit_settle(c->team);
     tern_status status = tern__bench_measure(&bench, &s, 1, &options, &r->times);
     if (status != TERN_OK)
         return status;

@@ -18,6 +18,9 @@ enum {
     CALL_BYTES = 32 << 20,  /* read by each thread in one call: a millisecond or so */
     CALL_PRODUCTS = 100 * 1000 * 1000,
     HUGE_PAGE = 2 << 20,
+    SETTLE_STEPS = 1 << 20, /* about a millisecond */
+    SETTLE_GOOD = 3,
+    SETTLE_TRIES = 150,
 };
 
 static int64_t known(int64_t bytes, int64_t otherwise) {
@@ -42,6 +45,32 @@ void *tern__limit_pages(size_t bytes) {
     else
         tern__os()->pages_huge(pages, bytes);
     return pages;
+}
+
+/* A chain of dependent steps, so that it takes its time whatever else the core does. */
+static void spend_time(void *argument, int64_t begin, int64_t end, int lane) {
+    (void)argument;
+    (void)lane;
+    uint64_t x = 1;
+    for (int64_t i = 0; i < (end - begin) * SETTLE_STEPS; i++) {
+        x *= 3;
+        __asm__ volatile("" : "+r"(x));
+    }
+}
+
+static double time_spent(tern__team *team, int64_t pieces) {
+    uint64_t begin = tern__os()->clock_ns();
+    tern__team_run(team, pieces, 1, spend_time, NULL);
+    return (double)(tern__os()->clock_ns() - begin);
+}
+
+void tern__limit_settle(tern__team *team) {
+    int good = 0;
+    for (int i = 0; i < SETTLE_TRIES && good < SETTLE_GOOD; i++) {
+        double alone = time_spent(team, 1);
+        double beside = time_spent(team, tern__team_size(team));
+        good = beside < 1.25 * alone ? good + 1 : 0;
+    }
 }
 
 /* -- reading -----------------------------------------------------------------------------------*/
@@ -194,6 +223,7 @@ tern_status tern__limit_read_bandwidth(tern__team *team, uint32_t features, int6
         return TERN_E_MEMORY;
     s.job.data = pages;
     tern__team_run(team, s.job.bytes, HUGE_PAGE, fill_random, pages);
+    tern__limit_settle(team);
     tern_status status = tern__bench_measure(
         &bench, &s, (double)s.job.bytes * (double)s.job.repeats, &options, &result);
     tern__os()->pages_unmap(pages, mapped);
@@ -221,6 +251,7 @@ tern_status tern__limit_peak_rate(tern__team *team, const tern__peak *peak, int 
     const tern_bench_case bench = {.name = peak->name, .side = {"peak"}, .run = peak_run};
     tern_bench_options options = {.samples = rounds, .sample_seconds = 2e-3};
     tern_bench_result result;
+    tern__limit_settle(team);
     tern_status status =
         tern__bench_measure(&bench, &job, tern__limit_peak_products(&job), &options, &result);
     if (status == TERN_OK)
