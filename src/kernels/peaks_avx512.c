@@ -2,6 +2,7 @@
  * Family `peaks`, AVX-512: readers and F32 multiply-adds. 16 sums: two units with a latency of 4
  * cycles or 5 need 10. */
 #include <immintrin.h>
+#include <string.h>
 
 #include "kernels/peaks.h"
 
@@ -20,7 +21,11 @@ static inline words words_plus(words x, words y) {
 }
 
 static inline uint64_t words_total(words x) {
-    return (uint64_t)_mm512_reduce_add_epi64(x);
+    uint64_t lanes[8], total = 0;
+    memcpy(lanes, &x, sizeof lanes);
+    for (int i = 0; i < 8; i++)
+        total += lanes[i];
+    return total;
 }
 
 #include "kernels/peaks_readers.h"

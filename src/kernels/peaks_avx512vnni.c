@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Family `peaks`, AVX-512 VNNI: vpdpbusd in registers of 512 and of 256 bits. */
 #include <immintrin.h>
+#include <string.h>
 
 #include "kernels/peaks.h"
 
@@ -14,6 +15,16 @@ typedef int32_t i32x8 __attribute__((vector_size(32)));
 /* Sums that begin alike would be one to the compiler. */
 #define OPAQUE(x) __asm__ volatile("" : "+v"(x))
 
+/* The sum of `count` lanes, modulo 2^32. */
+static inline uint64_t total_of(const void *sums, int count) {
+    uint32_t total = 0, lane;
+    for (int i = 0; i < count; i++) {
+        memcpy(&lane, (const uint8_t *)sums + (size_t)i * sizeof lane, sizeof lane);
+        total += lane;
+    }
+    return total;
+}
+
 static uint64_t run_512(const uint8_t *a, const int8_t *b, int64_t iterations) {
     const __m512i x = _mm512_loadu_si512(a), y = _mm512_loadu_si512(b);
     i32x16 sum[SUMS];
@@ -24,9 +35,7 @@ static uint64_t run_512(const uint8_t *a, const int8_t *b, int64_t iterations) {
     for (int64_t i = 0; i < iterations; i++)
         for (int s = 0; s < SUMS; s++)
             sum[s] = (i32x16)_mm512_dpbusd_epi32((__m512i)sum[s], x, y);
-    for (int s = 1; s < SUMS; s++)
-        sum[0] += sum[s];
-    return (uint32_t)_mm512_reduce_add_epi32((__m512i)sum[0]);
+    return total_of(sum, SUMS * 16);
 }
 
 static uint64_t run_256(const uint8_t *a, const int8_t *b, int64_t iterations) {
@@ -40,9 +49,7 @@ static uint64_t run_256(const uint8_t *a, const int8_t *b, int64_t iterations) {
     for (int64_t i = 0; i < iterations; i++)
         for (int s = 0; s < SUMS; s++)
             sum[s] = (i32x8)_mm256_dpbusd_epi32((__m256i)sum[s], x, y);
-    for (int s = 1; s < SUMS; s++)
-        sum[0] += sum[s];
-    return (uint32_t)_mm512_reduce_add_epi32(_mm512_zextsi256_si512((__m256i)sum[0]));
+    return total_of(sum, SUMS * 8);
 }
 
 const tern__peaks_kernel tern__peaks_avx512vnni = {

@@ -22,11 +22,9 @@ static uint64_t run_dot(const uint8_t *a, const int8_t *b, int64_t iterations) {
     for (int64_t i = 0; i < iterations; i++)
         for (int s = 0; s < SUMS; s++)
             sum[s] = (i32x8)_mm256_dpbusd_avx_epi32((__m256i)sum[s], x, y);
-    for (int s = 1; s < SUMS; s++)
-        sum[0] += sum[s];
-    uint32_t lanes[8], total = 0;
-    memcpy(lanes, &sum[0], sizeof lanes);
-    for (int i = 0; i < 8; i++)
+    uint32_t lanes[SUMS * 8], total = 0;
+    memcpy(lanes, sum, sizeof lanes);
+    for (int i = 0; i < SUMS * 8; i++)
         total += lanes[i];
     return total;
 }

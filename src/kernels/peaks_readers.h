@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * The readers of family `peaks`, over the vectors of the file that includes this. It defines
+ * The readers of family `peaks`. A variant is a file that defines
  *
- *     words   a vector of 64-bit words
- *     words words_zero(void), words_load(const uint8_t *), words_plus(words, words)
- *     uint64_t words_total(words)
+ *     words                                a vector of 64-bit words
+ *     words_zero, words_load, words_plus   of such vectors
+ *     words_total                          the sum of the words of one, modulo 2^64
+ *
+ * and then includes this.
  *
  * Eight sums hide the latency of loads and additions. Which of the three is the fastest depends on
  * the machine and on where the data lies: on Zen 4 the plain one in caches (prefetches take the
