@@ -35,8 +35,8 @@ static const cli_option bench_options[] = {
     {"vs", 0, CLI_TEXT, "LIBRARY", NULL, NULL,
      "matmul: the library to compare with: openblas, dnnl or a path; by default both",
      FIELD(versus)},
-    {"only", 0, CLI_TEXT, "NAME[,NAME...]", NULL, NULL, "operations: these; by default all",
-     FIELD(only)},
+    {"only", 0, CLI_TEXT, "NAME[,NAME...]", NULL, NULL,
+     "operations: these; kernels: these packings and targets; by default all", FIELD(only)},
     CLI_OPTION_CACHE(bench_values, cache),
     CLI_OPTION_STORAGE(bench_values, storage),
     CLI_OPTION_HEAD(bench_values, head, "full",
@@ -378,7 +378,8 @@ const cli_command cli_bench = {
                "medians, with the 5th and 95th percentile in parentheses. The names memory, "
                "elementwise, matmul and zero-copy print tables of targets, each figure with what "
                "must be reached (floor), the goal, and others that did the same work in the same "
-               "run; operations prints how long each operation takes.",
+               "run; operations prints how long each operation takes, roofline the limits of this "
+               "machine.",
     .operands = CLI_MODEL_OR_BENCH,
     .options = bench_options,
     .run = bench_run,

@@ -17,6 +17,10 @@ const cli_bench_table cli_bench_tables[] = {
      tern_bench_zero_copy},
     {"operations", "a table of the time of every operation, small and large",
      tern_bench_operations},
+    {"roofline", "a table of this machine's limits: read bandwidth and peaks of arithmetic units",
+     tern_bench_roofline},
+    {"kernels", "a table of targets K1, K3..K6, T1b: kernels for packed weights and their limits",
+     tern_bench_kernels},
     {0},
 };
 

@@ -150,7 +150,8 @@ typedef struct tern_bench_table_options {
     bool is_quick;      /* fewer rounds and smaller cases, what is not judged then says so */
     const char *versus; /* matmul: the one library to compare with, "openblas", "dnnl" or a path;
                            NULL: those that are installed */
-    const char *only;   /* operations: their names with commas between; NULL: all */
+    const char *only;   /* names with commas between; NULL: all. operations: of operations; kernels:
+                           of targets ("K1") and packings ("trits4", "trits5", "int4", "int8") */
 } tern_bench_table_options;
 
 /* `row` is valid during the call. */
@@ -184,6 +185,18 @@ TERN_API tern_status tern_bench_zero_copy(const tern_bench_table_options *option
  * at first. Nothing is judged; what this machine has no library or unit for is NOT MEASURED. */
 TERN_API tern_status tern_bench_operations(const tern_bench_table_options *options,
                                            tern_bench_row_fn visit, void *user);
+
+/* The limits of this machine, which shares in other tables refer to: the read bandwidth of 1, 2, 4,
+ * ... threads with working sets in each cache and in memory, and the rates of multiply-adds in F32
+ * and of products of bytes, by instruction. Nothing is judged. */
+TERN_API tern_status tern_bench_roofline(const tern_bench_table_options *options,
+                                         tern_bench_row_fn visit, void *user);
+
+/* Targets K1, K3 to K6 and T1b, and every kernel for packed weights by packing and number of
+ * columns: rates of packed bytes and of operations (a multiply-add is two), as shares of the
+ * machine's limits, which are measured in turns with them. */
+TERN_API tern_status tern_bench_kernels(const tern_bench_table_options *options,
+                                        tern_bench_row_fn visit, void *user);
 
 /* When an allocator is installed that this process has no room for: what the environment variable
  * GLIBC_TUNABLES must name at the start of a process that has. Else NULL. Static storage. */

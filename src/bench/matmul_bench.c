@@ -9,91 +9,14 @@
 #include <tern/ops.h>
 
 #include "base/cpu.h"
-#include "base/library.h"
 #include "base/os.h"
 #include "base/status.h"
 #include "bench/bench.h"
+#include "bench/blas.h"
 #include "bench/matmul_baseline.h"
 #include "bench/rows.h"
 
-enum { ROUNDS = 11, QUICK_ROUNDS = 5, PLAIN_ROWS = 32, LIBRARIES = 2 };
-
-/* -- libraries ---------------------------------------------------------------------------------*/
-
-/* Row-major C = A B of n x n matrices. */
-typedef struct library library;
-struct library {
-    const char *name;
-    const char *files[3];
-    const char *symbol;
-    void (*multiply)(const library *self, int n, const float *a, const float *b, float *c);
-    const char *threads_symbol;
-    tern__library *handle;
-    void (*function)(void);
-    char why[160];
-};
-
-typedef void cblas_sgemm_fn(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
-                            const float *a, int lda, const float *b, int ldb, float beta, float *c,
-                            int ldc);
-typedef int dnnl_sgemm_fn(char trans_a, char trans_b, int64_t m, int64_t n, int64_t k, float alpha,
-                          const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
-                          float *c, int64_t ldc);
-
-static void cblas_multiply(const library *self, int n, const float *a, const float *b, float *c) {
-    enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111 };
-    ((cblas_sgemm_fn *)self->function)(ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, n, n, n, 1, a, n, b,
-                                       n, 0, c, n);
-}
-
-static void dnnl_multiply(const library *self, int n, const float *a, const float *b, float *c) {
-    ((dnnl_sgemm_fn *)self->function)('N', 'N', n, n, n, 1, a, n, b, n, 0, c, n);
-}
-
-static const library known[LIBRARIES] = {
-    {.name = "openblas",
-     .files = {"libopenblas.so.0", "libopenblas.so"},
-     .symbol = "cblas_sgemm",
-     .multiply = cblas_multiply,
-     .threads_symbol = "openblas_set_num_threads"},
-    {.name = "dnnl",
-     .files = {"libdnnl.so.3", "libdnnl.so.2", "libdnnl.so"},
-     .symbol = "dnnl_sgemm",
-     .multiply = dnnl_multiply,
-     .threads_symbol = "omp_set_num_threads"},
-};
-
-/* A function of the library, or of one that it brought along. */
-static void (*function_of(library *l, const char *name))(void) {
-    void *address = tern__library_symbol(l->handle, name);
-    void (*function)(void) = NULL;
-    if (address != NULL)
-        memcpy(&function, &address, sizeof function);
-    return function;
-}
-
-static void open_library(library *l, const char *versus) {
-    bool is_path = versus != NULL && strchr(versus, '/') != NULL;
-    if (versus != NULL && !is_path && strcmp(versus, l->name) != 0) {
-        snprintf(l->why, sizeof l->why, "not asked for");
-        return;
-    }
-    for (int i = 0; i < 3 && l->handle == NULL; i++) {
-        const char *file = is_path ? versus : l->files[i];
-        if (file != NULL)
-            l->handle = tern__library_open(file, l->why, sizeof l->why);
-    }
-    if (l->handle == NULL)
-        return;
-    l->function = function_of(l, l->symbol);
-    if (l->function == NULL) {
-        snprintf(l->why, sizeof l->why, "it has no %s", l->symbol);
-        return;
-    }
-    void (*threads)(void) = function_of(l, l->threads_symbol);
-    if (threads != NULL)
-        ((void (*)(int))threads)(1);
-}
+enum { ROUNDS = 11, QUICK_ROUNDS = 5, PLAIN_ROWS = 32, LIBRARIES = TERN__BLAS_COUNT };
 
 /* -- one size ----------------------------------------------------------------------------------*/
 
@@ -102,7 +25,7 @@ typedef struct state {
     tern_tensor *a, *b, *c;
     float *plain; /* (n, n): results of the others */
     int n;
-    library *libraries[LIBRARIES]; /* those that are sides, behind ours */
+    tern__blas *libraries[LIBRARIES]; /* those that are sides, behind ours */
 } state;
 
 enum { OURS, FIRST_LIBRARY };
@@ -118,8 +41,13 @@ static tern_status run_side(void *user, int side, int64_t calls) {
         if (side == OURS) {
             status = tern_matmul_into(s->a, s->b, s->c);
         } else {
-            const library *l = s->libraries[side - FIRST_LIBRARY];
-            l->multiply(l, s->n, floats(s->a), floats(s->b), s->plain);
+            const tern__blas *l = s->libraries[side - FIRST_LIBRARY];
+            l->multiply(l, &(tern__blas_call){.m = s->n,
+                                              .n = s->n,
+                                              .k = s->n,
+                                              .a = floats(s->a),
+                                              .b = floats(s->b),
+                                              .c = s->plain});
         }
     }
     return status;
@@ -212,7 +140,7 @@ static tern_status show_plain(const tern__table *table, state *s, bool is_avx512
 }
 
 /* Against one library. */
-static tern_status show_library(const tern__table *table, state *s, library *l) {
+static tern_status show_library(const tern__table *table, state *s, tern__blas *l) {
     char what[48];
     snprintf(what, sizeof what, "F32 matmul %d against %s", s->n, l->name);
     tern_bench_row row = tern__row("T1a", what, "x");
@@ -252,7 +180,7 @@ static void close_state(state *s) {
 }
 
 static tern_status show_size(const tern__table *table, tern_context *context, int n,
-                             library *libraries, bool is_avx512) {
+                             tern__blas *libraries, bool is_avx512) {
     state s = {.context = context, .n = n};
     tern_shape shape = {2, {n, n}};
     tern_status status;
@@ -275,23 +203,20 @@ tern_status tern_bench_matmul(const tern_bench_table_options *options, tern_benc
     static const int sizes[] = {512, 1024, 2048};
     tern__table table;
     tern_context *context = NULL;
-    library libraries[LIBRARIES];
+    tern__blas libraries[LIBRARIES] = {0};
     uint32_t features = 0;
-    memcpy(libraries, known, sizeof libraries);
     tern_status status = tern__table_open(&table, options, ROUNDS, QUICK_ROUNDS, visit, user);
     if (status != TERN_OK)
         return status;
     TERN__TRY(tern__cpu_level(table.options.cpu, &features));
     TERN__TRY(
         tern_context_create(&(tern_options){.threads = 1, .cpu = table.options.cpu}, &context));
-    for (int i = 0; i < LIBRARIES; i++)
-        open_library(&libraries[i], table.options.versus);
+    tern__blas_open(libraries, table.options.versus);
     for (int i = 0; i < (table.options.is_quick ? 1 : 3); i++)
         TERN__TRY(
             show_size(&table, context, sizes[i], libraries, (features & TERN__CPU_AVX512) != 0));
 done:
-    for (int i = 0; i < LIBRARIES; i++)
-        tern__library_close(libraries[i].handle);
+    tern__blas_close(libraries);
     tern_context_destroy(context);
     return status;
 }

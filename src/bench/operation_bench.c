@@ -133,17 +133,6 @@ static bool is_of_elements(const tern_op_info *info) {
            strstr(info->family, "reduce") != NULL;
 }
 
-/* Whether a list of names with commas between has this one; NULL has all. */
-static bool is_asked_for(const char *list, const char *name) {
-    size_t length = strlen(name);
-    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
-        at += *at == ',';
-        if (strncmp(at, name, length) == 0 && (at[length] == '\0' || at[length] == ','))
-            return true;
-    }
-    return list == NULL;
-}
-
 static bool is_operation(const char *name, size_t length) {
     for (int i = 0; i < tern_op_count(); i++)
         if (strlen(tern_op_at(i)->name) == length &&
@@ -178,7 +167,7 @@ static tern_status show_layout(const tern__table *table, tern_context *context, 
                     .kind = info->op_class};
         bool has_layout = layout == TERN__LAID_CONTIGUOUS ||
                           (t.caller != NULL && t.caller->is_laid && is_of_elements(info));
-        if (t.caller != NULL && has_layout && is_asked_for(table->options.only, info->name))
+        if (t.caller != NULL && has_layout && tern__is_listed(table->options.only, info->name))
             TERN__TRY(show_call(table, &t, side, layout));
     }
 done:

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/os.h"
 #include "base/status.h"
@@ -27,6 +28,16 @@ tern_status tern__table_open(tern__table *table, const tern_bench_table_options 
     if (o->samples == 0)
         o->samples = o->is_quick ? quick_rounds : rounds;
     return TERN_OK;
+}
+
+bool tern__is_listed(const char *list, const char *name) {
+    size_t length = strlen(name);
+    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, name, length) == 0 && (at[length] == '\0' || at[length] == ','))
+            return true;
+    }
+    return list == NULL;
 }
 
 const char *tern_bench_verdict_name(tern_bench_verdict verdict) {

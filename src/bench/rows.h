@@ -15,6 +15,9 @@ typedef struct tern__table {
 tern_status tern__table_open(tern__table *table, const tern_bench_table_options *options,
                              int rounds, int quick_rounds, tern_bench_row_fn visit, void *user);
 
+/* Whether a list of names with commas between has this one; NULL has all. */
+bool tern__is_listed(const char *list, const char *name);
+
 /* A row without figures: every number is NaN, nothing is measured yet. */
 tern_bench_row tern__row(const char *id, const char *what, const char *unit);
 

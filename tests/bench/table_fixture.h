@@ -12,7 +12,7 @@
 
 #include "base/os.h"
 
-enum { MAX_ROWS = 64 };
+enum { MAX_ROWS = 256 };
 
 typedef struct table {
     int count;

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/blas.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef void cblas_sgemm_fn(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
+                            const float *a, int lda, const float *b, int ldb, float beta, float *c,
+                            int ldc);
+typedef int dnnl_sgemm_fn(char trans_a, char trans_b, int64_t m, int64_t n, int64_t k, float alpha,
+                          const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
+                          float *c, int64_t ldc);
+
+static void cblas_multiply(const tern__blas *self, const tern__blas_call *x) {
+    enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
+    ((cblas_sgemm_fn *)self->function)(
+        ROW_MAJOR, NO_TRANSPOSE, x->is_transposed ? TRANSPOSE : NO_TRANSPOSE, x->m, x->n, x->k, 1,
+        x->a, x->k, x->b, x->is_transposed ? x->k : x->n, 0, x->c, x->n);
+}
+
+static void dnnl_multiply(const tern__blas *self, const tern__blas_call *x) {
+    ((dnnl_sgemm_fn *)self->function)('N', x->is_transposed ? 'T' : 'N', x->m, x->n, x->k, 1, x->a,
+                                      x->k, x->b, x->is_transposed ? x->k : x->n, 0, x->c, x->n);
+}
+
+static const tern__blas known[TERN__BLAS_COUNT] = {
+    {.name = "openblas",
+     .files = {"libopenblas.so.0", "libopenblas.so"},
+     .symbol = "cblas_sgemm",
+     .threads_symbol = "openblas_set_num_threads",
+     .core_symbol = "openblas_get_corename",
+     .multiply = cblas_multiply},
+    {.name = "dnnl",
+     .files = {"libdnnl.so.3", "libdnnl.so.2", "libdnnl.so"},
+     .symbol = "dnnl_sgemm",
+     .threads_symbol = "omp_set_num_threads",
+     .multiply = dnnl_multiply},
+};
+
+/* A function of the library, or of one that it brought along. */
+static void (*function_of(tern__blas *l, const char *name))(void) {
+    void *address = name != NULL ? tern__library_symbol(l->handle, name) : NULL;
+    void (*function)(void) = NULL;
+    if (address != NULL)
+        memcpy(&function, &address, sizeof function);
+    return function;
+}
+
+static void open_library(tern__blas *l, const char *versus) {
+    bool is_path = versus != NULL && strchr(versus, '/') != NULL;
+    if (versus != NULL && !is_path && strcmp(versus, l->name) != 0) {
+        snprintf(l->why, sizeof l->why, "not asked for");
+        return;
+    }
+    for (int i = 0; i < 3 && l->handle == NULL; i++) {
+        const char *file = is_path ? versus : l->files[i];
+        if (file != NULL)
+            l->handle = tern__library_open(file, l->why, sizeof l->why);
+    }
+    if (l->handle == NULL)
+        return;
+    l->function = function_of(l, l->symbol);
+    if (l->function == NULL) {
+        snprintf(l->why, sizeof l->why, "it has no %s", l->symbol);
+        return;
+    }
+    void (*threads)(void) = function_of(l, l->threads_symbol);
+    if (threads != NULL)
+        ((void (*)(int))threads)(1);
+    void (*core)(void) = function_of(l, l->core_symbol);
+    if (core != NULL)
+        l->core = ((char *(*)(void))core)();
+}
+
+void tern__blas_open(tern__blas libraries[TERN__BLAS_COUNT], const char *versus) {
+    memcpy(libraries, known, sizeof known);
+    for (int i = 0; i < TERN__BLAS_COUNT; i++) {
+        libraries[i].core = "";
+        open_library(&libraries[i], versus);
+    }
+}
+
+void tern__blas_close(tern__blas libraries[TERN__BLAS_COUNT]) {
+    for (int i = 0; i < TERN__BLAS_COUNT; i++)
+        tern__library_close(libraries[i].handle);
+}

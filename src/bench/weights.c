@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/weights.h"
+
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/os.h"
+#include "base/philox.h"
+#include "base/status.h"
+
+enum {
+    CACHE_LINE = 64,
+    PIECE_BYTES = 32 << 10, /* of weights, as device/cpu/packed_linear.c cuts products */
+    READ_PIECE = 1 << 20,
+    CHECKED_ROWS = 24,
+    CHECKED_COLUMNS = 8,
+    POISON = 0xA5,
+};
+
+/* Codes of one row, of all numbers that the packing has; 0 behind the columns. */
+static void make_row(const tern__weights *w, int64_t row, uint8_t *codes) {
+    const uint32_t count = (uint32_t)tern__packings[w->kernel->packing].code_count;
+    memset(codes, 0, (size_t)w->k);
+    for (int64_t k = 0; k < w->columns; k += 16) {
+        tern__philox_block block = tern__philox((uint64_t)row + 1, (uint64_t)k / 16);
+        uint8_t bytes[16];
+        memcpy(bytes, block.word, sizeof bytes);
+        for (int64_t i = 0; i < 16 && k + i < w->columns; i++)
+            codes[k + i] = (uint8_t)(bytes[i] * count >> 8);
+    }
+}
+
+static void make_activations(tern__weights *w) {
+    for (int64_t n = 0; n < w->most_n; n++) {
+        int8_t *q = w->q + n * w->q_stride;
+        w->q_sum[n] = 0;
+        for (int64_t k = 0; k < w->columns; k++) {
+            tern__philox_block block = tern__philox(0, (uint64_t)(n * w->q_stride + k) / 16);
+            memcpy(&q[k], (const uint8_t *)block.word + (n * w->q_stride + k) % 16, 1);
+            w->q_sum[n] += q[k];
+        }
+    }
+}
+
+/* The first copy, by way of one panel of codes. */
+static tern_status make_matrix(tern__weights *w) {
+    const int64_t rows = w->kernel->panel_rows;
+    uint8_t *codes = tern__os()->alloc((size_t)(rows * w->k));
+    if (codes == NULL)
+        return tern__fail(TERN_E_MEMORY, "bench: no memory for a panel of codes");
+    for (int64_t panel = 0; panel < w->panels; panel++) {
+        for (int64_t row = 0; row < rows; row++)
+            make_row(w, panel * rows + row, codes + row * w->k);
+        w->kernel->pack(codes, w->k, w->pages + panel * tern__packed_panel_bytes(w->kernel, w->k));
+    }
+    tern__os()->free(codes);
+    return TERN_OK;
+}
+
+static void *offset_by(void *base, size_t bytes) {
+    return (uint8_t *)base + bytes;
+}
+
+static tern_status make_room(tern__weights *w) {
+    size_t q_bytes = (size_t)(w->most_n * w->q_stride);
+    size_t sum_bytes = (size_t)tern__round_up_i64(w->most_n * 4, CACHE_LINE);
+    w->scratch_bytes = q_bytes + sum_bytes + (size_t)(w->most_n * w->rows) * sizeof *w->out;
+    w->bytes = (size_t)(w->copies * w->stride);
+    w->pages = tern__limit_pages(w->bytes);
+    if (w->pages == NULL)
+        return TERN_E_MEMORY;
+    w->scratch = tern__limit_pages(w->scratch_bytes);
+    if (w->scratch == NULL)
+        return TERN_E_MEMORY;
+    w->q = w->scratch;
+    w->q_sum = offset_by(w->scratch, q_bytes);
+    w->out = offset_by(w->scratch, q_bytes + sum_bytes);
+    return TERN_OK;
+}
+
+tern_status tern__weights_open(const tern__packed_kernel *kernel, int64_t rows, int64_t columns,
+                               int64_t most_n, int64_t least_bytes, tern__weights *w) {
+    *w = (tern__weights){.kernel = kernel, .rows = rows, .columns = columns, .most_n = most_n};
+    w->k = tern__round_up_i64(columns, kernel->k_unit);
+    w->panels = tern__round_up_i64(rows, kernel->panel_rows) / kernel->panel_rows;
+    w->matrix_bytes = w->panels * tern__packed_panel_bytes(kernel, w->k);
+    w->stride = tern__round_up_i64(w->matrix_bytes, TERN__READ_UNIT);
+    w->copies = tern__max_i64(1, (least_bytes + w->stride - 1) / w->stride);
+    w->q_stride = tern__round_up_i64(w->k, CACHE_LINE);
+    tern_status status = make_room(w);
+    if (status == TERN_OK)
+        status = make_matrix(w);
+    if (status != TERN_OK) {
+        tern__weights_close(w);
+        return status;
+    }
+    make_activations(w);
+    for (int64_t copy = 1; copy < w->copies; copy++)
+        memcpy(w->pages + copy * w->stride, w->pages, (size_t)w->matrix_bytes);
+    return TERN_OK;
+}
+
+void tern__weights_close(tern__weights *w) {
+    if (w->pages != NULL)
+        tern__os()->pages_unmap(w->pages, w->bytes);
+    if (w->scratch != NULL)
+        tern__os()->pages_unmap(w->scratch, w->scratch_bytes);
+    w->pages = NULL;
+    w->scratch = NULL;
+}
+
+typedef struct product {
+    const tern__packed_kernel *kernel;
+    tern__packed_args args;
+} product;
+
+static void run_panels(void *argument, int64_t begin, int64_t end, int lane) {
+    (void)lane;
+    const product *p = argument;
+    p->kernel->run(&p->args, begin, end);
+}
+
+void tern__weights_multiply(tern__weights *w, tern__team *team, int64_t n, bool is_hot) {
+    product p = {.kernel = w->kernel,
+                 .args = {.packed = w->pages + (is_hot ? 0 : w->next * w->stride),
+                          .k = w->k,
+                          .k_begin = 0,
+                          .k_end = w->k,
+                          .m = w->rows,
+                          .q = w->q,
+                          .q_stride = w->q_stride,
+                          .q_sum = w->q_sum,
+                          .n = n,
+                          .out = w->out,
+                          .out_stride = w->rows}};
+    int64_t panel_bytes = tern__packed_panel_bytes(w->kernel, w->k);
+    int64_t line_panels = tern__max_i64(1, CACHE_LINE / 4 / w->kernel->panel_rows);
+    int64_t grain = tern__round_up_i64(tern__max_i64(1, PIECE_BYTES / panel_bytes), line_panels);
+    tern__team_run(team, w->panels, grain, run_panels, &p);
+    if (!is_hot)
+        w->next = (w->next + 1) % w->copies;
+}
+
+static bool is_right(const tern__weights *w, const uint8_t *codes, int64_t row, int64_t n) {
+    const int offset = tern__packings[w->kernel->packing].offset;
+    const int8_t *q = w->q + n * w->q_stride;
+    int64_t sum = 0;
+    for (int64_t k = 0; k < w->columns; k++)
+        sum += (codes[k] - offset) * q[k];
+    return sum == w->out[n * w->rows + row];
+}
+
+tern_status tern__weights_check(tern__weights *w, tern__team *team, int64_t n) {
+    uint8_t *codes = tern__os()->alloc((size_t)w->k);
+    if (codes == NULL)
+        return tern__fail(TERN_E_MEMORY, "bench: no memory for a row of codes");
+    tern_status status = TERN_OK;
+    memset(w->out, POISON, (size_t)(w->most_n * w->rows) * sizeof *w->out);
+    tern__weights_multiply(w, team, n, false);
+    for (int64_t i = 0; i < CHECKED_ROWS && status == TERN_OK; i++) {
+        int64_t row = (w->rows - 1) * i / (CHECKED_ROWS - 1);
+        make_row(w, row, codes);
+        for (int64_t j = 0; j < CHECKED_COLUMNS && status == TERN_OK; j++) {
+            int64_t column = (n - 1) * j / (CHECKED_COLUMNS - 1);
+            if (!is_right(w, codes, row, column))
+                status = tern__fail(TERN_E_INTERNAL, "bench: %s %s: row %lld, column %lld is wrong",
+                                    tern__packings[w->kernel->packing].name,
+                                    w->kernel->variant.name, (long long)row, (long long)column);
+        }
+    }
+    tern__os()->free(codes);
+    return status;
+}
+
+void tern__weights_read(tern__weights *w, tern__read_job *job, int64_t bytes) {
+    job->repeats = 1;
+    job->piece = READ_PIECE;
+    for (int64_t left = tern__max_i64(1, bytes / w->stride); left > 0;) {
+        int64_t copies = tern__min_i64(left, w->copies - w->next);
+        job->data = w->pages + w->next * w->stride;
+        job->bytes = copies * w->stride;
+        tern__limit_read(job);
+        w->next = (w->next + copies) % w->copies;
+        left -= copies;
+    }
+}
