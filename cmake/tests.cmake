@@ -45,10 +45,9 @@ endif()
 # The AVX-VNNI variants of packed weights once more, with AVX-512's encoding of the same
 # instruction: there are machines that have only that one. Copies, as flags belong to a file.
 if(avx512vnni IN_LIST TERN_ISA_TARGET)
-  file(GLOB TERN_AVXVNNI_KERNELS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/*_avxvnni.c)
-  foreach(file IN LISTS TERN_AVXVNNI_KERNELS)
-    get_filename_component(name ${file} NAME)
-    configure_file(${file} ${PROJECT_BINARY_DIR}/avxvnni_twins/${name} COPYONLY)
+  foreach(family trits4 trits5 int4 int8)
+    set(name ${family}_avxvnni.c)
+    configure_file(src/kernels/${name} ${PROJECT_BINARY_DIR}/avxvnni_twins/${name} COPYONLY)
     list(APPEND TERN_AVXVNNI_TWINS ${PROJECT_BINARY_DIR}/avxvnni_twins/${name})
   endforeach()
   add_library(tern_avxvnni_twins OBJECT ${TERN_AVXVNNI_TWINS})

@@ -12,10 +12,10 @@
 #include "device/cpu/cpu.h"
 
 enum {
-    K = 2560,               /* a multiple of every k_unit */
-    ROUNDS = 5,             /* of each storage */
-    PIECE_BYTES = 32 << 10, /* as products are cut */
-    LEAST_BYTES = 64 << 20, /* of weights that are measured, and what is never exceeded: */
+    K = 2560,                /* a multiple of every k_unit */
+    ROUNDS = 5,              /* of each storage */
+    PIECE_BYTES = 256 << 10, /* as products of one row are cut */
+    LEAST_BYTES = 64 << 20,  /* of weights that are measured, and what is never exceeded: */
     MOST_BYTES = 256 << 20,
     CACHE_UNKNOWN = 32 << 20,
     ENOUGH_NS = 300000000, /* after which no new round is begun */
