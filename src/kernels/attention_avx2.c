@@ -4,11 +4,7 @@
  *     scores: out[r][t] = dot(x[r], rows[t]) * scale, by the reduction rule (kernels/rows.h)
  *     mix:    out[r][d] = fma(x[r][t], rows[t][d], out[r][d]), t in order from +0
  *
- * Query rows go in tiles of up to 2, tiles in panels of 16: a block of positions is read from
- * memory for the first tile of a panel, which also asks for the positions behind it (rows of one
- * head lie apart, so that the processor does not guess them), and from the first-level cache for
- * the others. `n`, `type` and `positions` are constants in the functions that take them: each
- * combination has an instance of its own, so that sums stay in registers.
+ * Tiles and panels of query rows are those of attention_tiles.h.
  *
  * scores: 2 rows x 2 positions. Lanes are 8 of the 64 partial results; the eight such parts of a
  * row come one after another, so that 4 sums are fed by 4 loads. Additions (s = 32, 16, 8) leave
@@ -17,60 +13,20 @@
  * zeros could turn -0 into +0). Scores of a tile's later row that the first one does not see are
  * not stored.
  *
- * mix: 2 rows x 32 lanes d; positions in runs of 64, so that a run's rows are in cache for the next
- * block. The tile's first row sees the fewest positions; what the other sees behind it it takes
- * alone.
+ * mix: 2 rows x 32 lanes d.
  *
  * Same bits as the scalar twin.
  */
 #include <immintrin.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <string.h>
-
-#include "kernels/attention.h"
 
 enum {
     GROUP = 2,     /* query rows of a tile */
     PANEL = 16,    /* tiles of a panel */
+    STRIP = 32,    /* lanes d that mix() takes at a time */
     POSITIONS = 8, /* positions whose partial results are added together */
-    RUN = 64,      /* positions that mix() takes per block of lanes */
-    AHEAD = 64,    /* positions between a load and the one that is asked for */
 };
 
-#define INLINE static inline __attribute__((always_inline))
-
-/* -- tiles -------------------------------------------------------------------------------------*/
-
-typedef struct tile {
-    int count;
-    const float *x[GROUP];
-    float *out[GROUP];
-    int64_t length[GROUP]; /* positions that the row sees: never fewer than the row before */
-} tile;
-
-typedef struct panel {
-    int count;
-    tile tiles[PANEL];
-} panel;
-
-/* The next rows from row `g` of query `i` on, which move behind them. */
-static void take_panel(const tern__attention_args *a, int *i, int *g, panel *p) {
-    for (p->count = 0; p->count < PANEL && *i < a->queries; p->count++) {
-        tile *to = &p->tiles[p->count];
-        for (to->count = 0; to->count < GROUP && *i < a->queries; to->count++) {
-            to->x[to->count] = a->x + *i * a->x_query_stride + *g * a->x_stride;
-            to->out[to->count] = a->out + *i * a->out_query_stride + *g * a->out_stride;
-            to->length[to->count] = a->length + *i;
-            if (++*g == a->group)
-                *g = 0, ++*i;
-        }
-    }
-}
-
-static inline int64_t last_length(const tile *rows) {
-    return rows->length[rows->count - 1];
-}
+#include "kernels/attention_tiles.h"
 
 /* -- loads -------------------------------------------------------------------------------------*/
 
@@ -78,10 +34,6 @@ static inline int64_t last_length(const tile *rows) {
 static inline __m256i lanes_below(int64_t n) {
     int lanes = n < 8 ? (int)n : 8;
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-
-INLINE int size_of(tern__attention_type type) {
-    return type == TERN__ATTENTION_F32 ? 4 : type == TERN__ATTENTION_F16 ? 2 : 1;
 }
 
 INLINE __m256 widen(tern__attention_type type, const char *from) {
@@ -109,15 +61,6 @@ INLINE __m256 load_below(const tern__attention_args *a, tern__attention_type typ
     char some[16] = {0};
     memcpy(some, (const char *)a->rows + at * size_of(type), (size_t)(n * size_of(type)));
     return widen(type, some);
-}
-
-/* Asks for `count` elements from `at` on, which may lie behind what there is: the rows that follow
- * are often those of the next call, and the processor forgets addresses that are nobody's. */
-INLINE void fetch(const tern__attention_args *a, tern__attention_type type, int64_t at,
-                  int64_t count) {
-    uintptr_t from = (uintptr_t)a->rows + (uintptr_t)(at * size_of(type));
-    for (int64_t i = 0; i < count * size_of(type); i += 64)
-        _mm_prefetch((const char *)(from + (uintptr_t)i), _MM_HINT_T1);
 }
 
 /* -- scores ------------------------------------------------------------------------------------*/
@@ -255,12 +198,6 @@ static void scores(const tern__attention_args *args) {
 
 /* -- mix ---------------------------------------------------------------------------------------*/
 
-/* Positions [begin, end) for the lanes d .. d + 31 that there are. */
-typedef struct strip {
-    int64_t begin, end, d;
-    bool is_first; /* asks for positions ahead */
-} strip;
-
 /* Continues the chains of n rows for 8 * registers lanes from d on; x[g][i] multiplies position
  * begin + i. One register may be the last, with fewer lanes. */
 INLINE void mix_lanes(const tern__attention_args *a, tern__attention_type type, int n,
@@ -268,7 +205,7 @@ INLINE void mix_lanes(const tern__attention_args *a, tern__attention_type type, 
                       float *const out[GROUP]) {
     const int64_t lanes = registers == 1 ? a->head_size - s.d : 8;
     const __m256i mask = lanes_below(lanes);
-    __m256 c[GROUP][4];
+    __m256 c[GROUP][STRIP / 8];
     for (int g = 0; g < n; g++)
         for (int h = 0; h < registers; h++)
             c[g][h] = _mm256_maskload_ps(out[g] + s.d + 8 * h, mask);
@@ -289,45 +226,17 @@ INLINE void mix_lanes(const tern__attention_args *a, tern__attention_type type, 
 
 INLINE void mix_rows(const tern__attention_args *a, tern__attention_type type, int n, strip s,
                      const float *const x[GROUP], float *const out[GROUP]) {
-    if (s.d + 32 <= a->head_size)
-        mix_lanes(a, type, n, 4, s, x, out);
+    if (s.d + STRIP <= a->head_size)
+        mix_lanes(a, type, n, STRIP / 8, s, x, out);
     else
         for (; s.d < a->head_size; s.d += 8)
             mix_lanes(a, type, n, 1, s, x, out);
 }
 
-/* x[t] * row_scales[t] for a run from t on. */
 INLINE void weigh(const tern__attention_args *a, const float *x, int64_t t, int64_t end,
                   float to[RUN]) {
     for (int64_t i = t; i < end; i++)
         to[i - t] = x[i] * a->row_scales[i];
-}
-
-INLINE void mix_tile(const tern__attention_args *a, tern__attention_type type, const tile *rows,
-                     int n, strip s) {
-    float weights[GROUP][RUN];
-    const float *x[GROUP];
-    int64_t ends[GROUP];
-    for (int g = 0; g < n; g++) {
-        ends[g] = rows->length[g] < s.end ? rows->length[g] : s.end;
-        x[g] = rows->x[g] + s.begin;
-        if (type == TERN__ATTENTION_I8) {
-            weigh(a, rows->x[g], s.begin, ends[g], weights[g]);
-            x[g] = weights[g];
-        }
-    }
-    strip common = s;
-    common.end = ends[0];
-    if (common.begin < common.end)
-        mix_rows(a, type, n, common, x, rows->out);
-    for (int g = 1; g < n; g++) {
-        strip own = s;
-        own.begin = ends[0] > s.begin ? ends[0] : s.begin;
-        own.end = ends[g];
-        x[g] += own.begin - s.begin;
-        if (own.begin < own.end)
-            mix_rows(a, type, 1, own, x + g, rows->out + g);
-    }
 }
 
 INLINE void mix_strip(const tern__attention_args *a, tern__attention_type type, const panel *p,
@@ -339,31 +248,6 @@ INLINE void mix_strip(const tern__attention_args *a, tern__attention_type type, 
             mix_tile(a, type, rows, 1, s);
         else
             mix_tile(a, type, rows, GROUP, s);
-    }
-}
-
-INLINE void mix_panel(const tern__attention_args *a, tern__attention_type type, const panel *p) {
-    const int64_t end = last_length(&p->tiles[p->count - 1]);
-    for (int i = 0; i < p->count; i++)
-        for (int g = 0; g < p->tiles[i].count; g++)
-            memset(p->tiles[i].out[g], 0, (size_t)a->head_size * sizeof(float));
-    for (int64_t t = 0; t < end; t += RUN)
-        for (int64_t d = 0; d < a->head_size; d += 32)
-            mix_strip(a, type, p,
-                      (strip){.begin = t, .end = end - t < RUN ? end : t + RUN, .d = d});
-}
-
-static void mix(const tern__attention_args *args) {
-    const tern__attention_args a = *args;
-    panel p;
-    for (int i = 0, g = 0; i < a.queries;) {
-        take_panel(&a, &i, &g, &p);
-        if (a.type == TERN__ATTENTION_F16)
-            mix_panel(&a, TERN__ATTENTION_F16, &p);
-        else if (a.type == TERN__ATTENTION_I8)
-            mix_panel(&a, TERN__ATTENTION_I8, &p);
-        else
-            mix_panel(&a, TERN__ATTENTION_F32, &p);
     }
 }
 

@@ -4,11 +4,7 @@
  *     scores: out[r][t] = dot(x[r], rows[t]) * scale, by the reduction rule (kernels/rows.h)
  *     mix:    out[r][d] = fma(x[r][t], rows[t][d], out[r][d]), t in order from +0
  *
- * Query rows go in tiles of up to 4, tiles in panels of 8: a block of positions is read from memory
- * for the first tile of a panel, which also asks for the positions behind it (rows of one head lie
- * apart, so that the processor does not guess them), and from the first-level cache for the others.
- * `n`, `type` and `positions` are constants in the functions that take them: each combination has
- * an instance of its own, so that sums stay in registers.
+ * Tiles and panels of query rows are those of attention_tiles.h.
  *
  * scores: 4 rows x 2 positions. Lanes are 16 of the 64 partial results; the four such parts of a
  * row come one after another, so that 8 sums are fed by 6 loads. Two additions (s = 32, 16) leave
@@ -17,59 +13,20 @@
  * changed (adding a product of zeros could turn -0 into +0). Scores of a tile's later rows that an
  * earlier row does not see are not stored.
  *
- * mix: 4 rows x 64 lanes d; positions in runs of 64, so that a run's rows are in cache for the next
- * block. The tile's first row sees the fewest positions; what others see behind it they take alone.
+ * mix: 4 rows x 64 lanes d.
  *
  * Same bits as the scalar twin.
  */
 #include <immintrin.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <string.h>
-
-#include "kernels/attention.h"
 
 enum {
     GROUP = 4,      /* query rows of a tile */
     PANEL = 8,      /* tiles of a panel */
+    STRIP = 64,     /* lanes d that mix() takes at a time */
     POSITIONS = 16, /* positions whose partial results are added together */
-    RUN = 64,       /* positions that mix() takes per block of lanes */
-    AHEAD = 64,     /* positions between a load and the one that is asked for */
 };
 
-#define INLINE static inline __attribute__((always_inline))
-
-/* -- tiles -------------------------------------------------------------------------------------*/
-
-typedef struct tile {
-    int count;
-    const float *x[GROUP];
-    float *out[GROUP];
-    int64_t length[GROUP]; /* positions that the row sees: never fewer than the row before */
-} tile;
-
-typedef struct panel {
-    int count;
-    tile tiles[PANEL];
-} panel;
-
-/* The next rows from row `g` of query `i` on, which move behind them. */
-static void take_panel(const tern__attention_args *a, int *i, int *g, panel *p) {
-    for (p->count = 0; p->count < PANEL && *i < a->queries; p->count++) {
-        tile *to = &p->tiles[p->count];
-        for (to->count = 0; to->count < GROUP && *i < a->queries; to->count++) {
-            to->x[to->count] = a->x + *i * a->x_query_stride + *g * a->x_stride;
-            to->out[to->count] = a->out + *i * a->out_query_stride + *g * a->out_stride;
-            to->length[to->count] = a->length + *i;
-            if (++*g == a->group)
-                *g = 0, ++*i;
-        }
-    }
-}
-
-static inline int64_t last_length(const tile *rows) {
-    return rows->length[rows->count - 1];
-}
+#include "kernels/attention_tiles.h"
 
 /* -- loads -------------------------------------------------------------------------------------*/
 
@@ -77,10 +34,6 @@ static inline int64_t last_length(const tile *rows) {
 static inline __mmask16 lanes_below(int64_t n) {
     unsigned lanes = n >= 16 ? 16 : n <= 0 ? 0 : (unsigned)n;
     return (__mmask16)((1u << lanes) - 1);
-}
-
-INLINE int size_of(tern__attention_type type) {
-    return type == TERN__ATTENTION_F32 ? 4 : type == TERN__ATTENTION_F16 ? 2 : 1;
 }
 
 /* 16 elements of the rows from `at` on. */
@@ -103,15 +56,6 @@ INLINE __m512 load_masked(const tern__attention_args *a, tern__attention_type ty
     if (type == TERN__ATTENTION_I8)
         return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, from)));
     return _mm512_maskz_loadu_ps(mask, from);
-}
-
-/* Asks for `count` elements from `at` on, which may lie behind what there is: the rows that follow
- * are often those of the next call, and the processor forgets addresses that are nobody's. */
-INLINE void fetch(const tern__attention_args *a, tern__attention_type type, int64_t at,
-                  int64_t count) {
-    uintptr_t from = (uintptr_t)a->rows + (uintptr_t)(at * size_of(type));
-    for (int64_t i = 0; i < count * size_of(type); i += 64)
-        _mm_prefetch((const char *)(from + (uintptr_t)i), _MM_HINT_T1);
 }
 
 /* -- scores ------------------------------------------------------------------------------------*/
@@ -264,39 +208,31 @@ static void scores(const tern__attention_args *args) {
 
 /* -- mix ---------------------------------------------------------------------------------------*/
 
-/* Positions [begin, end) for the lanes d .. d + 63 that there are. */
-typedef struct strip {
-    int64_t begin, end, d;
-    bool is_first; /* asks for positions ahead */
-} strip;
-
-/* Continues the chains of n rows; x[g][i] multiplies position begin + i. */
 INLINE void mix_rows(const tern__attention_args *a, tern__attention_type type, int n, strip s,
                      const float *const x[GROUP], float *const out[GROUP]) {
     const int64_t lanes = a->head_size - s.d;
-    __mmask16 mask[4];
-    __m512 c[GROUP][4];
-    for (int h = 0; h < 4; h++)
+    __mmask16 mask[STRIP / 16];
+    __m512 c[GROUP][STRIP / 16];
+    for (int h = 0; h < STRIP / 16; h++)
         mask[h] = lanes_below(lanes - 16 * h);
     for (int g = 0; g < n; g++)
-        for (int h = 0; h < 4; h++)
+        for (int h = 0; h < STRIP / 16; h++)
             c[g][h] = _mm512_maskz_loadu_ps(mask[h], out[g] + s.d + 16 * h);
     for (int64_t t = s.begin; t < s.end; t++) {
         const int64_t at = t * a->row_stride + s.d;
         if (s.is_first)
-            fetch(a, type, at + AHEAD * a->row_stride, lanes < 64 ? lanes : 64);
-        for (int h = 0; h < 4; h++) {
+            fetch(a, type, at + AHEAD * a->row_stride, lanes < STRIP ? lanes : STRIP);
+        for (int h = 0; h < STRIP / 16; h++) {
             __m512 v = load_masked(a, type, at + 16 * h, mask[h]);
             for (int g = 0; g < n; g++)
                 c[g][h] = _mm512_fmadd_ps(_mm512_set1_ps(x[g][t - s.begin]), v, c[g][h]);
         }
     }
     for (int g = 0; g < n; g++)
-        for (int h = 0; h < 4; h++)
+        for (int h = 0; h < STRIP / 16; h++)
             _mm512_mask_storeu_ps(out[g] + s.d + 16 * h, mask[h], c[g][h]);
 }
 
-/* x[t] * row_scales[t] for a run from t on. */
 INLINE void weigh(const tern__attention_args *a, const float *x, int64_t t, int64_t end,
                   float to[RUN]) {
     for (int64_t i = t; i < end; i += 16) {
@@ -304,33 +240,6 @@ INLINE void weigh(const tern__attention_args *a, const float *x, int64_t t, int6
         __m512 p = _mm512_maskz_loadu_ps(mask, x + i);
         p = _mm512_mul_ps(p, _mm512_maskz_loadu_ps(mask, a->row_scales + i));
         _mm512_mask_storeu_ps(to + (i - t), mask, p);
-    }
-}
-
-INLINE void mix_tile(const tern__attention_args *a, tern__attention_type type, const tile *rows,
-                     int n, strip s) {
-    float weights[GROUP][RUN];
-    const float *x[GROUP];
-    int64_t ends[GROUP];
-    for (int g = 0; g < n; g++) {
-        ends[g] = rows->length[g] < s.end ? rows->length[g] : s.end;
-        x[g] = rows->x[g] + s.begin;
-        if (type == TERN__ATTENTION_I8) {
-            weigh(a, rows->x[g], s.begin, ends[g], weights[g]);
-            x[g] = weights[g];
-        }
-    }
-    strip common = s;
-    common.end = ends[0];
-    if (common.begin < common.end)
-        mix_rows(a, type, n, common, x, rows->out);
-    for (int g = 1; g < n; g++) {
-        strip own = s;
-        own.begin = ends[0] > s.begin ? ends[0] : s.begin;
-        own.end = ends[g];
-        x[g] += own.begin - s.begin;
-        if (own.begin < own.end)
-            mix_rows(a, type, 1, own, x + g, rows->out + g);
     }
 }
 
@@ -352,31 +261,6 @@ INLINE void mix_strip(const tern__attention_args *a, tern__attention_type type, 
         default:
             mix_tile(a, type, rows, GROUP, s);
         }
-    }
-}
-
-INLINE void mix_panel(const tern__attention_args *a, tern__attention_type type, const panel *p) {
-    const int64_t end = last_length(&p->tiles[p->count - 1]);
-    for (int i = 0; i < p->count; i++)
-        for (int g = 0; g < p->tiles[i].count; g++)
-            memset(p->tiles[i].out[g], 0, (size_t)a->head_size * sizeof(float));
-    for (int64_t t = 0; t < end; t += RUN)
-        for (int64_t d = 0; d < a->head_size; d += 64)
-            mix_strip(a, type, p,
-                      (strip){.begin = t, .end = end - t < RUN ? end : t + RUN, .d = d});
-}
-
-static void mix(const tern__attention_args *args) {
-    const tern__attention_args a = *args;
-    panel p;
-    for (int i = 0, g = 0; i < a.queries;) {
-        take_panel(&a, &i, &g, &p);
-        if (a.type == TERN__ATTENTION_F16)
-            mix_panel(&a, TERN__ATTENTION_F16, &p);
-        else if (a.type == TERN__ATTENTION_I8)
-            mix_panel(&a, TERN__ATTENTION_I8, &p);
-        else
-            mix_panel(&a, TERN__ATTENTION_F32, &p);
     }
 }
 
