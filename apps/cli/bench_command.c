@@ -376,9 +376,10 @@ const cli_command cli_bench = {
     .details = "Measures how fast a model processes a prompt (pp512) and generates tokens (tg128), "
                "counted as llama-bench does, or runs registered benchmarks by name. Figures are "
                "medians, with the 5th and 95th percentile in parentheses. The names memory, "
-               "elementwise, matmul and zero-copy print tables of targets, each figure with what "
-               "must be reached (floor), the goal, and others that did the same work in the same "
-               "run; operations prints how long each operation takes, roofline the limits of this "
+               "elementwise, matmul, zero-copy and kernels print tables of targets, each figure "
+               "with what must be reached (floor), the goal, and others that did the same work in "
+               "the same run; operations prints how long each operation takes, roofline the limits "
+               "of this "
                "machine.",
     .operands = CLI_MODEL_OR_BENCH,
     .options = bench_options,

@@ -222,7 +222,7 @@ static int make_session(run_state *s, int64_t *limit) {
     if (info.head == TERN_HEAD_SCREENED)
         s->best = tern_sampler_needs(&sampler);
     if (s->best > info.vocabulary)
-        s->best = info.vocabulary;
+        s->best = 0;
     return CLI_OK;
 }
 

@@ -101,7 +101,8 @@ typedef enum tern_storage {
  * the rows of the table quantised to 8 or 4 bits, and keep the table only if it is the embedding
  * too. */
 typedef enum tern_head {
-    TERN_HEAD_AUTO = 0, /* SCREENED for F16, BF16 and F32 tables of more than 64 MiB, else FULL */
+    TERN_HEAD_AUTO = 0, /* SCREENED for F16, BF16 and F32 tables of more than 64 MiB and at most
+                           65536 columns, else FULL */
     TERN_HEAD_FULL = 1,
     TERN_HEAD_SCREENED = 2,
     TERN_HEAD_INT8 = 3,

@@ -424,10 +424,10 @@ TERN_API tern_status tern_outer_into(tern_tensor *a, tern_tensor *b, tern_tensor
 TERN_API tern_status tern_linear(tern_tensor *x, tern_tensor *weight, tern_tensor **out);
 TERN_API tern_status tern_linear_into(tern_tensor *x, tern_tensor *weight, tern_tensor *out);
 /* Steps of a decoder in one call, with the bits of the operations that they are made of. On the CPU
- * packed (TERNARY) weights make them one pass: x (..., K), F32 and contiguous, is normalised as by
- * tern_rms_norm with `norm` (K) and quantised once, and every piece of the products is finished
- * while it is in the cache. With other weights, strides or devices the operations are called and
- * counted one by one. */
+ * packed weights (TERNARY, QUANTIZED) make them one pass: x (..., K), F32 and contiguous, is
+ * normalised as by tern_rms_norm with `norm` (K) and quantised once, and every piece of the
+ * products is finished while it is in the cache. With other weights, strides or devices, without a
+ * norm (NULL) and for K > 65536 the operations are called and counted one by one. */
 #define TERN_PROJECTIONS_MAX 3
 /* outs[i] = linear(rms_norm(x, norm), weights[i]) for `count` weights (N_i, K), 1 to
  * TERN_PROJECTIONS_MAX; the into form writes the results in this order. */

@@ -62,11 +62,11 @@ typedef struct tern__unique {
     tern_tensor *inverse; /* I64, contiguous, as many as x has; NULL: not wanted */
 } tern__unique;
 
+enum { TERN__GATHER_MAX = 1 << 18 }; /* elements of a row that a device gathers by itself */
+
 /* Rows for a norm and what follows it (NORM_LINEAR and its kind) get contiguous F32 operands, the
  * norm's weight, packed weights, and at most TERN__NORM_MAX columns; everything else is done by
  * the operations that they are made of. NORM_LINEAR: the detail; call->out is the first result. */
-enum { TERN__GATHER_MAX = 1 << 18 }; /* elements of a row that a device gathers by itself */
-
 enum { TERN__PROJECTIONS = TERN_PROJECTIONS_MAX, TERN__NORM_MAX = 65536 };
 
 typedef struct tern__projections {
@@ -96,7 +96,7 @@ typedef struct tern__code_source {
 
 typedef struct tern__storage_choice {
     tern__packing packing; /* TRITS4 or TRITS5 */
-    char reason[160];      /* "measured: 1.19 times as fast as 2-bit" */
+    char reason[160];      /* "the weights fit the caches" */
 } tern__storage_choice;
 
 struct tern__device {

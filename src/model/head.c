@@ -21,12 +21,14 @@ static tern_head choose_head(tern_model *model) {
     double size = (double)tern_tensor_bytes(table) / 1048576;
     const char *name = tern_dtype_name((tern_dtype)table->dtype);
     bool is_wide = table->dtype != TERN_Q8_0, is_large = tern_tensor_bytes(table) > AUTO_BYTES;
+    bool fits = model->info.width <= tern__packings[TERN__PACKING_INT8].k_max;
     snprintf(model->head_reason, sizeof model->head_reason,
              !is_wide    ? "the %s table of %.1f MiB is no larger than a screen"
              : !is_large ? "the %s table of %.1f MiB may stay in a cache"
+             : !fits     ? "the %s table of %.1f MiB is too wide for a screen"
                          : "the %s table of %.1f MiB fits no cache",
              name, size);
-    return is_wide && is_large ? TERN_HEAD_SCREENED : TERN_HEAD_FULL;
+    return is_wide && is_large && fits ? TERN_HEAD_SCREENED : TERN_HEAD_FULL;
 }
 
 tern_status tern__model_make_head(tern_model *model, const tern_model_options *options) {

@@ -287,8 +287,8 @@ static tern_status choose_entry(tern_sampler *s, int32_t *entry) {
 static tern_status check_pointers(const void *sampler, const void *ids, const void *logits,
                                   const void *token) {
     const char *missing = sampler == NULL  ? "sampler"
-                          : ids == NULL    ? "ids"
                           : logits == NULL ? "logits"
+                          : ids == NULL    ? "ids"
                           : token == NULL  ? "token"
                                            : NULL;
     if (missing != NULL)

@@ -51,10 +51,18 @@ done:
     return status;
 }
 
-/* The model may be another context's; every layer is packed alike. */
+/* The model may be another context's. Matrices of one model may differ in their packing: see
+ * tern__pack. */
 static tern_status check_kernels(const tern_context *context, const tern_model *model) {
     const tern__device *device = context->device;
-    tern_status status = device->check_packed(device, model->layers[0].attn_q);
+    tern__layer_slot slots[TERN__LAYER_SLOTS];
+    tern__layer_slots(&model->info, slots);
+    tern_status status = TERN_OK;
+    for (int64_t i = 0; i < model->info.layers; i++)
+        for (int s = 0; s < TERN__LAYER_SLOTS && status == TERN_OK; s++)
+            if (slots[s].rows > 0)
+                status =
+                    device->check_packed(device, *tern__layer_tensor(&model->layers[i], &slots[s]));
     if (status == TERN_OK && model->screen != NULL)
         status = device->check_packed(device, model->screen);
     if (status == TERN_OK && model->output->dtype == TERN_QUANTIZED)

@@ -98,7 +98,7 @@ static span reach(const tern_tensor *t) {
     return (span){data + low * size, data + (high + 1) * size};
 }
 
-static bool overlaps(const tern_tensor *a, const tern_tensor *b) {
+bool tern__overlaps(const tern_tensor *a, const tern_tensor *b) {
     if (tern_tensor_count(a) == 0 || tern_tensor_count(b) == 0)
         return false;
     span x = reach(a), y = reach(b);
@@ -137,8 +137,8 @@ static bool has_shared_elements(const tern_tensor *t) {
     return false;
 }
 
-static tern_status check_destination(const tern__op_call *call, const tern_tensor *to,
-                                     tern_dtype dtype, const tern_shape *shape) {
+tern_status tern__check_destination(const tern__op_call *call, const tern_tensor *to,
+                                    tern_dtype dtype, const tern_shape *shape) {
     const char *name = tern__op_name(call->op);
     if (TERN__UNLIKELY(tern__tensor_is_poison(to)))
         return tern__fail(TERN_E_ARGUMENT, "%s: the destination was released", name);
@@ -188,7 +188,7 @@ static void find_route(tern__result *r) {
     tern__writes writes = tern__op_rows[r->call->op].writes;
     r->needs_detour = writes == TERN__WRITES_FRESH && !tern_tensor_is_contiguous(to);
     for (int i = 0; i < r->count; i++) {
-        if (!overlaps(r->sources[i], to))
+        if (!tern__overlaps(r->sources[i], to))
             continue;
         if (writes == TERN__WRITES_ANYWHERE && tern__same_view(r->sources[i], to))
             r->is_in_place = true;
@@ -237,7 +237,7 @@ tern_status tern__result_open(tern__result *r, tern_dtype dtype, const tern_shap
     call->out = r->target.into;
     r->is_in_place = r->needs_detour = false;
     if (r->target.into != NULL) {
-        tern_status status = check_destination(call, r->target.into, dtype, shape);
+        tern_status status = tern__check_destination(call, r->target.into, dtype, shape);
         if (status != TERN_OK)
             return status;
         find_route(r);

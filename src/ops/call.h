@@ -48,6 +48,13 @@ tern_status tern__result_close(tern__result *result, tern_status status);
 /* The same for the results of one call, which are counted once, with the sources of the first. */
 tern_status tern__results_close(tern__result *results, int count, tern_status status);
 
+/* The checks of tern__result_open of a destination that the caller gave. */
+tern_status tern__check_destination(const tern__op_call *call, const tern_tensor *to,
+                                    tern_dtype dtype, const tern_shape *shape);
+
+/* Bytes between the first and the last element of one are of the other too. */
+bool tern__overlaps(const tern_tensor *a, const tern_tensor *b);
+
 /* Element by element the same memory. */
 bool tern__same_view(const tern_tensor *a, const tern_tensor *b);
 

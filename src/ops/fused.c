@@ -54,22 +54,48 @@ static bool is_one_pass(const tern__op_call *call, const tern_tensor *norm,
 
 /* -- norm_linear -------------------------------------------------------------------------------*/
 
-/* Results are made fresh, or go where `into` says. */
-static tern_status linear_steps(tern_tensor *x, tern_tensor *norm, double epsilon,
-                                const tern__projections *to, tern_tensor *const *into,
-                                tern_tensor **fresh) {
+static tern_status fresh_steps(const tern__op_call *call, const tern__projections *to,
+                               tern_tensor **fresh) {
     tern_tensor *h = NULL;
     tern_status status;
-    TERN__TRY(tern_rms_norm(x, norm, epsilon, &h));
+    TERN__TRY(tern_rms_norm(call->in[0], call->in[1], call->number, &h));
     for (int i = 0; i < to->count; i++)
-        TERN__TRY(into != NULL ? tern_linear_into(h, to->weights[i], into[i])
-                               : tern_linear(h, to->weights[i], &fresh[i]));
+        TERN__TRY(tern_linear(h, to->weights[i], &fresh[i]));
 done:
     tern_tensor_release(h);
-    for (int i = 0; status != TERN_OK && fresh != NULL && i < to->count; i++) {
+    for (int i = 0; status != TERN_OK && i < to->count; i++) {
         tern_tensor_release(fresh[i]);
         fresh[i] = NULL;
     }
+    return status;
+}
+
+/* Results go where `into` says; before the first is written all destinations are checked, and when
+ * one of them lies over a weight that is read later, all results are made fresh. */
+static tern_status into_steps(const tern__op_call *call, const tern__projections *to,
+                              tern_tensor *const *into) {
+    tern_tensor *h = NULL, *fresh[TERN__PROJECTIONS] = {NULL};
+    bool is_direct = true;
+    tern_status status;
+    for (int i = 0; i < to->count; i++) {
+        tern_shape shape = result_shape(call->in[0], to->weights[i]);
+        TERN__TRY(tern__check_destination(call, into[i], TERN_F32, &shape));
+        for (int later = i + 1; later < to->count; later++)
+            is_direct = is_direct && !tern__overlaps(to->weights[later], into[i]);
+    }
+    if (is_direct) {
+        TERN__TRY(tern_rms_norm(call->in[0], call->in[1], call->number, &h));
+        for (int i = 0; i < to->count; i++)
+            TERN__TRY(tern_linear_into(h, to->weights[i], into[i]));
+    } else {
+        TERN__TRY(fresh_steps(call, to, fresh));
+        for (int i = 0; i < to->count; i++)
+            TERN__TRY(tern_copy(fresh[i], into[i]));
+    }
+done:
+    for (int i = 0; i < to->count; i++)
+        tern_tensor_release(fresh[i]);
+    tern_tensor_release(h);
     return status;
 }
 
@@ -123,7 +149,7 @@ static tern_status norm_linear(tern_tensor *x, tern_tensor *norm, double epsilon
     if (status != TERN_OK)
         return status;
     if (!is_one_pass(&call, norm, weights, count))
-        return linear_steps(x, norm, epsilon, &to, into, fresh);
+        return into != NULL ? into_steps(&call, &to, into) : fresh_steps(&call, &to, fresh);
     return linear_pass(&call, &to, into, fresh);
 }
 

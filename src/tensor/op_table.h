@@ -295,15 +295,15 @@ typedef enum tern__writes {
     X(LINEAR, "linear", 2, TERN__ROWS, F32, "(..., K), (N, K): (..., N)", COMPUTE, "gemm", FRESH,  \
       "matmul(g, w), matmul(g^T, x)")                                                              \
     X(TERNARY_LINEAR, "ternary_linear", 2, TERN__SINGLE, F32, "(..., K), (N, K): (..., N)",        \
-      COMPUTE, "ternary", FRESH, "straight-through")                                               \
+      COMPUTE, "trits4, trits5", FRESH, "straight-through")                                        \
     X(NORM_LINEAR, "norm_linear", -1, TERN__SINGLE, F32,                                           \
-      "(..., K), (K), (N, K), ...: (..., N), ...", COMPUTE, "rows, ternary", FRESH,                \
+      "(..., K), (K), (N, K), ...: (..., N), ...", COMPUTE, "rows, trits4, trits5", FRESH,         \
       "of the two steps")                                                                          \
     X(NORM_LINEAR_ADD, "norm_linear_add", 4, TERN__SINGLE, F32,                                    \
-      "(..., K), (K), (N, K), (..., N): (..., N)", COMPUTE, "rows, ternary", FRESH,                \
+      "(..., K), (K), (N, K), (..., N): (..., N)", COMPUTE, "rows, trits4, trits5", FRESH,         \
       "of the three steps")                                                                        \
     X(NORM_GLU, "norm_glu", 4, TERN__SINGLE, F32, "(..., K), (K), (N, K), (N, K): (..., N)",       \
-      COMPUTE, "rows, ternary", FRESH, "of the steps")                                             \
+      COMPUTE, "rows, trits4, trits5", FRESH, "of the steps")                                      \
     X(QUANTIZED_LINEAR, "quantized_linear", 2, TERN__SINGLE, F32, "(..., K), (N, K): (..., N)",    \
       COMPUTE, "int8, int4", FRESH, "")                                                            \
     X(LINEAR_TOPK, "linear_topk", 2, TERN__ROWS, F32, "(..., K), (N, K): (..., k)", COMPUTE,       \
@@ -328,11 +328,11 @@ typedef enum tern__writes {
       "convert", STRIDED, "")                                                                      \
     X(QUANTIZE, "quantize", 2, TERN__SINGLE, I8, "x", COMPUTE, "convert", FRESH,                   \
       "straight-through")                                                                          \
-    X(PACK, "pack", 1, TERN__TRITS | TERN__BIT(TERN_I8), PACKED, "x", MOVE, "ternary", NOTHING,    \
-      "")                                                                                          \
+    X(PACK, "pack", 1, TERN__TRITS | TERN__BIT(TERN_I8), PACKED, "x", MOVE, "trits4, trits5",      \
+      NOTHING, "")                                                                                 \
     X(PACK_INT, "pack_int", 1, TERN__ROWS, QUANTIZED, "x", MOVE, "quantize", NOTHING, "")          \
-    X(PACK_RANDOM, "pack_random", 0, TERN__BIT(TERN_TERNARY), PACKED, "given", MOVE, "ternary",    \
-      NOTHING, "")
+    X(PACK_RANDOM, "pack_random", 0, TERN__BIT(TERN_TERNARY), PACKED, "given", MOVE,               \
+      "trits4, trits5", NOTHING, "")
 
 #define TERN__OP_INDEXING(X)                                                                       \
     X(GATHER, "gather", 2, TERN__PLAIN, FIRST, "index", MOVE, "", STRIDED, "scatter_add")          \

@@ -494,6 +494,10 @@ static void test_options(void **state) {
     test_status(tern_sampler_create(&d, 10, NULL), TERN_E_ARGUMENT);
     int32_t token;
     test_status(tern_sampler_next(NULL, four, &token), TERN_E_ARGUMENT);
+    sampler = make_sampler(NULL, 4);
+    test_status(tern_sampler_next(sampler, NULL, &token), TERN_E_ARGUMENT);
+    assert_string_equal(tern_last_error(), "sampler: the logits pointer is NULL");
+    tern_sampler_destroy(sampler);
 }
 
 static void *no_memory(size_t bytes) {

@@ -194,7 +194,7 @@ static int find_cases(const tern_op_info *info) {
 
 /* The others: packed bytes are the device's own affair, and empty tensors say nothing. */
 static bool is_elsewhere(const tern_op_info *info) {
-    return strcmp(info->family, "LAPACK") == 0 || strcmp(info->family, "ternary") == 0 ||
+    return strcmp(info->family, "LAPACK") == 0 || strcmp(info->family, "trits4, trits5") == 0 ||
            strcmp(info->name, "pack_int") == 0 || strcmp(info->name, "empty") == 0;
 }
 

@@ -349,6 +349,34 @@ static void destinations(void **state) {
     tern_scope_end(c);
 }
 
+/* The same where the call is done in steps; a destination may also lie over a weight. After a
+ * refusal none was written. */
+static void destinations_of_steps(void **state) {
+    (void)state;
+    tern_context *c = contexts[context_count - 1];
+    tern_scope_begin(c);
+    tern_tensor *x = normal(c, TERN_SHAPE(5, 5), 1), *norm = normal(c, TERN_SHAPE(5), 2), *w[3];
+    tern_tensor *out[3], *room = normal(c, TERN_SHAPE(5, 5), 3), *before;
+    for (int i = 0; i < 3; i++)
+        w[i] = normal(c, TERN_SHAPE(5, 5), 4 + (uint64_t)i);
+    test_ok(tern_norm_linear(x, norm, 1e-5, w, 3, out));
+    test_ok(tern_clone(room, &before));
+    test_status(tern_norm_linear_into(x, norm, 1e-5, w, 3, (tern_tensor *const[]){room, x, norm}),
+                TERN_E_SHAPE);
+    same(room, before, "refused");
+    test_ok(tern_norm_linear_into(x, norm, 1e-5, w, 3, (tern_tensor *const[]){room, x, w[0]}));
+    same(room, out[0], "apart");
+    same(x, out[1], "over x");
+    same(w[0], out[2], "over a weight that was read");
+    x = normal(c, TERN_SHAPE(5, 5), 1);
+    w[0] = normal(c, TERN_SHAPE(5, 5), 4);
+    test_ok(tern_norm_linear_into(x, norm, 1e-5, w, 3, (tern_tensor *const[]){w[2], w[0], w[1]}));
+    same(w[2], out[0], "over the last weight");
+    same(w[0], out[1], "over the first one");
+    same(w[1], out[2], "over the second one");
+    tern_scope_end(c);
+}
+
 static void refusals(void **state) {
     (void)state;
     tern_context *c = contexts[context_count - 1];
@@ -374,7 +402,7 @@ int main(void) {
         cmocka_unit_test(falls_back),       cmocka_unit_test(counted_once),
         cmocka_unit_test(destinations),     cmocka_unit_test(long_rows),
         cmocka_unit_test(empty_operands),   cmocka_unit_test(refusals),
-        cmocka_unit_test(without_a_weight),
+        cmocka_unit_test(without_a_weight), cmocka_unit_test(destinations_of_steps),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -422,7 +422,7 @@ static tern_dtype listed_type(const tern__op_row *row, const op_case *c) {
         return c->outputs[0].dtype;
     if (strcmp(c->op, "quantized_linear") == 0 || strcmp(c->op, "pack_int") == 0)
         return in[0].dtype;
-    bool is_packed = strstr(row->info.family, "ternary") != NULL && strcmp(c->op, "pack") != 0;
+    bool is_packed = strstr(row->info.family, "trits4") != NULL && strcmp(c->op, "pack") != 0;
     for (int i = 0; i < c->input_count; i++)
         if (in[i].is_there && !tern__dtype_is_plain(in[i].dtype) && !is_packed)
             return in[i].dtype;

@@ -41,7 +41,7 @@ typedef struct screening {
     double *above;       /* (V) */
     double *heaps;       /* (lanes, k): the largest lower bounds that a lane has met */
     int64_t *held;       /* (lanes) */
-    int32_t *candidates; /* (most) */
+    int64_t *candidates; /* (most) */
     int64_t most, count;
 } screening;
 
@@ -107,7 +107,7 @@ static bool find_candidates(screening *s) {
             continue;
         if (s->count == s->most)
             return false;
-        s->candidates[s->count++] = (int32_t)row;
+        s->candidates[s->count++] = row;
     }
     return true;
 }

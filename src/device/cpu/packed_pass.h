@@ -25,7 +25,7 @@ typedef struct tern__packed_pass {
     bool is_gated;         /* the first part is activated and multiplied by the second */
 } tern__packed_pass;
 
-/* TERN_E_MEMORY for the scratch, TERN_E_ARGUMENT for weights of another device's kernels. */
+/* The weights are of this device's kernels. TERN_E_MEMORY for the scratch. */
 tern_status tern__packed_pass_run(tern__device *device, const tern__packed_pass *pass);
 
 #endif
