@@ -45,6 +45,12 @@ tern_status tern__model_make_head(tern_model *model, const tern_model_options *o
         return TERN_OK;
     tern_status status =
         tern_tensor_pack_int(model->output, head == TERN_HEAD_INT4 ? 4 : 8, &quantized);
+    bool is_asked = options != NULL && options->head != TERN_HEAD_AUTO;
+    if (status == TERN_E_MEMORY && !is_asked) {
+        snprintf(model->head_reason, sizeof model->head_reason, "no memory for a screen");
+        model->info.head = TERN_HEAD_FULL;
+        return TERN_OK;
+    }
     if (status != TERN_OK)
         return status;
     tern_tensor_keep(quantized);
