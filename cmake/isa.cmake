@@ -28,16 +28,6 @@ if(TERN_SCALAR_ONLY)
   set(TERN_ISA_TARGET "")
 endif()
 
-# Compilers before gcc 11 and clang 12 know no AVX-VNNI: its variants are left out.
-if(avxvnni IN_LIST TERN_ISA_TARGET)
-  include(CheckCCompilerFlag)
-  check_c_compiler_flag(-mavxvnni TERN_HAS_AVXVNNI)
-  if(NOT TERN_HAS_AVXVNNI)
-    list(REMOVE_ITEM TERN_ISA_TARGET avxvnni)
-    add_compile_definitions(TERN_LACKS_AVXVNNI)
-  endif()
-endif()
-
 # Sets `out` to the files of `files` that this target builds, with their flags.
 function(tern_select_isa out)
   set(kept "")

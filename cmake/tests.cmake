@@ -27,13 +27,12 @@ endforeach()
 
 # AMX kernels with the tile instructions emulated: any machine with AVX-512 proves their logic.
 if(amx IN_LIST TERN_ISA_TARGET)
-  file(GLOB TERN_AMX_KERNELS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/*_amx.c)
-  add_library(tern_emulated_tiles OBJECT ${TERN_AMX_KERNELS}
-              ${PROJECT_SOURCE_DIR}/tests/kernels/emulated/tiles.c)
+  add_library(tern_emulated_tiles OBJECT ${PROJECT_SOURCE_DIR}/tests/kernels/emulated/tiles.c)
   target_include_directories(tern_emulated_tiles BEFORE PRIVATE
                              ${PROJECT_SOURCE_DIR}/tests/kernels/emulated)
   target_link_libraries(tern_emulated_tiles PRIVATE tern_test_support)
   foreach(family trits4 trits5 int4 int8)
+    target_sources(tern_emulated_tiles PRIVATE ${PROJECT_SOURCE_DIR}/src/kernels/${family}_amx.c)
     target_compile_definitions(tern_emulated_tiles
                                PRIVATE tern__${family}_amx=test_${family}_emulated)
   endforeach()

@@ -53,7 +53,7 @@ static void describe_bytes(int64_t bytes, char *text, size_t size) {
 static tern_status show_read(const tern__table *table, const working_set *set, tern__team *team,
                              uint32_t features) {
     int threads = tern__team_size(team);
-    char what[64], size[32];
+    char what[96], size[32];
     describe_bytes(set->bytes, size, sizeof size);
     snprintf(what, sizeof what, "read, %s (%s%s), %d thread%s", set->name, size,
              set->is_per_thread ? " each" : "", threads, threads > 1 ? "s" : "");

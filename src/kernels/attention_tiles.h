@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the x86 variants of family `attention` have in common. Query rows go in tiles of up to
+ * What the vector variants of family `attention` have in common. Query rows go in tiles of up to
  * GROUP, tiles in panels of PANEL: a block of positions is read from memory for the first tile of a
  * panel, which also asks for the positions behind it (rows of one head lie apart, so that the
  * processor does not guess them), and from the first-level cache for the others. `n`, `type` and
@@ -16,7 +16,6 @@
 #ifndef TERN__ATTENTION_TILES_H
 #define TERN__ATTENTION_TILES_H
 
-#include <immintrin.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -70,7 +69,7 @@ INLINE void fetch(const tern__attention_args *a, tern__attention_type type, int6
                   int64_t count) {
     uintptr_t from = (uintptr_t)a->rows + (uintptr_t)(at * size_of(type));
     for (int64_t i = 0; i < count * size_of(type); i += 64)
-        _mm_prefetch((const char *)(from + (uintptr_t)i), _MM_HINT_T1);
+        __builtin_prefetch((const void *)(from + (uintptr_t)i), 0, 2);
 }
 
 /* -- mix ---------------------------------------------------------------------------------------*/

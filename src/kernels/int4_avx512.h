@@ -1,40 +1,30 @@
 /* SPDX-License-Identifier: MIT
  *
- * The lines of family `int4` for packed_avx512.h: 8 k of each of 32 rows,
- *
- *     byte 4 * row + b = code of k = 8 * line + b, 16 times that of k + 4     b = 0..3
+ * The lines of family `int4` for packed_avx512.h: those of packed_lines.h with 32 rows.
  *
  * Bound: sums grow by at most 15 * 128 for each code, which is below 2^29 at K = 2^18. A class for
  * the upper codes, which lie times 16, would not fit. */
 #ifndef TERN__INT4_AVX512_H
 #define TERN__INT4_AVX512_H
 
-#include <string.h>
-
 #include <immintrin.h>
 
-#include "kernels/packed.h"
+#include "kernels/packed_lines.h"
 
-enum { UNIT = 8, OFFSET = 8, CLASSES = 1 };
+enum { UNIT = TERN__INT4_UNIT, OFFSET = 8, CLASSES = 1 };
 
 static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {
-    for (int64_t i = 0; i < k; i += UNIT)
-        for (int64_t row = 0; row < 32; row++, panel += 4) {
-            uint32_t plane[2];
-            memcpy(plane, codes + row * k + i, sizeof plane);
-            const uint32_t word = plane[0] | plane[1] << 4;
-            memcpy(panel, &word, sizeof word);
-        }
+    tern__int4_pack_lines(codes, k, 32, panel);
 }
 
 static inline int plane_class(int p, int classes) {
-    (void)p;
-    return classes - 1;
+    (void)p, (void)classes;
+    return 0;
 }
 
 static inline int class_shift(int s, int classes) {
-    (void)classes;
-    return s;
+    (void)s, (void)classes;
+    return 0;
 }
 
 __attribute__((always_inline)) static inline void split(const uint8_t *line, const int classes,

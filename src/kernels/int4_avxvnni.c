@@ -7,9 +7,9 @@
  * Bounds: 16 * 15 * 128 for each of STEP / 2 codes is less than 2^31; 15 * 128 * K < 2^29 at
  * K = 2^18. Exact in any order.
  *
- * Measured with AVX-512's encoding of the instruction on an AMD Zen 4, one thread, K = 2560:
- * N = 1 from L2 57 GB/s of packed bytes, from memory
- * 78 % of the read bandwidth (29 GB/s); N = 512 199 to 208 Gproducts/s. */
+ * Measured with AVX-512's encoding of the instruction on an AMD Zen 4, one thread, K = 2560: N = 1
+ * from L2 57 GB/s of packed bytes, from memory 78 % of the read bandwidth (29 GB/s); N = 512 199 to
+ * 208 Gproducts/s. */
 #include <immintrin.h>
 #include <stdint.h>
 

@@ -7,7 +7,7 @@
 #include "kernels/packed_i8mm.h"
 
 const tern__packed_kernel tern__int4_i8mm = {
-    .variant = {.name = "i8mm", .needs = TERN__CPU_NEON | TERN__CPU_I8MM},
+    .variant = {.name = "i8mm", .needs = TERN__CPU_NEON | TERN__CPU_DOTPROD | TERN__CPU_I8MM},
     .packing = TERN__PACKING_INT4,
     .panel_rows = ROWS,
     .k_unit = UNIT,

@@ -12,6 +12,8 @@
  * Measured on an AMD Zen 4, one thread, K = 2560: N = 1 from L2 53 GB/s of packed bytes, from
  * memory 74 to 82 % of the read bandwidth (29 GB/s); N = 512 78 Gproducts/s. */
 #include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
 
 enum {
     OFFSET = 128,
@@ -27,9 +29,6 @@ enum {
     GROUP = 1,
     WIDTH = 2,
 };
-
-#include <stdint.h>
-#include <string.h>
 
 typedef int32_t sums __attribute__((vector_size(32)));
 

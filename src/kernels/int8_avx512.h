@@ -23,11 +23,13 @@ static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {
 }
 
 static inline int plane_class(int p, int classes) {
-    return p * classes;
+    (void)p, (void)classes;
+    return 0;
 }
 
 static inline int class_shift(int s, int classes) {
-    return s * classes;
+    (void)s, (void)classes;
+    return 0;
 }
 
 __attribute__((always_inline)) static inline void split(const uint8_t *line, const int classes,

@@ -5,9 +5,9 @@
  *
  * Sums wrap modulo 2^32 and are exact again with 128 times the sum of q taken off.
  *
- * Measured with AVX-512's encoding of the instruction on an AMD Zen 4, one thread, K = 2560:
- * N = 1 from L2 58 GB/s of packed bytes, from memory
- * 78 % of the read bandwidth (29 GB/s); N = 512 169 to 199 Gproducts/s. */
+ * Measured with AVX-512's encoding of the instruction on an AMD Zen 4, one thread, K = 2560: N = 1
+ * from L2 58 GB/s of packed bytes, from memory 78 % of the read bandwidth (29 GB/s); N = 512 169 to
+ * 199 Gproducts/s. */
 #include <immintrin.h>
 #include <stdint.h>
 

@@ -5,12 +5,7 @@
 #if defined(TERN_SCALAR_ONLY)
 #define VARIANTS(X, family, wide)
 #elif defined(__x86_64__)
-#if defined(TERN_LACKS_AVXVNNI)
-#define AVXVNNI(X, family)
-#else
-#define AVXVNNI(X, family) X(family, avxvnni)
-#endif
-#define VARIANTS(X, family, wide) X(family, amx) X(family, wide) AVXVNNI(X, family) X(family, avx2)
+#define VARIANTS(X, family, wide) X(family, amx) X(family, wide) X(family, avxvnni) X(family, avx2)
 #elif defined(__aarch64__)
 #define VARIANTS(X, family, wide) X(family, i8mm) X(family, dotprod) X(family, neon)
 #else

@@ -9,8 +9,8 @@
  *           2 3    columns 16..31    tile 6    codes of rows 0..15, 7 of the others
  *
  * Every tile has 16 rows of 64 bytes. Where columns, rows or k end within one, copies padded with
- * zeros stand in: nothing is read or written beyond what there is. Up to FEW columns, where a tile
- * would be half empty, products are those of packed_avx512.h; lines are the same. */
+ * zeros stand in: nothing is read or written beyond what there is. Up to FEW columns, which do not
+ * fill a tile, products are those of packed_avx512.h; lines are the same. */
 #ifndef TERN__PACKED_AMX_H
 #define TERN__PACKED_AMX_H
 

@@ -11,12 +11,6 @@ enum { ROWS = 8, SPAN = 4, TILE = 8 };
 
 #include "kernels/packed_lines_neon.h"
 
-static inline int8x16_t broadcast(const int8_t *q) {
-    int32_t four;
-    memcpy(&four, q, sizeof four);
-    return vreinterpretq_s8_s32(vdupq_n_s32(four));
-}
-
 /* Columns [n, n + columns) of one panel. */
 ALWAYS_INLINE void tile(const tern__packed_args *args, int64_t panel, int64_t n,
                         const int columns) {

@@ -43,6 +43,13 @@ static inline const uint8_t *line_at(const tern__packed_args *args, int64_t pane
     return args->packed + (panel * args->k + k) / UNIT * LINE;
 }
 
+/* Four activations in all lanes. */
+static inline int8x16_t broadcast(const int8_t *q) {
+    int32_t four;
+    memcpy(&four, q, sizeof four);
+    return vreinterpretq_s8_s32(vdupq_n_s32(four));
+}
+
 /* What the offset of the codes adds to each sum, taken off. Modulo 2^32. */
 static inline int32_t start(const tern__packed_args *args, int64_t n) {
     return (int32_t)(0u - (uint32_t)OFFSET * (uint32_t)args->q_sum[n]);

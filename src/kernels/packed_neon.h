@@ -13,12 +13,6 @@ enum { ROWS = 4, SPAN = 4, TILE = 4 };
 
 #include "kernels/packed_lines_neon.h"
 
-static inline int8x16_t broadcast(const int8_t *q) {
-    int32_t four;
-    memcpy(&four, q, sizeof four);
-    return vreinterpretq_s8_s32(vdupq_n_s32(four));
-}
-
 /* The sums of one panel and columns [n, n + columns) over DEPTH k or less, added to total: lanes 2r
  * and 2r + 1 of a column's 8 make row r. */
 ALWAYS_INLINE void add_depth(const tern__packed_args *args, int64_t panel, int64_t n,

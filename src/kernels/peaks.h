@@ -12,7 +12,7 @@
  *     iterations * sums * sum over i < width of a[i] * b[i]
  *
  * with a in 0..2, as codes of trits are, and any b. Lanes of 32 bits do not overflow: 64 products
- * of 2 * 128 in each of 2^16 iterations make 2^30; F32 sums are integers below 2^24.
+ * of 2 * 128 in each of 2^16 iterations make 2^30; F32 sums are integers of at most 2^24.
  *
  * Variants hold the peaks of their own instructions only: a machine has those of every variant that
  * it runs, not of the first alone.

@@ -6,31 +6,21 @@
  * every one of the 4 * 256 sums adds the 64 products in each iteration. `fed` loads the four
  * operand tiles from the first cache before each four products, as a matrix product must.
  *
- * The thread's tile configuration is saved and put back; what its tiles hold is lost. */
-#include <immintrin.h>
+ * What the thread's tiles held is lost. */
 #include <stdbool.h>
 #include <string.h>
 
 #include "kernels/peaks.h"
+#include "kernels/tiles_amx.h"
 
-enum { ROWS = 16, ROW_BYTES = 64, TILE = ROWS * ROW_BYTES, SUM_TILES = 4, TILES = 8 };
+enum { ROWS = 16, ROW_BYTES = 64, TILE = ROWS * ROW_BYTES, SUM_TILES = 4 };
 
-/* As ldtilecfg reads it. */
-typedef struct tile_config {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_config;
-
-/* gcc 12 does not know that tile loads and the configuration reach memory. */
-static inline void settle(const void *memory) {
-    __asm__ volatile("" : : "r"(memory) : "memory");
-}
-
-static inline void load_config(const tile_config *config) {
-    settle(config);
-    _tile_loadconfig(config);
-}
+static const tern__tiles all_tiles = {
+    .palette = 1,
+    .row_bytes = {ROW_BYTES, ROW_BYTES, ROW_BYTES, ROW_BYTES, ROW_BYTES, ROW_BYTES, ROW_BYTES,
+                  ROW_BYTES},
+    .rows = {ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS},
+};
 
 static inline void fill(const uint8_t *a, const int8_t *b, uint8_t *tiles) {
     for (int row = 0; row < ROWS; row++) {
@@ -41,14 +31,13 @@ static inline void fill(const uint8_t *a, const int8_t *b, uint8_t *tiles) {
     }
     memcpy(tiles + TILE, tiles, TILE);
     memcpy(tiles + 3 * TILE, tiles + 2 * TILE, TILE);
-    settle(tiles);
 }
 
 static inline void load_operands(const uint8_t *tiles) {
-    _tile_loadd(4, tiles, ROW_BYTES);
-    _tile_loadd(6, tiles + 2 * TILE, ROW_BYTES);
-    _tile_loadd(7, tiles + 3 * TILE, ROW_BYTES);
-    _tile_loadd(5, tiles + TILE, ROW_BYTES);
+    tern__tile_load(4, tiles, ROW_BYTES);
+    tern__tile_load(6, tiles + 2 * TILE, ROW_BYTES);
+    tern__tile_load(7, tiles + 3 * TILE, ROW_BYTES);
+    tern__tile_load(5, tiles + TILE, ROW_BYTES);
 }
 
 static inline void multiply(void) {
@@ -62,15 +51,8 @@ __attribute__((always_inline)) static inline uint64_t run(const uint8_t *a, cons
                                                           int64_t iterations, const bool is_fed) {
     _Alignas(64) uint8_t tiles[4 * TILE];
     _Alignas(64) int32_t sums[SUM_TILES][ROWS * ROW_BYTES / 4];
-    _Alignas(64) tile_config before, ours = {.palette = 1};
-    for (int i = 0; i < TILES; i++) {
-        ours.row_bytes[i] = ROW_BYTES;
-        ours.rows[i] = ROWS;
-    }
     fill(a, b, tiles);
-    _tile_storeconfig(&before);
-    settle(&before);
-    load_config(&ours);
+    tern__tiles_configure(&all_tiles);
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
@@ -81,12 +63,11 @@ __attribute__((always_inline)) static inline uint64_t run(const uint8_t *a, cons
             load_operands(tiles);
         multiply();
     }
-    _tile_stored(0, sums[0], ROW_BYTES);
-    _tile_stored(1, sums[1], ROW_BYTES);
-    _tile_stored(2, sums[2], ROW_BYTES);
-    _tile_stored(3, sums[3], ROW_BYTES);
-    settle(sums);
-    load_config(&before);
+    tern__tile_store(0, sums[0], ROW_BYTES);
+    tern__tile_store(1, sums[1], ROW_BYTES);
+    tern__tile_store(2, sums[2], ROW_BYTES);
+    tern__tile_store(3, sums[3], ROW_BYTES);
+    tern__tiles_release();
     uint32_t total = 0;
     for (int t = 0; t < SUM_TILES; t++)
         for (int i = 0; i < ROWS * ROW_BYTES / 4; i++)
@@ -104,8 +85,8 @@ static uint64_t run_fed(const uint8_t *a, const int8_t *b, int64_t iterations) {
 
 const tern__peaks_kernel tern__peaks_amx = {
     .variant = {.name = "amx",
-                .needs =
-                    TERN__CPU_AVX2 | TERN__CPU_AVX512 | TERN__CPU_AVX512_VNNI | TERN__CPU_AMX_INT8},
+                .needs = TERN__CPU_AVX2 | TERN__CPU_AVX512 | TERN__CPU_AVX512_VNNI |
+                         TERN__CPU_AVX512_VBMI | TERN__CPU_AMX_INT8},
     .peaks = {{.name = "tdpbusd, tiles held",
                .kind = TERN__PEAK_DOT,
                .width = ROW_BYTES,

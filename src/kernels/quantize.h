@@ -3,8 +3,9 @@
  * Family `quantize`: a row of floats as integers of a few bits and one scale. With `limit` the
  * largest integer and m the largest |x[i]| of the row, but at least 2^-100:
  *
- *     s = limit / m,  scale = m / limit,  q[i] = rint(x[i] * s)  (ties to even),  x[i] ~ q[i] *
- * scale
+ *     s = limit / m,  scale = m / limit,  q[i] = rint(x[i] * s)  (ties to even)
+ *
+ * so that x[i] is about q[i] * scale.
  *
  * |x * s| <= limit (1 + 2^-24)^2 < limit + 1/2, so |q| <= limit without a clamp. A row with a NaN
  * or an infinity is the caller's: it has no q.

@@ -6,8 +6,8 @@
  * Lines are those of packed_lines.h. Lines used as they come leave planes 1 and 3 times 4, which
  * saves two shifts of three; they have sums of their own, shifted right when joined (exact).
  *
- * Bounds, int16: a pair adds at least 2 * 2 * -128 = -512 and at most 508. CHUNK = 64 pairs make
- * -32768 .. 32512. With the factor 4, 16 pairs (2 planes of STEP / 16 lines) make the same.
+ * Bounds, int16: a pair adds at least 2 * 2 * -128 = -512 and at most 508. DEPTH / 4 = 64 pairs
+ * make -32768 .. 32512. With the factor 4, 16 pairs (2 planes of STEP / 16 lines) make the same.
  * int32: 2 * 128 * K = 2^26 at K = 2^18, and as much for the sum of q. Exact in any order.
  *
  * Measured, one thread, K = 2560. A Xeon of family 6 model 207: N = 1 from L2 20 GB/s of packed

@@ -13,8 +13,8 @@
  * Half h of a line is the rows 8 * h ...: word 8 * (r / 4) + 4 * (r % 2) + b of its vector
  * (r / 2) % 2 is that of row r, 0..7, so that packing brings (r, b) to byte 4 * r + b.
  *
- * Bounds: those of trits4_avx2.c; CHUNK = 60 pairs, and 10 planes of STEP / 40 lines as many, make
- * -30720 in int16.
+ * Bounds: those of trits4_avx2.c; DEPTH / 4 = 60 pairs, and 10 planes of STEP / 40 lines as many,
+ * make -30720 in int16.
  *
  * Measured on an AMD Zen 4, one thread, K = 2560: N = 1 from L2 11.5 GB/s of packed bytes, 57
  * billion trits a second, bound by arithmetic: half the rate of trits4 from memory, 0.7 with two

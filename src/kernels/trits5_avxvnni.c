@@ -9,13 +9,13 @@
  * sum of x_p * q_p and B that of x_{p+1} * q_p, and vpdpbusd takes both as they are.
  * Unpacking counts how many of 86 and 171 x_p reaches: d_p = floor(3 * x_p / 256).
  *
- * Bounds: A and B may wrap modulo 2^32; 3 A - B is exact as long as 256 times the sum, at most
- * 256 * 2 * 128 * STEP, is less than 2^31.
+ * Bounds: A and B are at most 255 * 128 * STEP < 2^30; 3 A may wrap modulo 2^32, and 3 A - B is
+ * exact as 256 times the sum, at most 256 * 2 * 128 * STEP, is less than 2^31.
  *
- * Measured with AVX-512's encoding of the instruction on an AMD Zen 4, one thread, K = 2560:
- * N = 1 from L2 19.6 GB/s of packed bytes (11.8 with
- * one sum for A and one for B: a chain), from memory 67 % of the read bandwidth (29 GB/s), 0.8 of
- * the trits of trits4; N = 512 188 to 199 Gproducts/s. */
+ * Measured with AVX-512's encoding of the instruction on an AMD Zen 4, one thread, K = 2560: N = 1
+ * from L2 19.6 GB/s of packed bytes (11.8 with one sum for A and one for B: a chain), from memory
+ * 67 % of the read bandwidth (29 GB/s), 0.8 of the trits of trits4; N = 512 188 to 199 Gproducts/s.
+ */
 #include <immintrin.h>
 #include <stdint.h>
 

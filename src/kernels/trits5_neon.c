@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Family `trits5`, Arm NEON.
- * Bounds: 125 products between -127 and 128 make at most 16000 in int16; 128 * K = 2^25 at
+ * Bounds: 125 products between -128 and 128 make at most 16000 in int16; 128 * K = 2^25 at
  * K = 2^18. */
 #include "kernels/trits5_neon.h"
 
