@@ -217,9 +217,9 @@ static void print_rate_json(const char *label, const tern_bench_result *result) 
 
 static void print_model(const char *name, int threads, const tern_model_info *info,
                         const tern_bench_model_result *result) {
-    printf("%s, %d thread%s: %.1f M parameters, weights %.1f MiB, head %s%s\n", name, threads,
-           threads > 1 ? "s" : "", (double)info->parameters / 1e6,
-           (double)info->weight_bytes / 1048576, tern_head_name(info->head),
+    printf("%s, %d thread%s: %.1f M parameters, weights %.1f MiB (%s bits a trit), head %s%s\n",
+           name, threads, threads > 1 ? "s" : "", (double)info->parameters / 1e6,
+           (double)info->weight_bytes / 1048576, cli_storage_bits(info), tern_head_name(info->head),
            info->head == TERN_HEAD_SCREENED ? " (tg: the largest logit only)" : "");
     print_rate("pp", &result->prompt);
     print_rate("tg", &result->generation);
@@ -232,15 +232,24 @@ static void print_model_json(const char *name, int threads, const tern_model_inf
                              const tern_bench_model_result *result) {
     printf("{\"model\": ");
     cli_print_json_string(stdout, name, strlen(name));
-    printf(", \"threads\": %d, \"parameters\": %llu, \"weight_bytes\": %llu, \"head\": \"%s\"",
+    printf(", \"threads\": %d, \"parameters\": %llu, \"weight_bytes\": %llu, \"storage\": \"%s\", "
+           "\"head\": \"%s\"",
            threads, (unsigned long long)info->parameters, (unsigned long long)info->weight_bytes,
-           tern_head_name(info->head));
+           cli_storage_bits(info), tern_head_name(info->head));
     print_rate_json("pp", &result->prompt);
     print_rate_json("tg", &result->generation);
     printf(", \"resident_bytes\": %llu, \"cache_bytes\": %llu",
            (unsigned long long)result->resident_bytes, (unsigned long long)result->cache_bytes);
     print_json_value("load_seconds", info->load_seconds);
     fputc('}', stdout);
+}
+
+/* No more tokens than the model's context has: the label of the figure says how many they are. */
+static void fit_context(int64_t context_length, tern_bench_model_options *bench) {
+    if (bench->prompt_tokens > context_length)
+        bench->prompt_tokens = context_length;
+    if (bench->generated_tokens > context_length)
+        bench->generated_tokens = context_length;
 }
 
 /* Loads and measures with one number of threads. */
@@ -266,6 +275,8 @@ static int measure_model(bench_values *values, const char *path, int64_t threads
         loaded = tern_model_load(context, path, &model_options, &model);
     cli_progress_end(&progress);
     const char *name = values->shape != NULL ? values->shape : path;
+    if (loaded == TERN_OK)
+        fit_context(tern_model_describe(model).context_length, &bench);
     if (loaded == TERN_OK && tern_model_describe(model).head == TERN_HEAD_SCREENED)
         bench.best = 1;
     if (loaded != TERN_OK || tern_bench_model(context, model, &bench, &result) != TERN_OK) {

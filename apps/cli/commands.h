@@ -75,6 +75,11 @@ static inline tern_storage cli_storage(const char *word) {
                             : TERN_STORAGE_AUTO;
 }
 
+/* Of a trit, as --storage calls them. */
+static inline const char *cli_storage_bits(const tern_model_info *info) {
+    return info->storage == TERN_STORAGE_1_6_BIT ? "1.6" : "2";
+}
+
 static inline tern_dtype cli_cache_type(const char *word) {
     return strcmp(word, "f16") == 0 ? TERN_F16 : strcmp(word, "i8") == 0 ? TERN_I8 : TERN_F32;
 }

@@ -337,9 +337,10 @@ static void explain(const run_state *s) {
     const char *reason = info.head_reason;
     if (cli_head(s->values.head) == TERN_HEAD_AUTO && wanted_head(s) == TERN_HEAD_FULL)
         reason = "sampling with these options needs all logits";
-    fprintf(stderr, "\nweights: %s bits a trit (%s)\nhead:    %s (%s)",
-            info.storage == TERN_STORAGE_1_6_BIT ? "1.6" : "2", info.storage_reason,
-            tern_head_name(info.head), reason);
+    else if (info.head == TERN_HEAD_SCREENED && s->best == 0)
+        reason = "asked for, but sampling with these options needs all logits: the screen is idle";
+    fprintf(stderr, "\nweights: %s bits a trit (%s)\nhead:    %s (%s)", cli_storage_bits(&info),
+            info.storage_reason, tern_head_name(info.head), reason);
     if (s->best > 0)
         fprintf(stderr, ", the best %lld of %lld logits", (long long)s->best,
                 (long long)info.vocabulary);

@@ -152,7 +152,13 @@ static void the_file_decides(void **state) {
     const size_t much = (size_t)1 << 40;
     device->choose_storage(device, much, directory, &choice);
     assert_non_null(strstr(choice.reason, "measured now"));
-    assert_int_equal(files_in_directory(), 1);
+    /* What a busy machine gives is not kept. */
+    bool is_kept = strstr(choice.reason, "not kept") == NULL;
+    assert_int_equal(files_in_directory(), is_kept);
+    for (int tries = 0; tries < 20 && files_in_directory() == 0; tries++)
+        device->choose_storage(device, much, directory, &choice);
+    if (files_in_directory() == 0)
+        test_skip("this machine is too busy to measure");
     char text[1024] = "";
     FILE *file = fopen(path, "rb");
     assert_non_null(file);

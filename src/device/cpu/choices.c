@@ -3,7 +3,6 @@
  * the newest first. */
 #include "device/cpu/choices.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,16 +108,19 @@ static tern_status write_lines(tern__new_file *file, const char *text, const cha
     return status;
 }
 
-void tern__choice_write(const char *directory, const char *key, int number) {
+bool tern__choice_write(const char *directory, const char *key, int number) {
     char path[MAX_PATH], text[MAX_FILE];
     if (!make_path(directory, path))
-        return;
+        return false;
     make_directories(directory);
     read_lines(path, text);
     tern__new_file file;
-    if (tern__new_file_open(&file, path) != TERN_OK)
-        return;
-    if (write_lines(&file, text, key, number) == TERN_OK)
-        tern__new_file_publish(&file);
+    tern_status status = tern__new_file_open(&file, path);
+    if (status != TERN_OK)
+        return false;
+    status = write_lines(&file, text, key, number);
+    if (status == TERN_OK)
+        status = tern__new_file_publish(&file);
     tern__new_file_close(&file);
+    return status == TERN_OK;
 }

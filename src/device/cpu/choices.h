@@ -5,12 +5,14 @@
 #ifndef TERN__CHOICES_H
 #define TERN__CHOICES_H
 
+#include <stdbool.h>
+
 enum { TERN__CHOICE_KEY = 160 }; /* room for a key and its end */
 
 /* The number behind `key`; 0: there is none. NULL for a directory is fine. */
 int tern__choice_read(const char *directory, const char *key);
 
-/* number >= 1. A failure is not told: next time it will be measured again. */
-void tern__choice_write(const char *directory, const char *key, int number);
+/* number >= 1. False when it could not be kept: next time it will be measured again. */
+bool tern__choice_write(const char *directory, const char *key, int number);
 
 #endif

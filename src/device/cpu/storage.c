@@ -3,7 +3,7 @@
  * Two or 1.6 bits a trit? Fewer bytes stream faster, but take more work to unpack: which of the two
  * wins depends on how many threads share how much memory bandwidth. So it is measured once for a
  * machine, a kernel level and a number of threads: products of one column with weights that do not
- * fit the caches, in turns. */
+ * fit the caches, in turns. What a busy machine gives is used, but not kept. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,12 +13,13 @@
 
 enum {
     K = 2560,                /* a multiple of every k_unit */
-    ROUNDS = 5,              /* of each storage */
+    ROUNDS = 7,              /* of each storage */
     PIECE_BYTES = 256 << 10, /* as products of one row are cut */
     LEAST_BYTES = 64 << 20,  /* of weights that are measured, and what is never exceeded: */
     MOST_BYTES = 256 << 20,
     CACHE_UNKNOWN = 32 << 20,
     ENOUGH_NS = 300000000, /* after which no new round is begun */
+    NOISE = 1300,          /* in thousandths: the largest ratio of a round over the smallest */
     WORTH = 1030,          /* in thousandths: a smaller gain does not pay for slower batches */
 };
 
@@ -67,14 +68,31 @@ static void do_fill(void *argument, int64_t begin, int64_t end, int lane) {
         words[i] = (uint64_t)i * 0x9E3779B97F4A7C15u;
 }
 
-/* How many times as fast the 1.6-bit storage is, in thousandths; 0: no memory to find out. */
-static int measure(tern__cpu_device *cpu, size_t bytes) {
+/* How many times as fast the 1.6-bit storage is: the median of the rounds' ratios. */
+typedef struct gain {
+    int thousandths; /* 0: no memory to find out */
+    bool is_noisy;   /* the rounds differ by more than NOISE */
+} gain;
+
+static gain gain_of(double *ratios, int rounds) {
+    for (int i = 1; i < rounds; i++)
+        for (int at = i; at > 0 && ratios[at] < ratios[at - 1]; at--) {
+            double larger = ratios[at - 1];
+            ratios[at - 1] = ratios[at];
+            ratios[at] = larger;
+        }
+    return (gain){.thousandths = (int)(1000 * ratios[rounds / 2] + 0.5),
+                  .is_noisy = rounds < 2 || 1000 * ratios[rounds - 1] > NOISE * ratios[0]};
+}
+
+static gain measure(tern__cpu_device *cpu, size_t bytes) {
     trial trials[2] = {{.kernel = cpu->packed[TERN__PACKING_TRITS4]},
                        {.kernel = cpu->packed[TERN__PACKING_TRITS5]}};
     size_t out_bytes = bytes / (K / 5) * sizeof(int32_t);
     uint8_t *weights = tern__os()->pages_map(bytes);
     int32_t *out = tern__os()->pages_map(out_bytes);
-    double best[2] = {0, 0};
+    double ratios[ROUNDS];
+    int rounds = 0;
     if (weights != NULL && out != NULL) {
         tern__os()->pages_huge(weights, bytes);
         tern__team_run(cpu->team, (int64_t)(bytes / 8), PIECE_BYTES / 8, do_fill, weights);
@@ -85,19 +103,17 @@ static int measure(tern__cpu_device *cpu, size_t bytes) {
             memset(trials[i].q, 1, sizeof trials[i].q);
         }
         const uint64_t begin = tern__os()->clock_ns();
-        for (int round = 0; round < 2 * ROUNDS; round++) {
-            if (round >= 2 && round % 2 == 0 && tern__os()->clock_ns() - begin > ENOUGH_NS)
-                break;
-            double time = time_once(cpu, &trials[round % 2]);
-            if (best[round % 2] == 0 || time < best[round % 2])
-                best[round % 2] = time;
+        (void)time_once(cpu, &trials[0]); /* brings the pages of the results and wakes the team */
+        while (rounds < ROUNDS && (rounds < 2 || tern__os()->clock_ns() - begin < ENOUGH_NS)) {
+            double two_bit = time_once(cpu, &trials[0]);
+            ratios[rounds++] = two_bit / time_once(cpu, &trials[1]);
         }
     }
     if (out != NULL)
         tern__os()->pages_unmap(out, out_bytes);
     if (weights != NULL)
         tern__os()->pages_unmap(weights, bytes);
-    return best[0] > 0 && best[1] > 0 ? (int)(1000 * best[0] / best[1] + 0.5) : 0;
+    return rounds > 0 ? gain_of(ratios, rounds) : (gain){0};
 }
 
 static size_t trial_bytes(int64_t cache) {
@@ -120,21 +136,21 @@ void tern__cpu_choose_storage(tern__device *device, size_t bytes, const char *di
     snprintf(key, sizeof key, "%s, %s and %s, %d threads", info->model,
              cpu->packed[TERN__PACKING_TRITS4]->variant.name,
              cpu->packed[TERN__PACKING_TRITS5]->variant.name, tern__team_size(cpu->team));
-    bool is_known = false;
-    int gain = tern__choice_read(directory, key);
-    if (gain > 0)
-        is_known = true;
-    else
-        gain = measure(cpu, trial_bytes(cache));
-    if (gain <= 0) {
+    gain measured = {.thousandths = tern__choice_read(directory, key)};
+    const char *when = "before";
+    if (measured.thousandths == 0) {
+        measured = measure(cpu, trial_bytes(cache));
+        when = measured.is_noisy ? "now on a busy machine, so not kept"
+               : tern__choice_write(directory, key, measured.thousandths) ? "now"
+                                                                          : "now, not kept";
+    }
+    if (measured.thousandths == 0) {
         snprintf(choice->reason, sizeof choice->reason, "no memory to measure another storage");
         return;
     }
-    if (!is_known)
-        tern__choice_write(directory, key, gain);
-    if (gain >= WORTH)
+    if (measured.thousandths >= WORTH)
         choice->packing = TERN__PACKING_TRITS5;
     snprintf(choice->reason, sizeof choice->reason,
-             "1.6-bit streams %.2f times as fast as 2-bit, measured %s", gain / 1000.0,
-             is_known ? "before" : "now");
+             "1.6-bit streams %.2f times as fast as 2-bit, measured %s",
+             measured.thousandths / 1000.0, when);
 }
