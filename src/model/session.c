@@ -205,6 +205,7 @@ static tern_status write_best(tern_session *s, tern_tensor *x, const wanted *w) 
     if (isnan(*(const float *)logits->data)) {
         tern_tensor_release(ids);
         tern_tensor_release(logits);
+        ids = logits = NULL;
         TERN__TRY(best_without_nan(s, last, w->k, &logits, &ids));
     }
     memcpy(w->logits, logits->data, (size_t)w->k * sizeof *w->logits);

@@ -323,6 +323,34 @@ static void test_limits(void **state) {
     tern__team_destroy(team);
 }
 
+/* What a limit counts, on a clock by which every call takes TICK_NS: a part that a cache holds is
+ * read over and over, memory once; products are those of all threads. */
+static void test_limits_count(void **state) {
+    (void)state;
+    const int64_t l3 = tern__limit_caches().l3;
+    tern__team *one, *two;
+    tern__limit limit;
+    test_ok(tern__team_create(1, &one));
+    test_ok(tern__team_create(2, &two));
+    assert_int_equal(tern__limit_memory_set(1), 4 * l3);
+    assert_int_equal(tern__limit_memory_set(4 * l3 + 1), 4 * l3 + 1);
+    tern__os_table os = ticking_os();
+    tern__os_set(&os);
+    test_ok(tern__limit_read_bandwidth(one, 0, 1 << 20, 1, &limit));
+    tern__os_set(NULL);
+    assert_true(fabs(limit.rate * TICK_NS * 1e-9 - (32 << 20)) < 1);
+    for (int k = 0; tern__peaks_family[k] != NULL; k++)
+        for (int i = 0; i < TERN__PEAKS && tern__peaks_family[k]->peaks[i].name != NULL; i++) {
+            const tern__peak *peak = &tern__peaks_family[k]->peaks[i];
+            tern__peak_job alone = tern__limit_peak_job(one, peak);
+            tern__peak_job both = tern__limit_peak_job(two, peak);
+            double products = tern__limit_peak_products(&alone);
+            assert_true(products >= 1e8 && tern__limit_peak_products(&both) == 2 * products);
+        }
+    tern__team_destroy(two);
+    tern__team_destroy(one);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_roofline, restore_os),
@@ -335,6 +363,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_refusals, restore_os),
         cmocka_unit_test(test_products_are_checked),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test_teardown(test_limits_count, restore_os),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -280,7 +280,9 @@ static void test_json(void **state) {
 /* The list is closed when a measurement fails: the first one, or one behind others. */
 static void test_json_of_failures(void **state) {
     (void)state;
-    child_result r = child_run("bench", "--json", "-p", "100000", "-r", "1");
+    char no_model[512];
+    child_result r =
+        child_run("bench", "--json", "-r", "1", test_path("README.md", no_model, sizeof no_model));
     child_expect(&r, r.status == 1 && strcmp(r.out, "[]\n") == 0 && r.err[0] != '\0');
     child_free(&r);
 

@@ -145,11 +145,27 @@ static void exact_screens(void **state) {
     assert_int_equal(t.bounded, 100);
 }
 
+/* Numbers around the largest that two planes hold, 256 * 127 + 127. */
+static void edge_of_the_planes(void **state) {
+    (void)state;
+    test_random random = {.seed = 75};
+    tally t = {0};
+    static float w[ROWS * 64], x[64];
+    for (int edge = 32600; edge <= 32800; edge++) {
+        test_random_normal(&random, w, ROWS * 64);
+        for (int64_t i = 0; i < 64; i++)
+            x[i] = (float)(i % 2 == 0 ? edge : -edge);
+        check_bounds(w, x, 64, 8, &t, "edge");
+    }
+    assert_int_equal(t.bounded, 201);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_are_inside),
         cmocka_unit_test(bounds_are_reached),
         cmocka_unit_test(exact_screens),
+        cmocka_unit_test(edge_of_the_planes),
     };
     return cmocka_run_group_tests(tests, open_context, close_context);
 }

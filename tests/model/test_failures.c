@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "failure_sweep.h"
+#include "model/model.h"
 #include "tiny_model.h"
 
 /* -- files -------------------------------------------------------------------------------------*/
@@ -93,6 +94,12 @@ static void prepare_screened(sweep_fixture *f) {
     test_ok(tern_session_create(f->context, f->model, &(tern_session_options){.context_length = 64},
                                 &f->session));
     test_ok(tern_session_eval(f->session, ids, 5, TERN_LOGITS_NONE, NULL));
+}
+
+/* All logits are NaN: those that are wanted are found a second time. */
+static void prepare_nan(sweep_fixture *f) {
+    prepare_screened(f);
+    *(float *)f->model->output_norm->data = NAN;
 }
 
 static void prepare_draw(sweep_fixture *f) {
@@ -402,6 +409,7 @@ static const workflow workflows[] = {
     {.flow = {"best of 8 bits", prepare_screened, call_best, look_at_session, dispose, 1},
      .file = 1,
      .least = 10},
+    {.flow = {"best of NaN", prepare_nan, call_best, look_at_session, dispose, 0}, .least = 20},
     {.flow = {"load screened", sweep_make_context, call_load_head, look_at_model, dispose, 0},
      .least = 200},
     {.flow = {"load 8 bits", sweep_make_context, call_load_head, look_at_model, dispose, 1},

@@ -283,6 +283,63 @@ static void storage(void **state) {
     assert_null(model);
 }
 
+static size_t asked_bytes;
+static char asked_directory[64];
+
+static void ask(tern__device *device, size_t bytes, const char *directory,
+                tern__storage_choice *choice) {
+    (void)device;
+    asked_bytes = bytes;
+    snprintf(asked_directory, sizeof asked_directory, "%s", directory != NULL ? directory : "none");
+    *choice = (tern__storage_choice){.packing = TERN__PACKING_TRITS5};
+}
+
+static void set_variable(const char *name, const char *value) {
+    assert_int_equal(value != NULL ? setenv(name, value, 1) : unsetenv(name), 0);
+}
+
+/* What the device is asked: the bytes of all matrices at 2 bits, and where to note the answer. */
+static void where_choices_are_kept(void **state) {
+    (void)state;
+    static const struct {
+        const char *option, *cache, *home, *expected;
+    } rows[] = {
+        {"/given", "/xdg", "/home/x", "/given"},
+        {"", "/xdg", "/home/x", "none"},
+        {NULL, "/xdg", "/home/x", "/xdg/tern"},
+        {NULL, NULL, "/home/x", "/home/x/.cache/tern"},
+        {NULL, "", "/home/x", "/home/x/.cache/tern"},
+        {NULL, "xdg", "/home/x", "/home/x/.cache/tern"},
+        {NULL, "xdg", "home", "none"},
+        {NULL, NULL, NULL, "none"},
+    };
+    char *const cache = getenv("XDG_CACHE_HOME"), *const home = getenv("HOME");
+    char kept[2][512];
+    snprintf(kept[0], sizeof kept[0], "%s", cache != NULL ? cache : "");
+    snprintf(kept[1], sizeof kept[1], "%s", home != NULL ? home : "");
+    tern_model *model = NULL;
+    tern__device *device = context->device;
+    void (*const chooses)(tern__device *, size_t, const char *, tern__storage_choice *) =
+        device->choose_storage;
+    device->choose_storage = ask;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        set_variable("XDG_CACHE_HOME", rows[i].cache);
+        set_variable("HOME", rows[i].home);
+        test_ok(tern_model_random(
+            context, "tiny", 1, &(tern_model_options){.cache_directory = rows[i].option}, &model));
+        assert_string_equal(asked_directory, rows[i].expected);
+        tern_model_info m = tern_model_describe(model);
+        assert_int_equal(m.storage, TERN_STORAGE_1_6_BIT);
+        int64_t q = m.heads * m.head_size, kv = m.kv_heads * m.head_size;
+        assert_int_equal(asked_bytes, m.layers * m.width * (2 * q + 2 * kv + 3 * m.ffn_width) / 4);
+        assert_true(m.layers > 1);
+        tern_model_release(model);
+    }
+    device->choose_storage = chooses;
+    set_variable("XDG_CACHE_HOME", cache != NULL ? kept[0] : NULL);
+    set_variable("HOME", home != NULL ? kept[1] : NULL);
+}
+
 /* Grows, once a tensor at least in a layer, and ends with exactly 1. */
 static void progress(void **state) {
     (void)state;
@@ -491,10 +548,13 @@ static void every_limit(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, nothing_alive)
     const struct CMUnitTest tests[] = {
-        TEST(logits_of_grouped), TEST(logits_of_twelve),    TEST(logits_of_plain),
-        TEST(table_types),       TEST(descriptions),        TEST(progress),
-        TEST(storage),           TEST(random_models),       TEST(load_in_scope),
-        TEST(wrong_files),       TEST(wrong_architectures), TEST(every_limit),
+        TEST(logits_of_grouped), TEST(logits_of_twelve),
+        TEST(logits_of_plain),   TEST(table_types),
+        TEST(descriptions),      TEST(progress),
+        TEST(storage),           TEST(where_choices_are_kept),
+        TEST(random_models),     TEST(load_in_scope),
+        TEST(wrong_files),       TEST(wrong_architectures),
+        TEST(every_limit),
     };
     return cmocka_run_group_tests(tests, open_context, close_context);
 }

@@ -10,6 +10,7 @@
 
 #include "device/cpu/cpu.h"
 #include "device/cpu/packed.h"
+#include "ops/pack.h"
 #include "tensor/op_table.h"
 
 enum { CONTEXTS_MAX = 32, COLUMNS = 512, LENGTHS = 5 };
@@ -118,10 +119,10 @@ typedef struct steps {
 } steps;
 
 static steps take_steps(tern_tensor *x, tern_tensor *norm, tern_tensor *const *w,
-                        tern_tensor *residual, tern_activation activation) {
+                        tern_tensor *residual, double epsilon, tern_activation activation) {
     steps s;
     tern_tensor *h, *active;
-    test_ok(tern_rms_norm(x, norm, 1e-5, &h));
+    test_ok(tern_rms_norm(x, norm, epsilon, &h));
     for (int i = 0; i < 3; i++)
         test_ok(tern_linear(h, w[i], &s.linear[i]));
     test_ok(tern_add(residual, s.linear[0], &s.sum));
@@ -150,14 +151,15 @@ static void check_bits(tern_context *c, const weight_kind *a, const weight_kind 
     }
     tern_tensor *const w[3] = {make_weight(c, a, ROWS, 4), make_weight(c, b, 40, 5),
                                make_weight(c, b, ROWS, 6)};
+    double epsilon = tokens % 2 == 0 ? 1e-5 : 0.5;
     tern_activation activation = tokens % 2 == 0 ? TERN_ACTIVATION_RELU2 : TERN_ACTIVATION_SILU;
-    steps s = take_steps(x, norm, w, residual, activation);
-    test_ok(tern_norm_linear(x, norm, 1e-5, w, 3, out));
+    steps s = take_steps(x, norm, w, residual, epsilon, activation);
+    test_ok(tern_norm_linear(x, norm, epsilon, w, 3, out));
     for (int i = 0; i < 3; i++)
         same(out[i], s.linear[i], what);
-    test_ok(tern_norm_linear_add(x, norm, 1e-5, w[0], residual, &sum));
+    test_ok(tern_norm_linear_add(x, norm, epsilon, w[0], residual, &sum));
     same(sum, s.sum, what);
-    test_ok(tern_norm_glu(x, norm, 1e-5, w[0], w[2], activation, &gated));
+    test_ok(tern_norm_glu(x, norm, epsilon, w[0], w[2], activation, &gated));
     same(gated, s.gated, what);
     tern_scope_end(c);
 }
@@ -185,10 +187,32 @@ static void many_rows(void **state) {
     for (int i = 0; i < 3; i++)
         test_ok(tern_tensor_pack_random(c, ROWS, NARROW, 0.5f, (uint64_t)i, &w[i]));
     tern_tensor *residual = normal(c, TERN_SHAPE(200, ROWS), 9);
-    steps s = take_steps(x, norm, w, residual, TERN_ACTIVATION_RELU2);
+    steps s = take_steps(x, norm, w, residual, 1e-5, TERN_ACTIVATION_RELU2);
     test_ok(tern_norm_glu(x, norm, 1e-5, w[0], w[2], TERN_ACTIVATION_RELU2, &gated));
     same(gated, s.gated, "many rows");
     tern_scope_end(c);
+}
+
+/* More tokens than a lane's scratch holds of a piece at once, with a residual and block scales. */
+static void many_tokens(void **state) {
+    (void)state;
+    tern_context *c = contexts[context_count - 1];
+    enum { ROWS = 130, TOKENS = 2500 };
+    for (int k = 0; k < KINDS; k++) {
+        tern_scope_begin(c);
+        tern_tensor *x = normal(c, TERN_SHAPE(TOKENS, COLUMNS), 7), *sum, *gated;
+        tern_tensor *norm = normal(c, TERN_SHAPE(COLUMNS), 8);
+        tern_tensor *residual = normal(c, TERN_SHAPE(TOKENS, ROWS), 9);
+        tern_tensor *const w[3] = {make_weight(c, &kinds[k], ROWS, 4),
+                                   make_weight(c, &kinds[k], 1, 5),
+                                   make_weight(c, &kinds[k], ROWS, 6)};
+        steps s = take_steps(x, norm, w, residual, 1e-5, TERN_ACTIVATION_RELU2);
+        test_ok(tern_norm_linear_add(x, norm, 1e-5, w[0], residual, &sum));
+        same(sum, s.sum, kinds[k].name);
+        test_ok(tern_norm_glu(x, norm, 1e-5, w[0], w[2], TERN_ACTIVATION_RELU2, &gated));
+        same(gated, s.gated, kinds[k].name);
+        tern_scope_end(c);
+    }
 }
 
 /* Columns beyond what one block of the reduction rule has. */
@@ -201,10 +225,60 @@ static void long_rows(void **state) {
     tern_tensor *w[3], *out[3], *residual = normal(c, TERN_SHAPE(2, ROWS), 3);
     for (int i = 0; i < 3; i++)
         test_ok(tern_tensor_pack_random(c, ROWS, LONG, 0.5f, (uint64_t)i, &w[i]));
-    steps s = take_steps(x, norm, w, residual, TERN_ACTIVATION_SILU);
+    steps s = take_steps(x, norm, w, residual, 1e-5, TERN_ACTIVATION_SILU);
     test_ok(tern_norm_linear(x, norm, 1e-5, w, 3, out));
     for (int i = 0; i < 3; i++)
         same(out[i], s.linear[i], "long rows");
+    tern_scope_end(c);
+}
+
+static int64_t calls_of(tern_context *c, const char *name, tern_op_class op_class) {
+    tern_op_stats stats = {{0}, {0}};
+    for (int i = 0; i < tern_op_count(); i++)
+        if (strcmp(tern_op_at(i)->name, name) == 0)
+            tern_stats_op(c, i, &stats);
+    return stats.calls[op_class];
+}
+
+/* The most columns of one pass, and one more. */
+static void passes_and_steps(void **state) {
+    (void)state;
+    tern_context *c = contexts[context_count - 1];
+    for (int64_t more = 0; more < 2; more++) {
+        const int64_t columns = TERN__NORM_MAX + more;
+        tern_scope_begin(c);
+        tern_tensor *x = normal(c, TERN_SHAPE(40, columns), 1), *w, *h, *y, *expected;
+        tern_tensor *norm = normal(c, TERN_SHAPE(columns), 2);
+        test_ok(tern_tensor_pack_random(c, 3, columns, 0.5f, 1, &w));
+        tern_stats_reset(c);
+        test_ok(tern_norm_linear(x, norm, 1e-5, &w, 1, &y));
+        assert_int_equal(calls_of(c, "norm_linear", TERN_CLASS_COMPUTE), 1 - more);
+        test_ok(tern_rms_norm(x, norm, 1e-5, &h));
+        test_ok(tern_linear(h, w, &expected));
+        same(y, expected, "the most columns");
+        tern_scope_end(c);
+    }
+}
+
+/* Rows of x in one axis, in three, and in none. */
+static void axes_of_rows(void **state) {
+    (void)state;
+    tern_context *c = contexts[context_count - 1];
+    tern_scope_begin(c);
+    tern_tensor *x = normal(c, TERN_SHAPE(24, 8), 1), *norm = normal(c, TERN_SHAPE(8), 2), *w;
+    tern_tensor *cube, *row, *y, *expected, *first, *linear;
+    test_ok(tern_tensor_pack_random(c, 5, 8, 0.5f, 1, &w));
+    test_ok(tern_tensor_reshape(x, TERN_SHAPE(2, 3, 4, 8), &cube));
+    test_ok(tern_tensor_select(x, 0, 0, &row));
+    test_ok(tern_norm_linear(x, norm, 1e-5, &w, 1, &expected));
+    test_ok(tern_norm_linear(cube, norm, 1e-5, &w, 1, &y));
+    same(y, expected, "three axes");
+    test_ok(tern_norm_linear(row, norm, 1e-5, &w, 1, &y));
+    test_ok(tern_tensor_select(expected, 0, 0, &first));
+    same(y, first, "no axis");
+    test_ok(tern_linear(x, w, &linear));
+    test_ok(tern_linear(cube, w, &y));
+    same(y, linear, "linear of three axes");
     tern_scope_end(c);
 }
 
@@ -222,7 +296,7 @@ static void empty_operands(void **state) {
         tern_tensor *residual = normal(c, TERN_SHAPE(tokens, rows), 3);
         for (int n = 0; n < 3; n++)
             test_ok(tern_tensor_pack_random(c, rows, columns, 0.5f, (uint64_t)n, &w[n]));
-        steps s = take_steps(x, norm, w, residual, TERN_ACTIVATION_RELU2);
+        steps s = take_steps(x, norm, w, residual, 1e-5, TERN_ACTIVATION_RELU2);
         test_ok(tern_norm_linear(x, norm, 1e-5, w, 3, out));
         same(out[2], s.linear[2], "empty");
         test_ok(tern_norm_linear_add(x, norm, 1e-5, w[0], residual, &sum));
@@ -233,15 +307,26 @@ static void empty_operands(void **state) {
     }
 }
 
-/* -- the steps themselves ----------------------------------------------------------------------*/
-
-static int64_t calls_of(tern_context *c, const char *name, tern_op_class op_class) {
-    tern_op_stats stats = {{0}, {0}};
-    for (int i = 0; i < tern_op_count(); i++)
-        if (strcmp(tern_op_at(i)->name, name) == 0)
-            tern_stats_op(c, i, &stats);
-    return stats.calls[op_class];
+/* Some weights without rows, and some with. */
+static void empty_weights(void **state) {
+    (void)state;
+    tern_context *c = contexts[context_count - 1];
+    tern_scope_begin(c);
+    tern_tensor *x = normal(c, TERN_SHAPE(2, 8), 1), *norm = normal(c, TERN_SHAPE(8), 2), *none, *w;
+    tern_tensor *out[3], *expected;
+    test_ok(tern_tensor_pack_random(c, 0, 8, 0.5f, 1, &none));
+    test_ok(tern_tensor_pack_random(c, 5, 8, 0.5f, 1, &w));
+    test_ok(tern_norm_linear(x, norm, 1e-5, &w, 1, &expected));
+    for (int at = 0; at < 3; at++) {
+        tern_tensor *weights[3] = {none, none, none};
+        weights[at] = w;
+        test_ok(tern_norm_linear(x, norm, 1e-5, weights, 3, out));
+        same(out[at], expected, "beside empty weights");
+    }
+    tern_scope_end(c);
 }
+
+/* -- the steps themselves ----------------------------------------------------------------------*/
 
 /* Strides, another weight, a device without the row: the steps, counted as such. */
 static void falls_back(void **state) {
@@ -275,6 +360,55 @@ static void falls_back(void **state) {
         test_ok(tern_mul(out[0], out[0], &expected));
         same(y, expected, "product of steps");
     }
+    tern_scope_end(c);
+}
+
+/* A norm and a residual with strides, as few of them as there can be: the other operands fit. */
+static void strided_operands(void **state) {
+    (void)state;
+    tern_context *c = contexts[context_count - 1];
+    tern_scope_begin(c);
+    tern_tensor *x = normal(c, TERN_SHAPE(6, 8), 1), *w, *out, *expected, *norm, *residual;
+    tern_tensor *wide = normal(c, TERN_SHAPE(16), 2), *flat, *turned, *straight;
+    test_ok(tern_tensor_pack_random(c, 5, 8, 0.5f, 1, &w));
+    test_ok(tern_tensor_slice(wide, 0, 0, 16, 2, &norm));
+    test_ok(tern_contiguous(norm, &flat));
+    test_ok(tern_norm_linear(x, norm, 1e-5, &w, 1, &out));
+    test_ok(tern_norm_linear(x, flat, 1e-5, &w, 1, &expected));
+    same(out, expected, "a norm of every second number");
+    residual = normal(c, TERN_SHAPE(5, 6), 3);
+    test_ok(tern_tensor_transpose(residual, 0, 1, &turned));
+    test_ok(tern_contiguous(turned, &straight));
+    test_ok(tern_norm_linear_add(x, flat, 1e-5, w, turned, &out));
+    test_ok(tern_norm_linear_add(x, flat, 1e-5, w, straight, &expected));
+    same(out, expected, "a turned residual");
+    tern_scope_end(c);
+}
+
+/* Every activation, in one pass and in steps. */
+static void activations(void **state) {
+    (void)state;
+    static tern_status (*const active[])(tern_tensor *, tern_tensor **) = {
+        [TERN_ACTIVATION_NONE] = tern_clone,          [TERN_ACTIVATION_RELU] = tern_relu,
+        [TERN_ACTIVATION_RELU2] = tern_relu2,         [TERN_ACTIVATION_SIGMOID] = tern_sigmoid,
+        [TERN_ACTIVATION_SILU] = tern_silu,           [TERN_ACTIVATION_GELU] = tern_gelu,
+        [TERN_ACTIVATION_GELU_TANH] = tern_gelu_tanh, [TERN_ACTIVATION_TANH] = tern_tanh,
+    };
+    tern_context *c = contexts[context_count - 1];
+    tern_scope_begin(c);
+    tern_tensor *x = normal(c, TERN_SHAPE(3, 8), 1), *norm = normal(c, TERN_SHAPE(8), 2);
+    tern_tensor *packed, *y, *gated, *expected;
+    test_ok(tern_tensor_pack_random(c, 5, 8, 0.5f, 1, &packed));
+    tern_tensor *const weights[] = {packed, normal(c, TERN_SHAPE(5, 8), 3)};
+    for (int i = 0; i < 2; i++)
+        for (int a = TERN_ACTIVATION_NONE; a <= TERN_ACTIVATION_TANH; a++) {
+            tern_tensor *w = weights[i];
+            test_ok(tern_norm_linear(x, norm, 1e-5, &w, 1, &y));
+            test_ok(active[a](y, &expected));
+            test_ok(tern_mul(expected, y, &expected));
+            test_ok(tern_norm_glu(x, norm, 1e-5, w, w, (tern_activation)a, &gated));
+            same(gated, expected, i == 0 ? "one pass" : "steps");
+        }
     tern_scope_end(c);
 }
 
@@ -393,16 +527,64 @@ static void refusals(void **state) {
     assert_null(out[2]);
     test_status(tern_norm_glu(x, norm, 1e-5, w, w, (tern_activation)-1, &y), TERN_E_ARGUMENT);
     test_status(tern_norm_linear_add(x, norm, 1e-5, w, x, &y), TERN_E_SHAPE);
+    tern_tensor *wider, *longer = normal(c, TERN_SHAPE(9), 4),
+                        *shorter = normal(c, TERN_SHAPE(7), 5);
+    test_ok(tern_tensor_pack_random(c, 6, 8, 0.5f, 1, &wider));
+    test_status(tern_norm_glu(x, norm, 1e-5, w, wider, TERN_ACTIVATION_RELU2, &y), TERN_E_SHAPE);
+    test_status(tern_norm_glu(x, norm, 1e-5, wider, w, TERN_ACTIVATION_RELU2, &y), TERN_E_SHAPE);
+    test_status(tern_norm_linear(x, longer, 1e-5, four, 1, out), TERN_E_SHAPE);
+    test_status(tern_norm_linear(x, shorter, 1e-5, four, 1, out), TERN_E_SHAPE);
     tern_scope_end(c);
+}
+
+/* Weights of another context, packed for other kernels, in every place. */
+static void other_kernels(void **state) {
+    (void)state;
+    tern_context *c = contexts[context_count - 1], *other = contexts[0];
+    tern_scope_begin(other);
+    tern_scope_begin(c);
+    tern_tensor *x = normal(c, TERN_SHAPE(2, 8), 1), *norm = normal(c, TERN_SHAPE(8), 2), *out[3];
+    tern_tensor *w, *foreign, *y;
+    test_ok(tern_tensor_pack_random(c, 5, 8, 0.5f, 1, &w));
+    test_ok(tern_tensor_pack_random(other, 5, 8, 0.5f, 1, &foreign));
+    bool is_ours = tern__packed_of(foreign)->kernel == tern__packed_of(w)->kernel;
+    for (int at = 0; at < 3; at++) {
+        tern_tensor *weights[3] = {w, w, w};
+        weights[at] = foreign;
+        test_status(tern_norm_linear(x, norm, 1e-5, weights, 3, out),
+                    is_ours ? TERN_OK : TERN_E_ARGUMENT);
+    }
+    test_status(tern_norm_glu(x, norm, 1e-5, w, foreign, TERN_ACTIVATION_RELU2, &y),
+                is_ours ? TERN_OK : TERN_E_ARGUMENT);
+    tern_scope_end(c);
+    tern_scope_end(other);
+}
+
+/* As many columns as sums have room for, and one more. */
+static void widest_rows(void **state) {
+    (void)state;
+    tern_context *c = contexts[context_count - 1];
+    tern_tensor *w = NULL;
+    for (int p = 0; p < TERN__PACKING_COUNT; p++) {
+        const int64_t most = tern__packings[p].k_max;
+        test_ok(tern__pack_random(c, (tern__packing)p, 1, most, 1, 1, &w));
+        tern_tensor_release(w);
+        test_status(tern__pack_random(c, (tern__packing)p, 1, most + 1, 1, 1, &w), TERN_E_LIMIT);
+        assert_null(w);
+    }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_the_steps),  cmocka_unit_test(many_rows),
-        cmocka_unit_test(falls_back),       cmocka_unit_test(counted_once),
-        cmocka_unit_test(destinations),     cmocka_unit_test(long_rows),
-        cmocka_unit_test(empty_operands),   cmocka_unit_test(refusals),
-        cmocka_unit_test(without_a_weight), cmocka_unit_test(destinations_of_steps),
+        cmocka_unit_test(many_tokens),      cmocka_unit_test(other_kernels),
+        cmocka_unit_test(widest_rows),      cmocka_unit_test(falls_back),
+        cmocka_unit_test(counted_once),     cmocka_unit_test(destinations),
+        cmocka_unit_test(long_rows),        cmocka_unit_test(empty_operands),
+        cmocka_unit_test(empty_weights),    cmocka_unit_test(refusals),
+        cmocka_unit_test(without_a_weight), cmocka_unit_test(strided_operands),
+        cmocka_unit_test(activations),      cmocka_unit_test(passes_and_steps),
+        cmocka_unit_test(axes_of_rows),     cmocka_unit_test(destinations_of_steps),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

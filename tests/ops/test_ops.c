@@ -10,6 +10,8 @@
 
 #include "base/cpu.h"
 #include "base/half.h"
+#include "device/cpu/packed.h"
+#include "ops/pack.h"
 #include "tensor/tensor.h"
 
 /* Element of an F32, F16 or BF16 tensor at up to three indices. */
@@ -332,6 +334,7 @@ static void check_ternary(float (*scale_of)(int, int), bool is_uniform, int64_t 
     tern_tensor *x = normal(TERN_SHAPE(tokens, COLUMNS), 20);
     test_ok(tern_tensor_borrow(context, TERN_TQ2_0, TERN_SHAPE(ROWS, COLUMNS), data, &weight));
     test_ok(tern_tensor_pack(weight, &packed));
+    assert_int_equal(tern__packed_of(packed)->scale_blocks, is_uniform ? 0 : 2);
     test_ok(tern_linear(x, packed, &y));
     for (int64_t t = 0; t < tokens; t++) {
         int32_t q[COLUMNS];
@@ -361,6 +364,39 @@ static float one_scale(int row, int block) {
 
 static float many_scales(int row, int block) {
     return row == 7 ? 0 : 0.25f + 0.01f * (float)(row * 2 + block);
+}
+
+/* More blocks in a row than are unpacked at once; trits with block scales take two bits whatever is
+ * asked for. x of integers with one 127 is its own quantised row. */
+static void many_blocks(void **state) {
+    (void)state;
+    enum { BLOCKS = 70, LONG = 256 * BLOCKS };
+    static uint8_t data[BLOCKS][66];
+    test_random random = {.seed = 27};
+    tern_tensor *weight = NULL, *packed = NULL, *y = NULL, *x = NULL;
+    test_ok(tern_tensor_zeros(context, TERN_F32, TERN_SHAPE(1, LONG), &x));
+    float *values = tern_tensor_data(x), expected = 0;
+    for (int i = 0; i < LONG; i++)
+        values[i] = i == 0 ? 127 : (float)test_random_range(&random, -127, 127);
+    for (int b = 0; b < BLOCKS; b++) {
+        float number = b % 5 == 3 ? 0 : 0.5f + (float)b / 16;
+        uint16_t scale = tern__f16_from_f32(number);
+        int32_t sum = 0;
+        memcpy(data[b] + 64, &scale, 2);
+        for (int i = 0; i < 256; i++) {
+            int code = (int)test_random_range(&random, 0, 2);
+            data[b][32 * (i / 128) + i % 32] |= (uint8_t)(code << 2 * (i % 128 / 32));
+            sum += (code - 1) * (int)values[b * 256 + i];
+        }
+        expected = fmaf((float)sum, number, expected);
+    }
+    test_ok(tern_tensor_borrow(context, TERN_TQ2_0, TERN_SHAPE(1, LONG), data, &weight));
+    for (int i = 0; i < 2; i++) {
+        test_ok(tern__pack(weight, i == 0 ? TERN__PACKING_TRITS4 : TERN__PACKING_TRITS5, &packed));
+        assert_int_equal(tern__packed_of(packed)->kernel->packing, TERN__PACKING_TRITS4);
+        test_ok(tern_linear(x, packed, &y));
+        test_same_floats(tern_tensor_data(y), &expected, 1, "many blocks");
+    }
 }
 
 static void ternary_linear(void **state) {
@@ -648,6 +684,7 @@ int main(void) {
         TEST(matmuls),
         TEST(linear_floats),
         TEST(ternary_linear),
+        TEST(many_blocks),
         TEST(i2_s_rows_straddle),
         TEST(ternary_special_values),
         TEST(attention),
