@@ -70,7 +70,7 @@ static void do_fill(void *argument, int64_t begin, int64_t end, int lane) {
 
 /* How many times as fast the 1.6-bit storage is: the median of the rounds' ratios. */
 typedef struct gain {
-    int thousandths; /* 0: no memory to find out */
+    int thousandths; /* 0: no memory, or no clock, to find out */
     bool is_noisy;   /* the rounds differ by more than NOISE */
 } gain;
 
@@ -104,9 +104,11 @@ static gain measure(tern__cpu_device *cpu, size_t bytes) {
         }
         const uint64_t begin = tern__os()->clock_ns();
         (void)time_once(cpu, &trials[0]); /* brings the pages of the results and wakes the team */
-        while (rounds < ROUNDS && (rounds < 2 || tern__os()->clock_ns() - begin < ENOUGH_NS)) {
-            double two_bit = time_once(cpu, &trials[0]);
-            ratios[rounds++] = two_bit / time_once(cpu, &trials[1]);
+        for (int i = 0; i < ROUNDS && (i < 2 || tern__os()->clock_ns() - begin < ENOUGH_NS); i++) {
+            double two_bit = time_once(cpu, &trials[0]), other = time_once(cpu, &trials[1]);
+            double ratio = other > 0 ? two_bit / other : 0;
+            if (ratio > 0.01 && ratio < 100) /* else the clock stood still */
+                ratios[rounds++] = ratio;
         }
     }
     if (out != NULL)
@@ -136,21 +138,22 @@ void tern__cpu_choose_storage(tern__device *device, size_t bytes, const char *di
     snprintf(key, sizeof key, "%s, %s and %s, %d threads", info->model,
              cpu->packed[TERN__PACKING_TRITS4]->variant.name,
              cpu->packed[TERN__PACKING_TRITS5]->variant.name, tern__team_size(cpu->team));
-    gain measured = {.thousandths = tern__choice_read(directory, key)};
+    gain found = {.thousandths = tern__choice_read(directory, key)};
     const char *when = "before";
-    if (measured.thousandths == 0) {
-        measured = measure(cpu, trial_bytes(cache));
-        when = measured.is_noisy ? "now on a busy machine, so not kept"
-               : tern__choice_write(directory, key, measured.thousandths) ? "now"
-                                                                          : "now, not kept";
+    if (found.thousandths == 0) {
+        found = measure(cpu, trial_bytes(cache));
+        if (found.thousandths == 0) {
+            snprintf(choice->reason, sizeof choice->reason,
+                     "another storage could not be measured");
+            return;
+        }
+        when = found.is_noisy ? "now on a busy machine, so not kept"
+               : tern__choice_write(directory, key, found.thousandths) ? "now"
+                                                                       : "now, not kept";
     }
-    if (measured.thousandths == 0) {
-        snprintf(choice->reason, sizeof choice->reason, "no memory to measure another storage");
-        return;
-    }
-    if (measured.thousandths >= WORTH)
+    if (found.thousandths >= WORTH)
         choice->packing = TERN__PACKING_TRITS5;
     snprintf(choice->reason, sizeof choice->reason,
-             "1.6-bit streams %.2f times as fast as 2-bit, measured %s",
-             measured.thousandths / 1000.0, when);
+             "1.6-bit streams %.2f times as fast as 2-bit, measured %s", found.thousandths / 1000.0,
+             when);
 }
