@@ -89,8 +89,26 @@ static void queries_one_by_one(void **state) {
         }
 }
 
+/* Scales of other sizes, ranks and strides than those of the rows. */
+static void wrong_scales(void **state) {
+    (void)state;
+    tern_tensor *x = normal(TERN_SHAPE(2, 4, 8), 44), *q = normal(TERN_SHAPE(1, 2, 8), 45), *y;
+    tern_tensor *scales, *rows, *few;
+    test_ok(tern_quantize_scale(x, &scales));
+    test_ok(tern_quantize(x, scales, &rows));
+    test_ok(tern_tensor_select(scales, 1, 0, &few));
+    test_status(tern_quantize(x, few, &y), TERN_E_SHAPE);
+    tern_tensor *const wrong[] = {turned(normal(TERN_SHAPE(2, 4, 2), 46), 1, 2),
+                                  normal(TERN_SHAPE(2, 2, 5), 47), normal(TERN_SHAPE(3, 2, 4), 48),
+                                  normal(TERN_SHAPE(2, 4), 49)};
+    for (int i = 0; i < 4; i++)
+        test_status(tern_attention_int8(q, rows, rows, wrong[i], 1, &y), TERN_E_SHAPE);
+    test_ok(tern_attention_int8(q, rows, rows, normal(TERN_SHAPE(2, 2, 4), 50), 1, &y));
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_scope, end_scope)
-    const struct CMUnitTest tests[] = {TEST(levels_and_threads), TEST(queries_one_by_one)};
+    const struct CMUnitTest tests[] = {TEST(levels_and_threads), TEST(queries_one_by_one),
+                                       TEST(wrong_scales)};
     return cmocka_run_group_tests(tests, open_context, close_context);
 }

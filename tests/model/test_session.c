@@ -451,6 +451,23 @@ static void inside_scopes(void **state) {
     tern_context_destroy(own);
 }
 
+/* An element for each number, and in int8 a scale for each head of keys and of values. */
+static void bytes_of_caches(void **state) {
+    (void)state;
+    static const tern_dtype types[] = {TERN_F32, TERN_F16, TERN_I8};
+    static const size_t bytes_of_head[] = {4 * 20, 2 * 20, 20 + 4};
+    tern_model_info info = tern_model_describe(model);
+    assert_int_equal(info.head_size, 20);
+    for (int i = 0; i < 3; i++) {
+        tern_session *session = NULL;
+        tern_session_options options = {.context_length = 50, .cache_type = types[i]};
+        test_ok(tern_session_create(context, model, &options, &session));
+        assert_int_equal(tern_session_cache_bytes(session),
+                         2 * (size_t)(info.layers * info.kv_heads * 50) * bytes_of_head[i]);
+        tern_session_destroy(session);
+    }
+}
+
 /* The last test, as what a group's teardown returns fails nothing. */
 static void nothing_is_left(void **state) {
     (void)state;
@@ -473,6 +490,7 @@ int main(void) {
         cmocka_unit_test(shared_model),
         cmocka_unit_test(lives),
         cmocka_unit_test(inside_scopes),
+        cmocka_unit_test(bytes_of_caches),
         cmocka_unit_test(nothing_is_left),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);

@@ -478,6 +478,14 @@ static void destinations(void **state) {
     same(x, out[2], "over x, the last one");
     test_ok(tern_norm_linear_add_into(square, norm, 1e-5, w[0], square, square));
     same(square, sum, "over x and the residual");
+    test_ok(tern_tensor_zeros(c, TERN_F32, TERN_SHAPE(3, 5), &to[0]));
+    to[1] = to[2] = to[0];
+    test_ok(tern_clone(out[0], &x));
+    tern_stats_reset(c);
+    test_ok(tern_norm_linear_into(x, norm, 1e-5, w, 3, to));
+    assert_int_equal(calls_of(c, "norm_linear", TERN_CLASS_COPY), 1);
+    test_ok(tern_norm_linear(x, norm, 1e-5, w, 3, out));
+    same(to[0], out[2], "over each other");
     test_status(tern_norm_linear_into(x, norm, 1e-5, w, 3, (tern_tensor *const[]){x, x, norm}),
                 TERN_E_SHAPE);
     tern_scope_end(c);

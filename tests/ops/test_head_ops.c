@@ -238,6 +238,19 @@ static void turned_table(void **state) {
     check_table(turned, normal(TERN_SHAPE(64), 105), "turned");
 }
 
+/* Nothing is left of the copy that an x with strides needs. */
+static void turned_x(void **state) {
+    (void)state;
+    tern_tensor *table = table_of(TERN_F16, 500, 64, 133), *turned = NULL, *screen = NULL;
+    test_ok(tern_tensor_pack_int(table, 8, &screen));
+    test_ok(tern_tensor_transpose(normal(TERN_SHAPE(64, 3), 134), 0, 1, &turned));
+    check_best(turned, table, screen, 4, "turned x");
+    tern_tensor *values = NULL, *places = NULL;
+    int64_t before = tern_context_memory(context).live_tensors;
+    test_ok(tern_linear_topk(turned, table, screen, 4, &values, &places));
+    assert_int_equal(tern_context_memory(context).live_tensors, before + 2);
+}
+
 /* Few rows of an ordinary table are read in full. */
 static void few_candidates(void **state) {
     (void)state;
@@ -464,6 +477,7 @@ int main(void) {
         TEST(same_everywhere),
         TEST(room_for_candidates),
         TEST(counted_bytes),
+        TEST(turned_x),
         TEST(other_kernels),
     };
     return cmocka_run_group_tests(tests, open_context, close_context);
