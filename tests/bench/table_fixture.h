@@ -42,7 +42,8 @@ static inline const tern_bench_row *row_of(const table *t, const char *what) {
 
 enum { TICK_NS = 16000000 }; /* longer than any sample must be: one call each */
 
-static uint64_t ticking_ns;
+/* Each thread's own: workers that wait look at the clock too. */
+static _Thread_local uint64_t ticking_ns;
 static inline uint64_t ticking_clock(void) {
     return ticking_ns += TICK_NS;
 }
