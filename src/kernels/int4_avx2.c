@@ -42,34 +42,13 @@ static inline __m256i widen(sums sum) {
     return (__m256i)sum;
 }
 
-typedef struct cursor {
-    __m256i v;
-} cursor;
-
-static inline cursor begin(const uint8_t *half) {
-    return (cursor){_mm256_load_si256((const __m256i *)half)};
-}
+#include "kernels/packed_bytes_avx2.h"
 
 static inline __m256i plane(cursor *at, int p) {
-    return _mm256_and_si256(_mm256_srli_epi16(at->v, 4 * p), _mm256_set1_epi8(0x0f));
+    return codes_of(at, p, 4);
 }
 
-static inline __m256i product(cursor *at, int p) {
-    return plane(at, p);
-}
-
-static inline int place(int p) {
-    return p;
-}
-
-static inline int class(int p) {
-    (void)p;
-    return 0;
-}
-
-static inline __m256i join(const sums class[CLASSES]) {
-    return widen(class[0]);
-}
+#include "kernels/packed_one_sum_avx2.h"
 
 #include "kernels/packed_avx2.h"
 

@@ -32,10 +32,6 @@ enum {
 
 typedef int32_t sums __attribute__((vector_size(32)));
 
-typedef struct cursor {
-    __m256i v;
-} cursor;
-
 static inline sums dot(sums sum, const __m256i codes[GROUP], const __m256i x[GROUP]) {
     return (sums)_mm256_add_epi32((__m256i)sum, _mm256_madd_epi16(codes[0], x[0]));
 }
@@ -44,31 +40,14 @@ static inline __m256i widen(sums sum) {
     return (__m256i)sum;
 }
 
-static inline cursor begin(const uint8_t *half) {
-    return (cursor){_mm256_load_si256((const __m256i *)half)};
-}
+#include "kernels/packed_bytes_avx2.h"
 
 static inline __m256i plane(cursor *at, int p) {
     return p == 0 ? _mm256_and_si256(at->v, _mm256_set1_epi16(0x00ff))
                   : _mm256_srli_epi16(at->v, 8);
 }
 
-static inline __m256i product(cursor *at, int p) {
-    return plane(at, p);
-}
-
-static inline int place(int p) {
-    return p;
-}
-
-static inline int class(int p) {
-    (void)p;
-    return 0;
-}
-
-static inline __m256i join(const sums class[CLASSES]) {
-    return widen(class[0]);
-}
+#include "kernels/packed_one_sum_avx2.h"
 
 #include "kernels/packed_avx2.h"
 

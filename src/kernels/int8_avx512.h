@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * The lines of family `int8` for packed_avx512.h: 4 k of each of 32 rows,
- *
- *     byte 4 * row + b = code of k = 4 * line + b     b = 0..3
+ * The lines of family `int8` for packed_avx512.h: those of packed_lines.h with 32 rows.
  *
  * Bound: sums grow by at most 255 * 128 for each code, which is below 2^31 at K = 2^16. */
 #ifndef TERN__INT8_AVX512_H
 #define TERN__INT8_AVX512_H
 
-#include <string.h>
-
 #include <immintrin.h>
 
-#include "kernels/packed.h"
+#include "kernels/packed_lines.h"
 
-enum { UNIT = 4, OFFSET = 128, CLASSES = 1 };
+enum { UNIT = TERN__INT8_UNIT, OFFSET = 128, CLASSES = 1 };
 
 static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {
-    for (int64_t i = 0; i < k; i += UNIT)
-        for (int64_t row = 0; row < 32; row++, panel += 4)
-            memcpy(panel, codes + row * k + i, 4);
+    tern__int8_pack_lines(codes, k, 32, panel);
 }
 
 static inline int plane_class(int p, int classes) {

@@ -11,9 +11,11 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/packed_lines.h"
+
 enum {
     OFFSET = 128,
-    UNIT = 4,
+    UNIT = TERN__INT8_UNIT,
     HALF = 32,
     PLANES = 1,
     PRODUCTS = PLANES,
@@ -28,41 +30,19 @@ enum {
 
 #include "kernels/packed_avxvnni.h"
 
-typedef struct cursor {
-    __m256i v;
-} cursor;
-
-static inline cursor begin(const uint8_t *half) {
-    return (cursor){_mm256_load_si256((const __m256i *)half)};
-}
+#include "kernels/packed_bytes_avx2.h"
 
 static inline __m256i plane(cursor *at, int p) {
     (void)p;
     return at->v;
 }
 
-static inline __m256i product(cursor *at, int p) {
-    return plane(at, p);
-}
-
-static inline int place(int p) {
-    return p;
-}
-
-static inline int class(int p) {
-    return p;
-}
-
-static inline __m256i join(const sums class[CLASSES]) {
-    return widen(class[0]);
-}
+#include "kernels/packed_one_sum_avx2.h"
 
 #include "kernels/packed_avx2.h"
 
 static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {
-    for (int64_t i = 0; i < k; i += UNIT)
-        for (int64_t row = 0; row < ROWS; row++, panel += UNIT)
-            memcpy(panel, codes + row * k + i, UNIT);
+    tern__int8_pack_lines(codes, k, ROWS, panel);
 }
 
 const tern__packed_kernel tern__int8_avxvnni = {

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * The packed layout that all vector variants of family `trits4` share. A panel is `rows` rows; it
- * is cut into lines of rows * 4 bytes that hold 16 k of each row, so that reading a panel is one
- * linear stream:
+ * The lines that the x86 variants of packed weights share. A panel is `rows` rows; it is cut into
+ * lines of rows * 4 bytes, four for each row, so that reading a panel is one linear stream. A line
+ * holds 16 k of each row of family `trits4`, 8 of `int4`, 4 of `int8`:
  *
- *     byte 4 * row + b, bits 2p and 2p + 1 = code of k = 16 * line + 4 * p + b     b, p = 0..3
+ *     trits4: byte 4 * row + b, bits 2p and 2p + 1 = code of k = 16 * line + 4 * p + b   p = 0..3
+ *     int4:   byte 4 * row + b, bits 4p .. 4p + 3  = code of k = 8 * line + 4 * p + b    p = 0, 1
+ *     int8:   byte 4 * row + b                     = code of k = 4 * line + b            b = 0..3
  *
- * The four 2-bit planes p of a line are vectors of bytes, a 32-bit lane for each row, that meet the
- * activations q[k .. k + 3] broadcast to all lanes. Lines of `int4` hold 8 k of each row:
- *
- *     byte 4 * row + b, bits 4p .. 4p + 3 = code of k = 8 * line + 4 * p + b    b = 0..3, p = 0, 1
- *
- * Only kernels include this. */
+ * The planes p of a line are vectors of bytes, a 32-bit lane for each row, that meet the
+ * activations q[k .. k + 3] broadcast to all lanes. */
 #ifndef TERN__PACKED_LINES_H
 #define TERN__PACKED_LINES_H
 
@@ -21,7 +19,7 @@
 
 #define TERN__TRITS4_UNIT 16 /* k of a line */
 
-/* With `rows` a constant this is the pack() of a variant. The codes of four k are one word. */
+/* With `rows` a constant these are the pack() of a variant. The codes of four k are one word. */
 static inline void tern__trits4_pack_lines(const uint8_t *codes, int64_t k, int64_t rows,
                                            uint8_t *panel) {
     for (int64_t i = 0; i < k; i += TERN__TRITS4_UNIT)
@@ -46,9 +44,13 @@ static inline void tern__int4_pack_lines(const uint8_t *codes, int64_t k, int64_
         }
 }
 
-static inline const uint8_t *tern__trits4_line(const tern__packed_args *args, int64_t rows,
-                                               int64_t panel, int64_t k) {
-    return args->packed + (panel * args->k + k) / 4 * rows;
+#define TERN__INT8_UNIT 4
+
+static inline void tern__int8_pack_lines(const uint8_t *codes, int64_t k, int64_t rows,
+                                         uint8_t *panel) {
+    for (int64_t i = 0; i < k; i += TERN__INT8_UNIT)
+        for (int64_t row = 0; row < rows; row++, panel += TERN__INT8_UNIT)
+            memcpy(panel, codes + row * k + i, TERN__INT8_UNIT);
 }
 
 /* The four activations of one plane, as the bytes of a word. */

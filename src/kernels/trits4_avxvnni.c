@@ -21,6 +21,7 @@ enum {
     PLANES = 4,
     PRODUCTS = PLANES,
     CLASSES = 2,
+    SHIFT = 4,
     STREAM = 2,
     STEP = 1 << 18,
     DEPTH = 512,
@@ -31,16 +32,10 @@ enum {
 
 #include "kernels/packed_avxvnni.h"
 
-typedef struct cursor {
-    __m256i v;
-} cursor;
-
-static inline cursor begin(const uint8_t *half) {
-    return (cursor){_mm256_load_si256((const __m256i *)half)};
-}
+#include "kernels/packed_bytes_avx2.h"
 
 static inline __m256i plane(cursor *at, int p) {
-    return _mm256_and_si256(_mm256_srli_epi16(at->v, 2 * p), _mm256_set1_epi8(0x03));
+    return codes_of(at, p, 2);
 }
 
 static inline __m256i product(cursor *at, int p) {
@@ -48,17 +43,11 @@ static inline __m256i product(cursor *at, int p) {
     return _mm256_and_si256(v, _mm256_set1_epi8(p < 2 ? 0x03 : 0x30));
 }
 
-static inline int place(int p) {
-    return p;
-}
-
 static inline int class(int p) {
     return p / 2;
 }
 
-static inline __m256i join(const sums class[CLASSES]) {
-    return _mm256_add_epi32(widen(class[0]), _mm256_srai_epi32(widen(class[1]), 4));
-}
+#include "kernels/packed_two_sums_avx2.h"
 
 #include "kernels/packed_avx2.h"
 

@@ -65,22 +65,7 @@ static inline __m256i plane(cursor *at, int p) {
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(first), at->pair);
 }
 
-static inline __m256i product(cursor *at, int p) {
-    return plane(at, p);
-}
-
-static inline int place(int p) {
-    return p;
-}
-
-static inline int class(int p) {
-    (void)p;
-    return 0;
-}
-
-static inline __m256i join(const sums class[CLASSES]) {
-    return widen(class[0]);
-}
+#include "kernels/packed_one_sum_avx2.h"
 
 #include "kernels/packed_avx2.h"
 
