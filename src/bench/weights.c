@@ -10,8 +10,6 @@
 
 enum {
     CACHE_LINE = 64,
-    PIECE_BYTES = 256 << 10, /* of weights, as device/cpu/packed_pass.c cuts products of one row */
-    PIECES_OF_THREAD = 4,
     READ_PIECE = 1 << 20,
     CHECKED_ROWS = 24,
     CHECKED_COLUMNS = 8,
@@ -134,11 +132,7 @@ void tern__weights_multiply(tern__weights *w, tern__team *team, int64_t n, bool 
                           .n = n,
                           .out = w->out,
                           .out_stride = w->rows}};
-    int64_t panel_bytes = tern__packed_panel_bytes(w->kernel, w->k);
-    int64_t line_panels = tern__max_i64(1, CACHE_LINE / 4 / w->kernel->panel_rows);
-    int64_t share = w->panels * panel_bytes / (PIECES_OF_THREAD * tern__team_size(team));
-    int64_t piece = tern__max_i64(1, tern__min_i64(share, PIECE_BYTES) / panel_bytes);
-    int64_t grain = tern__round_up_i64(piece, line_panels);
+    int64_t grain = tern__packed_grain(w->kernel, w->k, w->panels, tern__team_size(team));
     tern__team_run(team, w->panels, grain, run_panels, &p);
     if (!is_hot)
         w->next = (w->next + 1) % w->copies;

@@ -116,11 +116,8 @@ static bool screen_row(screening *s, const float *x) {
     if (!tern__planes_split(s->cpu, s->screen, x, &s->planes))
         return false;
     memset(s->held, 0, (size_t)tern__team_size(s->cpu->team) * sizeof *s->held);
-    /* A piece streams about 32 KiB of the screen and writes whole cache lines of sums. */
-    int64_t panel_bytes =
-        tern__max_i64(1, tern__packed_panel_bytes(s->screen->kernel, s->screen->k));
-    int64_t line_panels = tern__max_i64(1, CACHE_LINE / 4 / s->screen->kernel->panel_rows);
-    int64_t grain = tern__round_up_i64(tern__max_i64(1, (32 << 10) / panel_bytes), line_panels);
+    int64_t grain = tern__packed_grain(s->screen->kernel, s->screen->k, s->screen->panels,
+                                       tern__team_size(s->cpu->team));
     tern__team_run(s->cpu->team, s->screen->panels, grain, do_screen, s);
     return find_candidates(s);
 }

@@ -22,11 +22,9 @@ enum {
     CACHE_LINE = 64,
     APART = 128,            /* bytes between what two threads write */
     FEW = 16,               /* tokens, at most, for which pieces are longer */
-    PIECE_BYTES = 32 << 10, /* of weights */
-    LONG_PIECE = 256 << 10, /* of few tokens, if that leaves each thread so many pieces: */
-    PIECES_OF_THREAD = 4,
-    PIECE_ROWS = 4096, /* at most, where columns are few */
-    ROWS_GRAIN = 4096, /* elements of x worth a piece of work */
+    PIECE_BYTES = 32 << 10, /* of weights, for more tokens */
+    PIECE_ROWS = 4096,      /* at most, where columns are few */
+    ROWS_GRAIN = 4096,      /* elements of x worth a piece of work */
 };
 
 /* Scratch of a lane: two blocks of (tokens, rows of a piece). */
@@ -234,8 +232,7 @@ static void do_ranges(void *argument, int64_t begin, int64_t end, int lane) {
 static int64_t piece_bytes(const pass_job *job, int64_t rows, int64_t row_bytes) {
     if (job->pass->n > FEW)
         return PIECE_BYTES;
-    int64_t share = rows * row_bytes / (PIECES_OF_THREAD * tern__team_size(job->cpu->team));
-    return tern__max_i64(PIECE_BYTES, tern__min_i64(share, LONG_PIECE));
+    return tern__packed_piece(rows * row_bytes, tern__team_size(job->cpu->team));
 }
 
 /* Rows of a piece: whole panels and whole cache lines of results. */

@@ -8,14 +8,15 @@
 #include <string.h>
 
 #include "base/os.h"
+#include "base/sort.h"
 #include "device/cpu/choices.h"
 #include "device/cpu/cpu.h"
 
 enum {
-    K = 2560,                /* a multiple of every k_unit */
-    ROUNDS = 7,              /* of each storage */
-    PIECE_BYTES = 256 << 10, /* as products of one row are cut */
-    LEAST_BYTES = 64 << 20,  /* of weights that are measured, and what is never exceeded: */
+    K = 2560,               /* a multiple of every k_unit */
+    ROUNDS = 7,             /* of each storage */
+    PIECE = 256 << 10,      /* filled at a time; whole ones are measured */
+    LEAST_BYTES = 64 << 20, /* of weights that are measured, and what is never exceeded: */
     MOST_BYTES = 256 << 20,
     CACHE_UNKNOWN = 32 << 20,
     ENOUGH_NS = 300000000, /* after which no new round is begun */
@@ -52,8 +53,7 @@ static void do_trial(void *argument, int64_t begin, int64_t end, int lane) {
 
 /* Nanoseconds in which all weights were read once, for each of them. */
 static double time_once(tern__cpu_device *cpu, trial *t) {
-    int64_t panel_bytes = tern__packed_panel_bytes(t->kernel, K);
-    int64_t grain = PIECE_BYTES > panel_bytes ? PIECE_BYTES / panel_bytes : 1;
+    int64_t grain = tern__packed_grain(t->kernel, K, t->panels, tern__team_size(cpu->team));
     uint64_t begin = tern__os()->clock_ns();
     tern__team_run(cpu->team, t->panels, grain, do_trial, t);
     uint64_t end = tern__os()->clock_ns();
@@ -74,15 +74,16 @@ typedef struct gain {
     bool is_noisy;   /* the rounds differ by more than NOISE */
 } gain;
 
-static gain gain_of(double *ratios, int rounds) {
-    for (int i = 1; i < rounds; i++)
-        for (int at = i; at > 0 && ratios[at] < ratios[at - 1]; at--) {
-            double larger = ratios[at - 1];
-            ratios[at - 1] = ratios[at];
-            ratios[at] = larger;
-        }
-    return (gain){.thousandths = (int)(1000 * ratios[rounds / 2] + 0.5),
-                  .is_noisy = rounds < 2 || 1000 * ratios[rounds - 1] > NOISE * ratios[0]};
+static int compare(const void *user, int32_t a, int32_t b) {
+    (void)user;
+    return (a > b) - (a < b);
+}
+
+static gain gain_of(int32_t *thousandths, int rounds) {
+    tern__sort_ids(thousandths, rounds, compare, NULL);
+    int64_t least = thousandths[0], most = thousandths[rounds - 1];
+    return (gain){.thousandths = thousandths[rounds / 2],
+                  .is_noisy = rounds < 2 || 1000 * most > NOISE * least};
 }
 
 static gain measure(tern__cpu_device *cpu, size_t bytes) {
@@ -91,11 +92,11 @@ static gain measure(tern__cpu_device *cpu, size_t bytes) {
     size_t out_bytes = bytes / (K / 5) * sizeof(int32_t);
     uint8_t *weights = tern__os()->pages_map(bytes);
     int32_t *out = tern__os()->pages_map(out_bytes);
-    double ratios[ROUNDS];
+    int32_t thousandths[ROUNDS];
     int rounds = 0;
     if (weights != NULL && out != NULL) {
         tern__os()->pages_huge(weights, bytes);
-        tern__team_run(cpu->team, (int64_t)(bytes / 8), PIECE_BYTES / 8, do_fill, weights);
+        tern__team_run(cpu->team, (int64_t)(bytes / 8), PIECE / 8, do_fill, weights);
         for (int i = 0; i < 2; i++) {
             trials[i].weights = weights;
             trials[i].panels = (int64_t)bytes / tern__packed_panel_bytes(trials[i].kernel, K);
@@ -108,20 +109,20 @@ static gain measure(tern__cpu_device *cpu, size_t bytes) {
             double two_bit = time_once(cpu, &trials[0]), other = time_once(cpu, &trials[1]);
             double ratio = other > 0 ? two_bit / other : 0;
             if (ratio > 0.01 && ratio < 100) /* else the clock stood still */
-                ratios[rounds++] = ratio;
+                thousandths[rounds++] = (int32_t)(1000 * ratio + 0.5);
         }
     }
     if (out != NULL)
         tern__os()->pages_unmap(out, out_bytes);
     if (weights != NULL)
         tern__os()->pages_unmap(weights, bytes);
-    return rounds > 0 ? gain_of(ratios, rounds) : (gain){0};
+    return rounds > 0 ? gain_of(thousandths, rounds) : (gain){0};
 }
 
 static size_t trial_bytes(int64_t cache) {
     size_t bytes = 3 * (size_t)cache;
     bytes = bytes < LEAST_BYTES ? LEAST_BYTES : bytes > MOST_BYTES ? MOST_BYTES : bytes;
-    return bytes / PIECE_BYTES * PIECE_BYTES;
+    return bytes / PIECE * PIECE;
 }
 
 void tern__cpu_choose_storage(tern__device *device, size_t bytes, const char *directory,
