@@ -3,6 +3,8 @@
  * or memory is missing. On one thread and a clock that ticks, as threads look at the clock too. */
 #include "bench/table_fixture.h"
 
+#include <time.h>
+
 #include "base/cpu.h"
 #include "bench/limits.h"
 #include "bench/rows.h"
@@ -214,9 +216,59 @@ static void test_targets(void **state) {
     }
 }
 
+/* By a clock on which both sides take a tick, the 1.6-bit side has read four fifths of the bytes of
+ * the other: each figure is said of its own side. */
+static void test_storage_sides(void **state) {
+    (void)state;
+    static table t;
+    run_table(&t, tern_bench_kernels, NULL, "K3", false);
+    assert_int_equal(t.count, 1);
+    char expected[2][32];
+    for (int side = 0; side < 2; side++)
+        snprintf(expected[side], sizeof expected[side], ", %.2f GB/s",
+                 2560.0 * 2560 / (side == 0 ? 5 : 4) / TICK_NS);
+    const char *first = strstr(t.rows[0].detail, expected[0]);
+    const char *second = strstr(t.rows[0].detail, expected[1]);
+    if (first == NULL || second == NULL || first > second)
+        fail_msg("'%s', expected '%s' and '%s'", t.rows[0].detail, expected[0], expected[1]);
+}
+
+static uint64_t processor_time(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+/* More columns take more of the processor's time, whatever else it does: with AVX2 eight take
+ * several times that of one. */
+static void test_batch_sides(void **state) {
+    (void)state;
+    if (TEST_IS_SANITIZED || (tern__cpu()->features & TERN__CPU_AVX2) == 0)
+        test_skip("products are too slow, or there is no avx2");
+    static table t;
+    tern__os_table os = tern__os_default;
+    os.clock_ns = processor_time;
+    tern_bench_table_options options = {
+        .threads = 1, .cpu = "avx2", .samples = 3, .is_quick = true, .only = "K6"};
+    memset(&t, 0, sizeof t);
+    tern__os_set(&os);
+    tern_status status = tern_bench_kernels(&options, collect, &t);
+    tern__os_set(NULL);
+    test_ok(status);
+    int count = 0;
+    for (int i = 0; i < t.count; i++)
+        if (strncmp(t.what[i], "avx2, streamed, N = 8 ", 22) == 0) {
+            assert_true(t.rows[i].median > 1.5);
+            count++;
+        }
+    assert_int_equal(count, 1);
+}
+
 /* Floors of T1b by the unit that multiplies. */
 static void test_against_f32(void **state) {
     (void)state;
+    if (TEST_THINNING > 1)
+        test_skip("one thread's arithmetic: not under the thread sanitizer");
     static const struct {
         const char *level;
         uint32_t needs;
@@ -358,6 +410,8 @@ int main(void) {
         cmocka_unit_test_teardown(test_roofline_threads, restore_os),
         cmocka_unit_test_teardown(test_families, restore_os),
         cmocka_unit_test_teardown(test_targets, restore_os),
+        cmocka_unit_test_teardown(test_storage_sides, restore_os),
+        cmocka_unit_test_teardown(test_batch_sides, restore_os),
         cmocka_unit_test_teardown(test_against_f32, restore_os),
         cmocka_unit_test(test_decode_threads),
         cmocka_unit_test_teardown(test_refusals, restore_os),
