@@ -354,7 +354,8 @@ static int bench_run(int argc, char **argv) {
     if (table != NULL)
         return measure_table(table, &values, argc, argv);
     if (values.is_quick || values.versus != NULL || values.only != NULL)
-        return cli_usage_error(&cli_bench, "--quick, --vs and --only are for tables only");
+        return cli_usage_error(&cli_bench, "--quick, --vs and --only are for tables only, one at a "
+                                           "time and without --shape");
     int named = 0; /* operands that are benchmarks */
     for (int i = 0; i < count; i++)
         named += tern_bench_find(rest[i]) != NULL;
@@ -365,8 +366,8 @@ static int bench_run(int argc, char **argv) {
         return status;
     }
     if (count > 1 || (count == 1 && values.shape != NULL))
-        return cli_usage_error(&cli_bench,
-                               "give either one MODEL, or --shape, or names of benchmarks");
+        return cli_usage_error(
+            &cli_bench, "give either one MODEL, or --shape, or names of benchmarks, or one table");
     if (values.prompt_tokens + values.generated_tokens == 0)
         return cli_usage_error(&cli_bench, "--prompt-tokens and --tokens are both 0");
     if (count == 1 && access(rest[0], F_OK) != 0)

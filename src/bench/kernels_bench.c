@@ -226,20 +226,30 @@ static tern_status show_families(const tern__kernel_table *t) {
     return status;
 }
 
-/* Every word of the list is a family or a target. */
+/* Every word of the list is a target or a family. */
 static tern_status check_names(const char *list) {
-    static const char *const targets[] = {"K1", "K3", "K4", "K5", "K6", "T1b"};
+    static const char *const names[] = {"K1",
+                                        "K3",
+                                        "K4",
+                                        "K5",
+                                        "K6",
+                                        "T1b",
+#define FAMILY_NAME(symbol, family, ...) #family,
+                                        TERN__PACKINGS(FAMILY_NAME)
+#undef FAMILY_NAME
+    };
+    const size_t count = sizeof names / sizeof *names;
     for (const char *at = list; at != NULL;) {
-        size_t length = strcspn(at, ",");
-        bool is_known = false;
-        for (int i = 0; i < TERN__PACKING_COUNT; i++)
-            is_known |= strlen(tern__packing_names[i]) == length &&
-                        strncmp(at, tern__packing_names[i], length) == 0;
-        for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
-            is_known |= strlen(targets[i]) == length && strncmp(at, targets[i], length) == 0;
-        if (!is_known)
-            return tern__fail(TERN_E_ARGUMENT, "bench: '%.*s' is no packing and no target",
-                              (int)length, at);
+        size_t length = strcspn(at, ","), i = 0;
+        while (i < count && (strlen(names[i]) != length || strncmp(at, names[i], length) != 0))
+            i++;
+        if (i == count) {
+            char all[128] = "";
+            for (i = 0; i < count; i++)
+                snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i > 0 ? ", " : "",
+                         names[i]);
+            return tern__fail(TERN_E_ARGUMENT, "bench: '%.*s' is none of %s", (int)length, at, all);
+        }
         at = at[length] == ',' ? at + length + 1 : NULL;
     }
     return TERN_OK;

@@ -371,6 +371,13 @@ static void failures_of_the_system(void **state) {
     assert_int_equal(files_in_directory(), 1);
 }
 
+/* A group's teardown cannot fail a program: a test can. */
+static void nothing_else_is_left(void **state) {
+    (void)state;
+    unlink(path);
+    assert_int_equal(files_in_directory(), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read),
@@ -382,6 +389,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_faster_one_is_chosen, open_context, close_context),
         cmocka_unit_test_setup_teardown(nothing_is_kept, open_context, close_context),
         cmocka_unit_test_setup_teardown(failures_of_the_system, open_context, close_context),
+        cmocka_unit_test(nothing_else_is_left),
     };
     return cmocka_run_group_tests_name("choices", tests, make_directory, remove_directory);
 }
