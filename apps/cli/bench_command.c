@@ -391,8 +391,7 @@ const cli_command cli_bench = {
                "elementwise, matmul, zero-copy and kernels print tables of targets, each figure "
                "with what must be reached (floor), the goal, and others that did the same work in "
                "the same run; operations prints how long each operation takes, roofline the limits "
-               "of this "
-               "machine.",
+               "of this machine.",
     .operands = CLI_MODEL_OR_BENCH,
     .options = bench_options,
     .run = bench_run,

@@ -64,7 +64,7 @@ void cli_print_json_shape(const tern_shape *shape);
 /* What --head, --storage and --cache say. */
 static inline tern_head cli_head(const char *word) {
     tern_head head = TERN_HEAD_AUTO;
-    while (strcmp(tern_head_name(head), word) != 0)
+    while (head < TERN_HEAD_INT4 && strcmp(tern_head_name(head), word) != 0)
         head++;
     return head;
 }
