@@ -65,7 +65,12 @@ typedef struct tern_bench_result {
     /* Median of the second side over that of the first: above 1 the first is faster. The interval
      * holds 95 % of 2 000 bootstrap medians. 0 when there are not two sides. */
     double ratio, ratio_low, ratio_high;
-    bool is_noisy; /* a side's p5..p95 is wider than a quarter of its median */
+    /* Of every side behind the first: its median over that of the first, and the interval; [0] is
+     * not used. With two sides [1] is the ratio above. */
+    double ratios[TERN_BENCH_SIDES], ratios_low[TERN_BENCH_SIDES], ratios_high[TERN_BENCH_SIDES];
+    /* A side's p5..p95 is wider than a quarter of its median, or a loop of known length that runs
+     * between the samples became slower: then the intervals are wider, p5..p95 of the rounds. */
+    bool is_noisy;
 } tern_bench_result;
 
 /* The registered benchmarks. */
@@ -124,7 +129,17 @@ typedef struct tern_bench_peer {
     const char *reason; /* why it was not; NULL: it was */
 } tern_bench_peer;
 
+/* A figure that has more to show than one number: a distribution, a course over time, classes. */
+typedef struct tern_bench_series {
+    const char *name;            /* "tern" */
+    const char *x_unit, *y_unit; /* "ns", "tensors" */
+    int64_t count;
+    const double *x, *y;      /* (count) each; x ascends */
+    const char *const *label; /* (count): what x stands for; NULL: numbers */
+} tern_bench_series;
+
 #define TERN_BENCH_PEERS  4
+#define TERN_BENCH_SERIES 8
 #define TERN_BENCH_DETAIL 320
 
 /* A row of a table of targets. Numbers that do not exist are NaN. */
@@ -134,14 +149,28 @@ typedef struct tern_bench_row {
     const char *unit; /* "ns", "B", "%", "x", "" for plain numbers */
     int64_t samples;  /* behind the median; 1: a count, which has no spread */
     double median, p5, p95, p99;
+    double low, high;             /* of the median, with 95 % confidence; NaN: a count */
     double floor, goal, goal_p99; /* what median (p99) may be at most */
     bool is_least;                /* floor and goal are what the median must be at least */
     bool is_goal_met;             /* every goal there is */
+    bool is_ratio;                /* of the times of two sides that took turns */
+    bool is_noisy;                /* as in tern_bench_result, or load is not small */
+    double load;                  /* processors that other programs kept busy meanwhile; NaN */
+    double operations, bytes;     /* a second, of a kernel: its place in a roofline; NaN */
     tern_bench_verdict verdict;
     int peer_count;
     tern_bench_peer peer[TERN_BENCH_PEERS];
-    char detail[TERN_BENCH_DETAIL]; /* "" if there is none */
+    int series_count;
+    tern_bench_series series[TERN_BENCH_SERIES]; /* valid as long as the row */
+    char detail[TERN_BENCH_DETAIL];              /* "" if there is none */
 } tern_bench_row;
+
+/* A library or program that is not found by itself, or another than the one that would be. */
+typedef struct tern_bench_peer_path {
+    const char
+        *name; /* "openblas", "dnnl", "jemalloc", "mimalloc", "ggml", "bitnet", "llama-bench" */
+    const char *path;
+} tern_bench_peer_path;
 
 typedef struct tern_bench_table_options {
     int threads;        /* of rows with N threads; 0: all this process may use */
@@ -150,12 +179,30 @@ typedef struct tern_bench_table_options {
     bool is_quick;      /* fewer rounds and smaller cases, what is not judged then says so */
     const char *versus; /* matmul: the one library to compare with, "openblas", "dnnl" or a path;
                            NULL: those that are installed */
-    const char *only;   /* names with commas between; NULL: all. operations: of operations; kernels:
-                           of targets ("K1") and packings ("trits4", "trits5", "int4", "int8") */
+    const char *only;   /* names with commas between; NULL: all. Names of targets ("K1") of the
+                           table; operations: of operations; kernels: of packings too ("trits4",
+                           "trits5", "int4", "int8") */
+    const char *model;  /* models: a file; NULL: a random model of the 2B4T shape */
+    const tern_bench_peer_path *peers; /* (peer_count) */
+    int peer_count;
+    bool is_listing; /* visits the rows with floors and goals, and measures nothing */
 } tern_bench_table_options;
 
 /* `row` is valid during the call. */
 typedef void (*tern_bench_row_fn)(void *user, const tern_bench_row *row);
+
+/* The tables, each a row: the functions are those below. */
+typedef struct tern_bench_table {
+    const char *name;    /* "memory" */
+    const char *summary; /* one line */
+    const char *targets; /* ids that its rows may have, commas between: "T3,T5a" */
+    tern_status (*run)(const tern_bench_table_options *options, tern_bench_row_fn visit,
+                       void *user);
+} tern_bench_table;
+
+TERN_API int tern_bench_table_count(void);
+TERN_API const tern_bench_table *tern_bench_table_at(int index);          /* NULL beyond */
+TERN_API const tern_bench_table *tern_bench_table_find(const char *name); /* NULL: there is none */
 
 /* Targets T3 and T5: time and space of tensors, beside the allocators that are installed. Calls
  * `visit` for each row as soon as it is known. What there is no memory for is a row NOT MEASURED;
@@ -192,7 +239,12 @@ TERN_API tern_status tern_bench_operations(const tern_bench_table_options *optio
 TERN_API tern_status tern_bench_roofline(const tern_bench_table_options *options,
                                          tern_bench_row_fn visit, void *user);
 
-/* Targets K1, K3 to K6 and T1b, and every kernel for packed weights by packing and number of
+/* Targets M1 to M6: whole models, as a share of the machine's limits or beside llama-bench, their
+ * memory, the time to the first token, and that they compute what they must. */
+TERN_API tern_status tern_bench_models(const tern_bench_table_options *options,
+                                       tern_bench_row_fn visit, void *user);
+
+/* Targets K1 to K7 and T1b, and every kernel for packed weights by packing and number of
  * columns: rates of packed bytes and of operations (a multiply-add is two), as shares of the
  * machine's limits, which are measured in turns with them. */
 TERN_API tern_status tern_bench_kernels(const tern_bench_table_options *options,

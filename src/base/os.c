@@ -150,6 +150,65 @@ static uint64_t os_clock_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static uint64_t os_process_ns(void) {
+    struct timespec time;
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) != 0)
+        return 0;
+    return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
+}
+
+/* The processors of the process when it was first asked for them: pinning changes what a thread is
+ * told later. */
+#if defined(__linux__)
+static cpu_set_t first_set;
+static pthread_once_t first_set_once = PTHREAD_ONCE_INIT;
+
+static void read_first_set(void) {
+    if (sched_getaffinity(0, sizeof first_set, &first_set) != 0)
+        CPU_ZERO(&first_set);
+}
+
+static const cpu_set_t *process_set(void) {
+    pthread_once(&first_set_once, read_first_set);
+    return CPU_COUNT(&first_set) > 0 ? &first_set : NULL;
+}
+#endif
+
+static void os_thread_pin(int index) {
+#if defined(__linux__)
+    const cpu_set_t *set = process_set();
+    cpu_set_t one;
+    if (set == NULL)
+        return;
+    if (index < 0) {
+        sched_setaffinity(0, sizeof *set, set);
+        return;
+    }
+    int skip = index % CPU_COUNT(set), cpu = 0;
+    while (!CPU_ISSET(cpu, set) || skip-- > 0)
+        cpu++;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    sched_setaffinity(0, sizeof one, &one);
+#else
+    (void)index;
+#endif
+}
+
+static int os_file_text(const char *path, char *text, size_t size) {
+    size_t used = 0;
+    ssize_t count = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    while (used + 1 < size && (count = read(fd, text + used, size - 1 - used)) > 0)
+        used += (size_t)count;
+    int error = count < 0 ? errno : 0;
+    text[used] = '\0';
+    close(fd);
+    return error;
+}
+
 /* What a new thread is to run; owned by the thread. */
 typedef struct thread_start {
     void (*body)(void *);
@@ -236,7 +295,10 @@ const tern__os_table tern__os_default = {
     .file_rename = os_file_rename,
     .file_remove = os_file_remove,
     .directory_create = os_directory_create,
+    .file_text = os_file_text,
     .clock_ns = os_clock_ns,
+    .process_ns = os_process_ns,
+    .thread_pin = os_thread_pin,
     .thread_start = os_thread_start,
     .thread_join = os_thread_join,
     .random = os_random,
@@ -256,12 +318,22 @@ void tern__os_set(const tern__os_table *table) {
 
 int tern__os_cpu_count(void) {
 #if defined(__linux__)
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return CPU_COUNT(&set);
+    const cpu_set_t *set = process_set();
+    if (set != NULL)
+        return CPU_COUNT(set);
 #endif
     long count = sysconf(_SC_NPROCESSORS_ONLN);
     return count > 0 ? (int)count : 0;
+}
+
+bool tern__os_cpu_allowed(int cpu) {
+#if defined(__linux__)
+    const cpu_set_t *set = process_set();
+    return set == NULL || (cpu >= 0 && cpu < CPU_SETSIZE && CPU_ISSET(cpu, set));
+#else
+    (void)cpu;
+    return true;
+#endif
 }
 
 size_t tern__os_page_size(void) {

@@ -54,7 +54,15 @@ typedef struct tern__os_table {
     void (*file_remove)(const char *path);
     int (*directory_create)(const char *path); /* EEXIST when there is one */
 
-    uint64_t (*clock_ns)(void); /* monotonic */
+    /* The beginning of a file that may have no size (/proc, /sys): up to size - 1 bytes, and a NUL.
+     */
+    int (*file_text)(const char *path, char *text, size_t size);
+
+    uint64_t (*clock_ns)(void);   /* monotonic */
+    uint64_t (*process_ns)(void); /* processor time of all threads of this process */
+    /* Keeps the calling thread on the index-th processor that the process may use (modulo their
+     * number), or lets it go where it may (-1). A hint, may do nothing. */
+    void (*thread_pin)(int index);
     int (*thread_start)(tern__os_thread *thread, void (*body)(void *), void *argument);
     void (*thread_join)(tern__os_thread thread);
     int (*random)(void *bytes, size_t count); /* unpredictable bytes, for seeds */
@@ -69,7 +77,8 @@ const tern__os_table *tern__os(void);
 void tern__os_set(const tern__os_table *table);
 
 /* Facts that cannot fail; 0 where the system does not tell. */
-int tern__os_cpu_count(void); /* processors this process may run on (affinity) */
+int tern__os_cpu_count(void);       /* processors this process may run on (affinity) */
+bool tern__os_cpu_allowed(int cpu); /* by its number in /proc/stat; true where nobody tells */
 size_t tern__os_page_size(void);
 uint64_t tern__os_resident_bytes(void); /* resident set now */
 uint64_t tern__os_peak_bytes(void);     /* largest resident set so far */
