@@ -50,7 +50,7 @@ complete -c tern -n '__fish_seen_subcommand_from bench' -l tokens -s n -x -d 'to
 complete -c tern -n '__fish_seen_subcommand_from bench' -l repeats -s r -x -d 'samples of each figure; 5 of a model, 21 of a benchmark, 31 rounds of memory by default'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l quick -d 'tables: fewer rounds, smaller cases, a tiny model in place of the 2b4t shape'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l vs -x -d 'matmul: the library to compare with: openblas, dnnl or a path; by default both'
-complete -c tern -n '__fish_seen_subcommand_from bench' -l only -x -d 'operations: these; kernels: these packings and targets; by default all'
+complete -c tern -n '__fish_seen_subcommand_from bench' -l only -x -d 'tables: rows of these targets (T3,K1); operations: these; kernels: packings too (trits4)'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l cache -x -a 'f32 f16 i8' -d 'type of cached keys and values; f16 takes half the memory, i8 a quarter; both round'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l storage -x -a 'auto 2 1.6' -d 'bits of a ternary weight in memory; auto: what is faster here, by a measurement made once; the results are the same'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l head -x -a 'auto full screened int8 int4' -d 'how logits are made: screened finds the largest ones from an 8-bit copy of the table, exactly; int8 and int4 round the table; with screened, generation asks for the largest logit only'
@@ -58,7 +58,7 @@ complete -c tern -n '__fish_seen_subcommand_from bench' -l cpu -x -d 'kernel lev
 complete -c tern -n '__fish_seen_subcommand_from bench' -l list -d 'list the registered benchmarks'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l json -d 'print JSON'
 complete -c tern -n '__fish_seen_subcommand_from bench' -F
-complete -c tern -n '__fish_seen_subcommand_from bench' -a ' team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 memory elementwise matmul zero-copy operations roofline kernels'
+complete -c tern -n '__fish_seen_subcommand_from bench' -a ' team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 matmul_f64 matmul_i8 memory elementwise matmul zero-copy operations roofline kernels'
 complete -c tern -n __fish_use_subcommand -a version -d 'shows version, compiler, processor and kernel level'
 complete -c tern -n __fish_use_subcommand -a completion -d 'prints a completion script for bash, zsh or fish'
 complete -c tern -n '__fish_seen_subcommand_from completion' -a ' bash zsh fish'
