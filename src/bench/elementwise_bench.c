@@ -48,6 +48,7 @@ static const level levels[] = {
     {"avx512", TERN__CPU_AVX512, {5, 5, 3}, {8, 12, 4}},
     {"avx2", TERN__CPU_AVX2, {3, 4, 1.8}, {NAN, NAN, NAN}},
     {"neon", TERN__CPU_NEON, {2, 3, 1.5}, {NAN, NAN, NAN}},
+    {"scalar", 0, {NAN, NAN, NAN}, {NAN, NAN, NAN}}, /* nothing to compare */
 };
 
 typedef struct state state;
@@ -210,6 +211,15 @@ static tern_status measure(tern__table *table, state *s, bool is_stream,
 
 /* -- rows --------------------------------------------------------------------------------------*/
 
+/* True when the level has no kernels to measure: then the row says so. */
+static bool show_lack(tern__table *table, const level *l, tern_bench_row *row) {
+    if (l->needs != 0)
+        return false;
+    snprintf(row->detail, sizeof row->detail, "no vector instructions at this level");
+    tern__row_show(table, row);
+    return true;
+}
+
 static tern_status show_small(tern__table *table, const level *l, state *s) {
     char what[64];
     tern_bench_result r;
@@ -218,7 +228,7 @@ static tern_status show_small(tern__table *table, const level *l, state *s) {
     row.floor = l->floor[s->op->kind];
     row.goal = l->goal[s->op->kind];
     row.is_least = row.is_ratio = true;
-    if (tern__row_listed(table, &row))
+    if (tern__row_listed(table, &row) || show_lack(table, l, &row))
         return TERN_OK;
     tern_status status = open_state(s, SMALL);
     if (status == TERN_OK)
@@ -241,9 +251,9 @@ static tern_status show_stream(tern__table *table, const level *l, state *s, ter
     snprintf(what, sizeof what, "%s, %lld %s, %s, of the bandwidth", s->op->name,
              (long long)(n >> (n >= 1 << 20 ? 20 : 10)), n >= 1 << 20 ? "Mi" : "Ki", l->name);
     tern_bench_row row = tern__row("T2", what, "%");
-    row.goal = 90;
+    row.goal = l->needs != 0 ? 90 : NAN;
     row.is_least = row.is_ratio = true;
-    if (tern__row_listed(table, &row))
+    if (tern__row_listed(table, &row) || show_lack(table, l, &row))
         return TERN_OK;
     tern_status status = opened == TERN_OK ? measure(table, s, true, &r) : opened;
     if (status != TERN_OK)
@@ -263,7 +273,7 @@ static tern_status show_streams(tern__table *table, const level *l, state *s, in
     tern_status status = TERN_OK, opened = TERN_OK;
     s->op = operations;
     s->n = n;
-    if (!table->options.is_listing)
+    if (!table->options.is_listing && l->needs != 0)
         opened = open_state(s, n);
     for (; s->op < operations + OPERATIONS && status == TERN_OK; s->op++)
         if (s->op->reads > 0)
@@ -272,12 +282,12 @@ static tern_status show_streams(tern__table *table, const level *l, state *s, in
     return status;
 }
 
-/* The best instruction set that the features allow; NULL: none with targets. */
+/* The best instruction set that the features allow. */
 static const level *find_level(uint32_t features) {
-    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
-        if ((features & levels[i].needs) == levels[i].needs)
-            return &levels[i];
-    return NULL;
+    const level *l = levels;
+    while ((features & l->needs) != l->needs)
+        l++;
+    return l;
 }
 
 static tern_status run(tern__table *table, void *user) {
@@ -285,8 +295,6 @@ static tern_status run(tern__table *table, void *user) {
     uint32_t features = 0;
     tern_status status = tern__cpu_level(table->options.cpu, &features);
     const level *l = find_level(features);
-    if (status == TERN_OK && l == NULL)
-        status = tern__fail(TERN_E_UNSUPPORTED, "bench: no vector instructions at this level");
     if (status != TERN_OK)
         return status;
     state s = {.sides = {{TERN__PICK(tern__map_family, features),
