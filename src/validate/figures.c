@@ -46,7 +46,7 @@ static void shorten_exponent(char *text) {
 const char *tern__figure(double value, char text[TERN__FIGURE]) {
     double size = fabs(value);
     if (!isfinite(value)) {
-        snprintf(text, TERN__FIGURE, "%s", isnan(value) ? "-" : value > 0 ? "inf" : "-inf");
+        snprintf(text, TERN__FIGURE, "-");
         return text;
     }
     snprintf(text, TERN__FIGURE, "%.2e", value);
@@ -98,7 +98,7 @@ const char *tern__unit_of(double value, const char *unit, double *divisor) {
 static const char *join(double value, double divisor, const char *unit, char text[TERN__FIGURE]) {
     tern__figure(value / divisor, text);
     size_t length = strlen(text);
-    if (unit[0] != '\0' && !isnan(value))
+    if (unit[0] != '\0' && isfinite(value))
         snprintf(text + length, TERN__FIGURE - length, " %.16s", unit);
     return text;
 }
@@ -114,7 +114,7 @@ const char *tern__measured(const tern_bench_row *row, char text[TERN__FIGURE]) {
     double divisor;
     const char *unit = tern__unit_of(row->median, row->unit, &divisor);
     join(row->median, divisor, unit, middle);
-    if (isnan(row->median) || isnan(row->low) || isnan(row->high))
+    if (!isfinite(row->median) || !isfinite(row->low) || !isfinite(row->high))
         snprintf(text, TERN__FIGURE, "%.32s", middle);
     else
         snprintf(text, TERN__FIGURE, "%.40s (%.20s .. %.20s)", middle,
@@ -192,7 +192,7 @@ const char *tern__target_range(const tern_report *report, const char *id, char t
                     (strcmp(report->rows[i].row.id, id) == 0 && !isnan(report->rows[i].row.floor));
     for (int64_t i = 0; i < report->row_count; i++) {
         const tern_bench_row *row = &report->rows[i].row;
-        if (strcmp(row->id, id) == 0 && !isnan(row->median) && has_floor == !isnan(row->floor))
+        if (strcmp(row->id, id) == 0 && isfinite(row->median) && has_floor == !isnan(row->floor))
             count = widen(spans, count, row->unit, row->median);
     }
     snprintf(text, TERN__FIGURE, "-");

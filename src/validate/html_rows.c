@@ -174,7 +174,7 @@ static void add_measured(tern__text *page, const tern_bench_row *row) {
     tern__text_add(page, "<td class='n' data-label='measured'><span><b>");
     tern__html_figure(page, tern__quantity(row->median, row->unit, figure));
     tern__text_add(page, "</b>");
-    if (!isnan(row->median) && !isnan(row->low) && !isnan(row->high)) {
+    if (isfinite(row->median) && isfinite(row->low) && isfinite(row->high)) {
         tern__unit_of(row->median, row->unit, &divisor);
         tern__text_add(page, " <small>");
         tern__html_figure(page, tern__figure(row->low / divisor, figure));

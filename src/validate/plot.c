@@ -13,13 +13,16 @@ enum {
     STEPS = 5,         /* of an axis that is not logarithmic, about */
 };
 
+/* Beyond it nothing is drawn: axes have room to be widened. */
+#define LARGEST 1e200
+
 /* -- axes --------------------------------------------------------------------------------------*/
 
 static double log_10(double x) {
     return tern__log(x) / 2.302585092994045684;
 }
 
-/* 10 to a whole power, exactly where that is a double. */
+/* 10 to a whole power of at most 300, exactly where that is a double. */
 static double power_of_10(double power) {
     double product = 1;
     for (int i = 0; i < fabs(power); i++)
@@ -32,7 +35,7 @@ tern__axis tern__axis_make(bool is_log) {
 }
 
 static bool can_show(const tern__axis *axis, double value) {
-    return isfinite(value) && fabs(value) < 1e300 && (!axis->is_log || value > 1e-300);
+    return fabs(value) < LARGEST && (!axis->is_log || value > 1 / LARGEST);
 }
 
 void tern__axis_include(tern__axis *axis, double value) {
@@ -68,10 +71,10 @@ void tern__axis_settle(tern__axis *axis) {
         settle_log(axis);
         return;
     }
-    if (axis->high - axis->low < 1e-12 * fmax(fabs(axis->low), fabs(axis->high)) ||
-        axis->low == axis->high) {
-        double room = axis->low != 0 ? fabs(axis->low) / 2 : 1;
-        axis->low -= axis->low > 0 || axis->low < 0 ? room : 0;
+    double size = fmax(fabs(axis->low), fabs(axis->high));
+    if (axis->high - axis->low <= fmax(1e-12 * size, 1 / LARGEST)) {
+        double room = size > 1 / LARGEST ? size / 2 : 1;
+        axis->low -= axis->low != 0 ? room : 0;
         axis->high += room;
     }
     double step = step_of(axis);
