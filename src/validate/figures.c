@@ -49,6 +49,8 @@ const char *tern__figure(double value, char text[TERN__FIGURE]) {
         snprintf(text, TERN__FIGURE, "-");
         return text;
     }
+    if (value == 0)
+        value = 0; /* without a sign */
     snprintf(text, TERN__FIGURE, "%.2e", value);
     fix_point(text);
     int exponent = atoi(strchr(text, 'e') + 1);

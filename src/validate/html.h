@@ -7,7 +7,7 @@
 #include <tern/validate.h>
 
 #include "validate/plot.h"
-#include "validate/text.h"
+#include "validate/report_text.h"
 
 /* The style sheet, html_style.c. */
 extern const char tern__html_style[];

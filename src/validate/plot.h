@@ -8,7 +8,7 @@
 
 #include <tern/validate.h>
 
-#include "validate/text.h"
+#include "validate/report_text.h"
 
 /* What a chart's axis shows. Numbers that do not exist, and on a logarithmic axis those that are
  * not positive, have no place on it. */

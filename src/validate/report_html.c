@@ -7,7 +7,7 @@
 #include "validate/figures.h"
 #include "validate/html.h"
 #include "validate/report.h"
-#include "validate/text.h"
+#include "validate/report_text.h"
 
 /* -- head --------------------------------------------------------------------------------------*/
 

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "validate/report.h"
-#include "validate/text.h"
+#include "validate/report_text.h"
 
 /* What separates the i-th element of a list from the one before, on a line of its own. */
 static void begin_line(tern__text *json, int64_t i) {

@@ -7,8 +7,8 @@
  *     tern__text_print(&page, "<td>%s</td>", row->what);
  *     status = tern__text_publish(&page, path);
  */
-#ifndef TERN__VALIDATE_TEXT_H
-#define TERN__VALIDATE_TEXT_H
+#ifndef TERN__REPORT_TEXT_H
+#define TERN__REPORT_TEXT_H
 
 #include <tern/base.h>
 

@@ -5,7 +5,7 @@
 
 #include "validate/figures.h"
 #include "validate/pivot.h"
-#include "validate/text.h"
+#include "validate/report_text.h"
 
 static void numbers(void **state) {
     (void)state;
@@ -161,7 +161,7 @@ static void lines_and_columns(void **state) {
     char label[64], family[TERN__PIVOT_WORDS];
     test_ok(tern__report_create(&report));
     for (int i = 0; i < 5; i++) {
-        tern_bench_row row = report_measured("KERN", words[i], i == 0 ? NAN : i);
+        tern_bench_row row = report_measured("KERN", words[i], i == 0 ? (double)NAN : i);
         report_add(report, &row);
     }
     tern__pivot_init(&pivot, report, "KERN", "trits4");

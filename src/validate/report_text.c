@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "validate/text.h"
+#include "validate/report_text.h"
 
 #include <math.h>
 #include <stdarg.h>
