@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT
+ * Pages of reports: they are well-formed, need nothing else, and stand odd data. With TERN_PAGE set
+ * to a path the sample's page is written there, to be looked at. */
+#include "report_fixture.h"
+
+/* -- a checker of HTML -------------------------------------------------------------------------*/
+
+enum { DEPTH = 64, IDS = 512, NAME = 32 };
+
+/* Where a page is read; every element must be closed but for those that are never. */
+typedef struct checker {
+    const char *at;
+    char open[DEPTH][NAME];
+    int depth;
+    char ids[IDS][NAME], links[IDS][NAME];
+    int id_count, link_count, heading;
+} checker;
+
+static bool is_void(const char *name) {
+    return strcmp(name, "meta") == 0 || strcmp(name, "br") == 0;
+}
+
+static void wrong(const checker *c, const char *what) {
+    fail_msg("%s: %.80s", what, c->at);
+}
+
+static void read_name(checker *c, char name[NAME]) {
+    size_t length =
+        strspn(c->at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+    if (length == 0 || length >= NAME)
+        wrong(c, "a name is missing or too long");
+    snprintf(name, NAME, "%.*s", (int)length, c->at);
+    c->at += length;
+}
+
+/* '<' and '&' are escaped in text and attributes. */
+static void check_reference(const checker *c, const char *at) {
+    size_t length = strspn(at + 1, "abcdefghijklmnopqrstuvwxyz#0123456789");
+    if (length == 0 || at[length + 1] != ';')
+        wrong(c, "an ampersand is not escaped");
+}
+
+static void check_number(const checker *c, const char *name, const char *value, int length) {
+    static const char *const numbers[] = {"x",  "y",  "x1", "x2", "y1",     "y2",
+                                          "cx", "cy", "r",  "dx", "height", "width"};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (strcmp(numbers[i], name) != 0)
+            continue;
+        size_t digits = strspn(value, "-.0123456789");
+        if (digits == 0 || digits > 9 ||
+            (digits != (size_t)length && (value[digits] != '%' || digits + 1 != (size_t)length)))
+            wrong(c, "a coordinate is no number");
+    }
+}
+
+static void note(char list[IDS][NAME], int *count, const char *value, int length) {
+    assert_true(*count < IDS && length < NAME);
+    snprintf(list[(*count)++], NAME, "%.*s", length, value);
+}
+
+static void read_attribute(checker *c) {
+    char name[NAME];
+    read_name(c, name);
+    if (c->at[0] != '=' || (c->at[1] != '\'' && c->at[1] != '"'))
+        wrong(c, "an attribute has no quoted value");
+    char quote[] = {c->at[1], '\0'};
+    const char *value = c->at + 2;
+    int length = (int)strcspn(value, quote);
+    for (int i = 0; i < length; i++) {
+        if (value[i] == '<' || value[i] == '\0')
+            wrong(c, "an attribute does not end");
+        if (value[i] == '&')
+            check_reference(c, value + i);
+    }
+    check_number(c, name, value, length);
+    if (strcmp(name, "id") == 0)
+        note(c->ids, &c->id_count, value, length);
+    if (strcmp(name, "src") == 0 || strncmp(name, "on", 2) == 0)
+        wrong(c, "a page of its own has no such attribute");
+    if (strcmp(name, "href") == 0) {
+        if (value[0] != '#')
+            wrong(c, "a link leaves the page");
+        note(c->links, &c->link_count, value + 1, length - 1);
+    }
+    c->at = value + length + 1;
+}
+
+static void check_heading(checker *c, const char *name) {
+    if (name[0] != 'h' || name[1] < '1' || name[1] > '6' || name[2] != '\0')
+        return;
+    if (name[1] - '0' > c->heading + 1)
+        wrong(c, "a level of headings is left out");
+    c->heading = name[1] - '0';
+}
+
+static void read_element(checker *c) {
+    char name[NAME];
+    bool is_end = c->at[1] == '/';
+    c->at += 1 + is_end;
+    read_name(c, name);
+    if (is_end) {
+        if (c->depth == 0 || strcmp(c->open[c->depth - 1], name) != 0)
+            wrong(c, "an end does not match");
+        c->depth--;
+    } else {
+        check_heading(c, name);
+        while (*c->at == ' ') {
+            c->at++;
+            read_attribute(c);
+        }
+        bool is_closed = *c->at == '/';
+        c->at += is_closed;
+        assert_true(c->depth < DEPTH);
+        if (!is_closed && !is_void(name))
+            memcpy(c->open[c->depth++], name, sizeof name);
+    }
+    if (*c->at++ != '>')
+        wrong(c, "an element does not end");
+    if (!is_end && strcmp(name, "style") == 0)
+        c->at = strstr(c->at, "</style>");
+}
+
+static void check_links(const checker *c) {
+    for (int i = 0; i < c->id_count; i++)
+        for (int j = 0; j < i; j++)
+            assert_string_not_equal(c->ids[i], c->ids[j]);
+    for (int i = 0; i < c->link_count; i++) {
+        int j = 0;
+        while (j < c->id_count && strcmp(c->ids[j], c->links[i]) != 0)
+            j++;
+        if (j == c->id_count)
+            fail_msg("#%s leads nowhere", c->links[i]);
+    }
+}
+
+/* Links of dots to their shapes are many: one of each is enough. */
+static void drop_repeated_links(checker *c) {
+    int kept = 0;
+    for (int i = 0; i < c->link_count; i++) {
+        int j = 0;
+        while (j < kept && strcmp(c->links[j], c->links[i]) != 0)
+            j++;
+        if (j == kept)
+            memmove(c->links[kept++], c->links[i], NAME);
+    }
+    c->link_count = kept;
+}
+
+static void check_page(const char *text) {
+    static checker c;
+    static const char *const banned[] = {"http", "<link",   "<script", "<iframe",
+                                         "<img", "@import", "url(",    "javascript:"};
+    memset(&c, 0, sizeof c);
+    assert_int_equal(strncmp(text, "<!DOCTYPE html>\n<html lang='en'>", 32), 0);
+    for (size_t i = 0; i < sizeof banned / sizeof banned[0]; i++)
+        if (strstr(text, banned[i]) != NULL)
+            fail_msg("the page has %s", banned[i]);
+    report_has_no_nan(text);
+    for (c.at = text + strlen("<!DOCTYPE html>"); *c.at != '\0';) {
+        if (*c.at == '<') {
+            read_element(&c);
+            if (c.link_count > IDS / 2)
+                drop_repeated_links(&c);
+            continue;
+        }
+        if (*c.at == '&')
+            check_reference(&c, c.at);
+        if (*c.at == '>' || ((unsigned char)*c.at < ' ' && *c.at != '\n'))
+            wrong(&c, "a character is not escaped");
+        c.at++;
+    }
+    assert_int_equal(c.depth, 0);
+    check_links(&c);
+    assert_int_equal(report_occurrences(text, "<title>Tern: "), 1);
+    assert_int_equal(report_occurrences(text, "<h1>"), 1);
+    assert_int_equal(report_occurrences(text, "<main>"), 1);
+}
+
+static char *page_of(const tern_report *report) {
+    size_t bytes;
+    char *text = report_text(tern_report_write_html, report, &bytes);
+    assert_int_equal(strlen(text), bytes);
+    check_page(text);
+    return text;
+}
+
+/* -- the sample --------------------------------------------------------------------------------*/
+
+static void sample_page(void **state) {
+    (void)state;
+    tern_report *report = report_sample();
+    char *text = page_of(report);
+    static const char *const words[] = {
+        "<title>Tern: 50 pass, 5 fail, 21 not measured</title>",
+        "AMD EPYC (Zen 5), virtual machine",
+        "id='roofline'",
+        "id='K6'",
+        "tern bench kernels --only K1 --threads 2",
+        "tern bench elementwise --only T2 --threads 2",
+        "<title>KERN trits5 ",
+        "operations for each byte that is read",
+        "5th to 95th percentile",
+        "<figcaption>created and released, owner thread</figcaption>",
+        "MiB; the axis does not begin at 0",
+        "<th scope='row'>attention_int8</th>",
+        "<span class='grade moderate'>moderate</span>",
+        "<dt>processor</dt>",
+        "64-bit Arm under qemu is a test",
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strstr(text, words[i]) == NULL)
+            fail_msg("the page has no %s", words[i]);
+    /* Every dot: rows that have a place. */
+    int dots = 0;
+    for (int64_t i = 0; i < tern_report_row_count(report); i++)
+        dots += tern_report_row_at(report, i)->row.operations > 0;
+    assert_true(dots > 100);
+    assert_int_equal(report_occurrences(text, "operations a byte</title></use>"), dots);
+    const char *path = getenv("TERN_PAGE");
+    if (path != NULL)
+        test_ok(tern_report_write_html(report, path));
+    tern_report_destroy(report);
+    free(text);
+}
+
+static void words_are_escaped(void **state) {
+    (void)state;
+    tern_report *report = report_small();
+    char *text = page_of(report);
+    const char *escaped = "a|b`&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&gt;&amp;amp;\\ *x* "
+                          "_y_ [z](w)  \xef\xbf\xbd";
+    assert_true(report_occurrences(text, escaped) >= 8);
+    tern_report_destroy(report);
+    free(text);
+}
+
+static void empty_page(void **state) {
+    (void)state;
+    tern_report *report;
+    test_ok(tern__report_create(&report));
+    char *text = page_of(report);
+    static const char *const words[] = {"0 pass, 0 fail, 0 not measured", "No baseline was given.",
+                                        "This report has no course of T5a.",
+                                        "no row with a place in a roofline"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        assert_non_null(strstr(text, words[i]));
+    tern_report_destroy(report);
+    free(text);
+}
+
+/* -- odd data ----------------------------------------------------------------------------------*/
+
+static const double odd_numbers[] = {0,      1e-9,     1e12,   -5,  1,       1,      NAN, 1e300,
+                                     5e-324, INFINITY, -1e300, 1e9, 0.99999, 1e-310, 100, 123456.7};
+enum { ODD = sizeof odd_numbers / sizeof odd_numbers[0] };
+
+/* Rows of all charts that are made of these numbers. */
+static tern_report *odd_report(const double *numbers, int count, int repeats) {
+    static double x[ODD], y[ODD];
+    tern_report *report;
+    test_ok(tern__report_create(&report));
+    for (int i = 0; i < count; i++) {
+        x[i] = i == 0 ? 0 : x[i - 1] + 1;
+        y[i] = numbers[i];
+    }
+    for (int i = 0; i < count * repeats; i++) {
+        static const char *const ids[] = {"T2", "T3", "T5a", "KERN", "ROOF", "K1", "OPS"};
+        for (size_t j = 0; j < sizeof ids / sizeof ids[0]; j++) {
+            char what[400];
+            snprintf(what, sizeof what, "op %d %s, %d Ki%s, %d threads", i,
+                     i % 5 == 4 ? "with a very long label that goes on and on and does not end"
+                                : "",
+                     i % 3, i % 7 == 6 ? ", and more, and more, and more of it" : "", 1 + i % 2);
+            tern_bench_row row = report_measured(ids[j], what, numbers[i % count]);
+            row.floor = numbers[(i + 1) % count];
+            row.goal = numbers[(i + 2) % count];
+            row.goal_p99 = row.p99 = numbers[(i + 4) % count];
+            row.operations = numbers[(i + 3) % count];
+            row.bytes = numbers[i % count];
+            row.unit = i % 2 == 0 ? "x" : j == 4 ? "GB/s" : "%";
+            row.verdict =
+                isfinite(row.median) ? (tern_bench_verdict)(i % 4) : TERN_BENCH_NOT_MEASURED;
+            bool has_series = (j == 1 || j == 2) && i < 3;
+            row.series_count = has_series ? 2 : 0;
+            row.series[0] = (tern_bench_series){"a", "ns", "B", count, x, y, NULL};
+            row.series[1] = (tern_bench_series){"b", "s", "", i, x, y, NULL};
+            tern_report_row *added;
+            test_ok(tern__report_add_row(report, &row, &added));
+            added->grade = (tern_grade)(i % 7);
+            added->baseline = numbers[(i + 5) % count];
+            added->change = numbers[(i + 6) % count];
+        }
+    }
+    return report;
+}
+
+static void odd_numbers_are_drawn(void **state) {
+    (void)state;
+    /* All of them; each one alone; pairs; 200 bars. */
+    tern_report *report = odd_report(odd_numbers, ODD, 1);
+    free(page_of(report));
+    tern_report_destroy(report);
+    for (int i = 0; i < ODD; i++)
+        for (int count = 1; count <= 2 && i + count <= ODD; count++) {
+            report = odd_report(odd_numbers + i, count, 1);
+            free(page_of(report));
+            tern_report_destroy(report);
+        }
+    report = odd_report(odd_numbers, ODD, 13);
+    free(page_of(report));
+    tern_report_destroy(report);
+}
+
+/* A line of many points keeps its peaks and stays small. */
+static void long_series_are_thinned(void **state) {
+    (void)state;
+    enum { POINTS = 200000 };
+    double *x = calloc(POINTS, sizeof *x), *y = calloc(POINTS, sizeof *y);
+    assert_non_null(x);
+    assert_non_null(y);
+    for (int i = 0; i < POINTS; i++) {
+        x[i] = i;
+        y[i] = i == 77777 ? 1000 : 500;
+    }
+    tern_report *report;
+    test_ok(tern__report_create(&report));
+    tern_bench_row row = report_measured("T5a", "long", 1);
+    row.series_count = 1;
+    row.series[0] = (tern_bench_series){"committed", "tokens", "MiB", POINTS, x, y, NULL};
+    report_add(report, &row);
+    char *text = page_of(report);
+    const char *points = strstr(text, "points='");
+    assert_non_null(points);
+    assert_true(strcspn(points, ">") < 20000);
+    assert_non_null(strstr(points, ",0.0 "));
+    assert_non_null(strstr(points, ",500.0 "));
+    tern_report_destroy(report);
+    free(text);
+    free(x);
+    free(y);
+}
+
+/* Where things are drawn: a bar of half the axis, a floor, an interval. */
+static void bars_have_their_length(void **state) {
+    (void)state;
+    tern_report *report;
+    test_ok(tern__report_create(&report));
+    tern_bench_row row = report_measured("T2", "add, 2 Ki, avx2", 10);
+    row.low = 8;
+    row.high = 12;
+    row.floor = 5;
+    row.goal = 20;
+    row.verdict = TERN_BENCH_PASS;
+    report_add(report, &row);
+    char *text = page_of(report);
+    assert_non_null(strstr(text, "<rect class='bar' x='0' width='50.00%' y='5'"));
+    assert_non_null(strstr(text, "<line class='whisker' x1='40.00%' x2='60.00%'"));
+    assert_non_null(strstr(text, "<line class='floor' x1='25.00%' x2='25.00%'"));
+    assert_non_null(strstr(text, "<line class='goal' x1='100.00%' x2='100.00%'"));
+    tern_report_destroy(report);
+    free(text);
+}
+
+/* A bandwidth of 10 GB/s meets a peak of 1 000 GOP/s at 100 operations a byte, and a kernel that
+ * reaches both lies there. */
+static void roofs_meet_their_kernels(void **state) {
+    (void)state;
+    tern_report *report;
+    test_ok(tern__report_create(&report));
+    tern_bench_row row = report_measured("ROOF", "read, memory (512 MiB), 1 thread", 10);
+    row.unit = "GB/s";
+    report_add(report, &row);
+    row = report_measured("ROOF", "vpdpbusd, 1 thread", 1000);
+    row.unit = "GOP/s";
+    report_add(report, &row);
+    row = report_measured("KERN", "trits4 avx2, N = 8, hot, 1 thread", 10);
+    row.operations = 1e12;
+    row.bytes = 1e10;
+    report_add(report, &row);
+    char *text = page_of(report), x[3][16], y[3][16];
+    const char *slope = strstr(text, "<line class='roof' "), *flat = strstr(text, "'roof peak' ");
+    const char *dot = strstr(text, "<use class='dot f0' href='#s0' x='");
+    assert_non_null(slope);
+    assert_non_null(flat);
+    assert_non_null(dot);
+    assert_int_equal(sscanf(strstr(slope, "x2="), "x2='%15[0-9.]%%' y2='%15[0-9.]", x[0], y[0]), 2);
+    assert_int_equal(sscanf(strstr(flat, "x1="), "x1='%15[0-9.]%%' y1='%15[0-9.]", x[1], y[1]), 2);
+    assert_int_equal(sscanf(strstr(dot, "x="), "x='%15[0-9.]%%' y='%15[0-9.]", x[2], y[2]), 2);
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(x[i], x[i + 1]);
+        assert_string_equal(y[i], y[i + 1]);
+    }
+    tern_report_destroy(report);
+    free(text);
+}
+
+static void writing_may_fail_anywhere(void **state) {
+    (void)state;
+    tern_report *report = report_sample();
+    report_failures(tern_report_write_html, report);
+    tern_report_destroy(report);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sample_page),
+        cmocka_unit_test(words_are_escaped),
+        cmocka_unit_test(empty_page),
+        cmocka_unit_test(odd_numbers_are_drawn),
+        cmocka_unit_test(long_series_are_thinned),
+        cmocka_unit_test(bars_have_their_length),
+        cmocka_unit_test(roofs_meet_their_kernels),
+        cmocka_unit_test(writing_may_fail_anywhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
