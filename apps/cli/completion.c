@@ -4,15 +4,15 @@
 
 #include <tern/bench.h>
 
-#include "bench_tables.h"
+#include "commands.h"
 
 /* The words that a command's operands may be, each behind a blank. */
 static void print_operand_words(FILE *out, cli_operands operands) {
     if (operands == CLI_MODEL_OR_BENCH) {
         for (int64_t i = 0; i < tern_bench_count(); i++)
             fprintf(out, " %s", tern_bench_at(i)->name);
-        for (const cli_bench_table *t = cli_bench_tables; t->name != NULL; t++)
-            fprintf(out, " %s", t->name);
+        for (int i = 0; i < tern_bench_table_count(); i++)
+            fprintf(out, " %s", tern_bench_table_at(i)->name);
     }
     if (operands == CLI_COMMAND_NAME)
         for (int i = 0; cli_commands[i] != NULL; i++)
