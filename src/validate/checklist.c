@@ -37,26 +37,29 @@ static void add_text(char *text, const char *format, ...) {
     va_end(arguments);
 }
 
-/* What a target's rows found, in the unit of the first that has a floor. */
+/* What a target's rows with a floor found, in the unit of the first that was measured. */
 typedef struct finding {
-    int rows, passed, failed; /* with a floor, measured or not */
+    int rows, passed, measured;
     double least, most;
-    const char *unit, *reason; /* why the first was not measured */
+    const char *unit, *reason; /* why the first was not measured, with a floor or without */
 } finding;
 
 static finding look_at(const tern_report *report, const char *id) {
     finding f = {.least = NAN, .most = NAN};
     for (int64_t i = 0; i < report->row_count; i++) {
         const tern_bench_row *row = &report->rows[i].row;
-        if (strcmp(row->id, id) != 0 || row->verdict == TERN_BENCH_NO_TARGET)
+        bool is_measured = row->verdict != TERN_BENCH_NOT_MEASURED;
+        if (strcmp(row->id, id) != 0)
+            continue;
+        if (!is_measured && f.reason == NULL)
+            f.reason = row->detail;
+        if (isnan(row->floor) && row->verdict != TERN_BENCH_FAIL)
             continue;
         f.rows++;
         f.passed += row->verdict == TERN_BENCH_PASS;
-        f.failed += row->verdict == TERN_BENCH_FAIL;
-        if (row->verdict == TERN_BENCH_NOT_MEASURED) {
-            f.reason = f.reason != NULL ? f.reason : row->detail;
+        f.measured += is_measured;
+        if (!is_measured || isnan(row->median))
             continue;
-        }
         if (f.unit == NULL)
             f.unit = row->unit;
         if (strcmp(f.unit, row->unit) != 0)
@@ -71,17 +74,18 @@ static finding look_at(const tern_report *report, const char *id) {
 static void tell(const tern_report *report, const char *id, char *text) {
     finding f = look_at(report, id);
     add_text(text, "%s%s: ", text[0] != '\0' ? "; " : "", id);
-    if (f.rows == 0) {
-        add_text(text, "not a part of this run");
-    } else if (f.passed + f.failed == 0) {
-        add_text(text, "not measured (%s)", f.reason);
-    } else {
-        const char *blank = f.unit != NULL && f.unit[0] != '\0' ? " " : "";
-        add_text(text, "%d of %d rows pass, %.3g", f.passed, f.rows, f.least);
-        if (f.most != f.least)
-            add_text(text, " to %.3g", f.most);
-        add_text(text, "%s%s", blank, f.unit);
+    if (f.measured == 0) {
+        add_text(text, "%s%s%s", f.reason != NULL ? "not measured (" : "not a part of this run",
+                 f.reason != NULL ? f.reason : "", f.reason != NULL ? ")" : "");
+        return;
     }
+    add_text(text, "%d of %d rows pass", f.passed, f.rows);
+    if (f.unit == NULL)
+        return;
+    add_text(text, ", %.3g", f.least);
+    if (f.most != f.least)
+        add_text(text, " to %.3g", f.most);
+    add_text(text, "%s%s", f.unit[0] != '\0' ? " " : "", f.unit);
 }
 
 static tern_bench_verdict verdict_of(const tern_report *report, const line *l) {

@@ -141,13 +141,17 @@ done:
     return status;
 }
 
+/* Those that this process may use, and those that there are. */
 static tern_status add_cores(tern_report *report) {
     char text[256];
-    int usable = tern__os_cpu_count();
     int online = count_listed(read_line("/sys/devices/system/cpu/online", text, sizeof text));
-    if (online == 0)
-        return tern__report_add_fact(report, "machine", "cores", "%d", usable);
-    return tern__report_add_fact(report, "machine", "cores", "%d of %d online", usable, online);
+    tern_status status;
+    TERN__TRY(tern__report_add_fact(report, "machine", "cores", "%d", tern__os_cpu_count()));
+    snprintf(text, sizeof text, "%d", online);
+    TERN__TRY(tern__report_add_fact(report, "machine", "cores online", "%s",
+                                    online > 0 ? text : not_told));
+done:
+    return status;
 }
 
 static tern_status add_memory(tern_report *report) {

@@ -407,7 +407,7 @@ static tern_status add_left(run *r) {
     added->passes = r->current + 1;
     if (r->options.baseline != NULL)
         tern__row_compare(added, tern__report_find(r->options.baseline, row.id, row.what));
-    if (r->options.row != NULL && !r->options.table.is_listing)
+    if (r->options.row != NULL)
         r->options.row(r->options.user, added);
     return TERN_OK;
 }
@@ -526,6 +526,8 @@ tern_status tern__validate_tables(const tern_validate_options *options,
     tern_status status;
     if (options != NULL)
         r->options = *options;
+    if (r->options.table.is_listing)
+        r->options.row = NULL;
     TERN__TRY(open_run(r, tables, count));
     if (r->options.table.is_listing) {
         TERN__TRY(keep_listed(r));
