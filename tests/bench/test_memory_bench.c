@@ -14,6 +14,7 @@
 #include "bench/memory_churn.h"
 #include "bench/memory_trace.h"
 #include "bench/operation_calls.h"
+#include "bench/table_fixture.h"
 
 /* -- traces ------------------------------------------------------------------------------------*/
 
@@ -640,28 +641,9 @@ static void test_calls_are_complete(void **state) {
 
 /* -- the table ---------------------------------------------------------------------------------*/
 
-enum { MAX_ROWS = 64 };
-
-typedef struct table {
-    int count;
-    tern_bench_row rows[MAX_ROWS];
-    char what[MAX_ROWS][64];
-} table;
-
-static void collect(void *user, const tern_bench_row *row) {
-    table *t = user;
-    assert_true(t->count < MAX_ROWS);
-    assert_true(strlen(row->what) <= 45);
-    for (int i = 0; i < t->count; i++)
-        assert_false(strcmp(t->rows[i].id, row->id) == 0 && strcmp(t->what[i], row->what) == 0);
-    snprintf(t->what[t->count], sizeof t->what[0], "%s", row->what);
-    t->rows[t->count] = *row;
-    t->rows[t->count].what = t->what[t->count];
-    t->count++;
-}
-
 static void check_row(const tern_bench_row *row) {
     bool is_speed = strcmp(row->id, "T3") == 0;
+    assert_true(strlen(row->what) <= 45);
     if (strncmp(row->id, "T5a", 3) == 0) { /* a tiny model is not what the target is about */
         assert_int_equal(row->verdict, TERN_BENCH_NOT_MEASURED);
         assert_non_null(strstr(row->detail, "%, not judged"));
@@ -797,6 +779,47 @@ static void *slow_allocate(size_t bytes) {
 
 static void no_release(void *block) {
     (void)block;
+}
+
+/* A histogram holds all batches, a course goes on to the last token. */
+static void check_series(void *user, const tern_bench_row *row) {
+    int *shown = user;
+    for (int i = 0; i < row->series_count; i++) {
+        const tern_bench_series *series = &row->series[i];
+        double sum = 0;
+        for (int64_t k = 0; k < series->count; k++) {
+            assert_true(k == 0 || series->x[k] > series->x[k - 1]);
+            assert_true(series->y[k] >= 0);
+            sum += series->y[k];
+        }
+        if (strcmp(row->id, "T3") == 0) {
+            assert_string_equal(series->x_unit, "ns");
+            assert_true(fabs(sum - 100) < 1e-6);
+            shown[0]++;
+        } else {
+            assert_string_equal(series->y_unit, "MiB");
+            assert_true(series->x[0] == 0 && series->x[series->count - 1] == 100);
+            assert_true(series->y[series->count - 1] > 0);
+            shown[1]++;
+        }
+    }
+    if (strcmp(row->what, "created and released, owner thread") == 0) {
+        int here = 1;
+        for (int i = 0; i < row->peer_count; i++)
+            here += row->peer[i].reason == NULL;
+        assert_int_equal(row->series_count, here);
+        assert_string_equal(row->series[0].name, "tern");
+    }
+}
+
+static void test_series(void **state) {
+    (void)state;
+    int shown[2] = {0};
+    tern_bench_table_options options = {
+        .threads = 1, .samples = 1, .is_quick = true, .only = "T3,T5a"};
+    test_ok(tern_bench_memory(&options, check_series, shown));
+    assert_true(shown[0] >= 3);
+    assert_int_equal(shown[1], 3);
 }
 
 static void test_peers_of_sizes(void **state) {
@@ -951,6 +974,7 @@ int main(void) {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_parts_without_memory),
         cmocka_unit_test(test_refused_though_left),
+        cmocka_unit_test(test_series),
         cmocka_unit_test(test_peers_of_sizes),
         cmocka_unit_test(test_wrong_peer),
         cmocka_unit_test(test_table_arguments),
