@@ -212,10 +212,7 @@ static void show_row(void *user, const tern_bench_row *row) {
     cli_flush();
 }
 
-/* Some allocators keep thread-local variables that the dynamic linker must have set room aside for
- * when the process started. Returns when nothing is to be done or the start fails: then such an
- * allocator is not measured. */
-static void restart_with_room(int argc, char **argv) {
+void cli_restart_with_room(int argc, char **argv) {
     const char *tunable = tern_bench_memory_tunable();
     const char *given = getenv("GLIBC_TUNABLES");
     if (tunable == NULL ||
@@ -237,7 +234,7 @@ int cli_bench_show(const tern_bench_table *table, const tern_bench_table_options
                    bool is_json, int argc, char **argv) {
     printer p = {.is_json = is_json};
     if (table->run == tern_bench_memory)
-        restart_with_room(argc, argv);
+        cli_restart_with_room(argc, argv);
     tern_status status = table->run(options, show_row, &p);
     if (is_json)
         puts(p.rows > 0 ? "\n]" : "[]");

@@ -189,7 +189,8 @@ typedef struct tern_bench_table_options {
     const char *model;  /* models: a file; NULL: a random model of the 2B4T shape */
     const tern_bench_peer_path *peers; /* (peer_count) */
     int peer_count;
-    bool is_listing; /* visits the rows with floors and goals, and measures nothing */
+    bool is_listing;      /* visits the rows with floors and goals, and measures nothing */
+    const bool *is_ended; /* set by `visit`: no more rows are measured or visited; NULL: all are */
 } tern_bench_table_options;
 
 /* `row` is valid during the call. */

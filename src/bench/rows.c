@@ -155,7 +155,13 @@ tern_bench_row tern__row(const char *id, const char *what, const char *unit) {
                             .verdict = TERN_BENCH_NOT_MEASURED};
 }
 
+static bool has_ended(const tern__table *table) {
+    return table->options.is_ended != NULL && *table->options.is_ended;
+}
+
 bool tern__row_listed(tern__table *table, tern_bench_row *row) {
+    if (has_ended(table))
+        return true;
     if (!table->options.is_listing)
         return false;
     snprintf(row->detail, sizeof row->detail, "listed");

@@ -66,7 +66,8 @@ tern_status tern__check_names(const char *list, const char *names);
 tern_bench_row tern__row(const char *id, const char *what, const char *unit);
 
 /* True when rows are to be listed only: then this one has been shown. It must have all that does
- * not depend on a measurement. */
+ * not depend on a measurement. True as well, and nothing is shown, when the visitor has ended the
+ * table. */
 bool tern__row_listed(tern__table *table, tern_bench_row *row);
 
 /* A count: one sample, no spread. */
