@@ -122,6 +122,12 @@ if(EXISTS ${PROJECT_SOURCE_DIR}/tests/kernels/functions_main.c)
   target_include_directories(tern_functions PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 endif()
 
+# Calls of one hot path, for tools/check_instructions to count instructions of.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  add_executable(tern_hot_paths ${PROJECT_SOURCE_DIR}/tests/bench/hot_paths.c)
+  target_link_libraries(tern_hot_paths PRIVATE tern tern_flags)
+endif()
+
 # Makes data/traces anew.
 add_executable(record_traces ${PROJECT_SOURCE_DIR}/tests/memory/record_traces.c)
 target_link_libraries(record_traces PRIVATE tern tern_flags)
@@ -130,7 +136,7 @@ target_link_libraries(record_traces PRIVATE tern tern_flags)
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT CMAKE_CROSSCOMPILING
    AND NOT TERN_SCALAR_ONLY AND NOT TERN_SANITIZE)
   foreach(script check_layers check_style check_symbols check_headers check_readme check_models
-          test_install test_matrix test_numpy)
+          check_instructions test_install test_matrix test_numpy)
     add_test(NAME ${script} COMMAND ${PROJECT_SOURCE_DIR}/tools/${script} ${PROJECT_BINARY_DIR})
     set_tests_properties(${script} PROPERTIES TIMEOUT 1200)
   endforeach()
