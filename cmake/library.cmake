@@ -63,6 +63,16 @@ target_compile_options(tern_baseline PRIVATE ${TERN_BASELINE_FLAGS})
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/bench/matmul_baseline.c
                             PROPERTIES COMPILE_OPTIONS "${TERN_BASELINE_FLAGS}")
 
+# What a report says about the build.
+string(TOUPPER "${CMAKE_BUILD_TYPE}" type)
+string(STRIP "${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${type}}" flags)
+if(TERN_SANITIZE)
+  string(APPEND flags " -fsanitize=${TERN_SANITIZE}")
+endif()
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/validate/machine.c PROPERTIES
+                            COMPILE_DEFINITIONS "TERN_BUILD_TYPE=\"${CMAKE_BUILD_TYPE}\";\
+TERN_BUILD_FLAGS=\"${flags}\"")
+
 add_library(tern_objects OBJECT ${TERN_SOURCES})
 target_link_libraries(tern_objects PRIVATE tern_flags Threads::Threads)
 target_compile_definitions(tern_objects PRIVATE TERN_NO_SITES)

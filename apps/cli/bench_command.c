@@ -36,7 +36,8 @@ static const cli_option bench_options[] = {
      "matmul: the library to compare with: openblas, dnnl or a path; by default both",
      FIELD(versus)},
     {"only", 0, CLI_TEXT, "NAME[,NAME...]", NULL, NULL,
-     "operations: these; kernels: these packings and targets; by default all", FIELD(only)},
+     "tables: rows of these targets (T3,K1); operations: these; kernels: packings too (trits4)",
+     FIELD(only)},
     CLI_OPTION_CACHE(bench_values, cache),
     CLI_OPTION_STORAGE(bench_values, storage),
     CLI_OPTION_HEAD(bench_values, head, "full",
@@ -117,9 +118,10 @@ static void print_list(bool is_json) {
         if (is_json)
             fputc(',', stdout);
     }
-    for (const cli_bench_table *t = cli_bench_tables; t->name != NULL; t++) {
-        print_name(is_json, t->name, "", t->summary);
-        if (is_json && t[1].name != NULL)
+    for (int i = 0; i < tern_bench_table_count(); i++) {
+        const tern_bench_table *table = tern_bench_table_at(i);
+        print_name(is_json, table->name, "", table->summary);
+        if (is_json && i + 1 < tern_bench_table_count())
             fputc(',', stdout);
     }
     if (is_json)
@@ -308,8 +310,8 @@ static int unknown_name(const char *word) {
     int count = 0;
     for (; count < tern_bench_count() && count < 60; count++)
         names[count] = tern_bench_at(count)->name;
-    for (const cli_bench_table *t = cli_bench_tables; t->name != NULL && count < 64; t++)
-        names[count++] = t->name;
+    for (int i = 0; i < tern_bench_table_count() && count < 64; i++)
+        names[count++] = tern_bench_table_at(i)->name;
     const char *nearest = cli_nearest(word, names, count);
     if (nearest != NULL)
         return cli_fail("'%s' is neither a file nor a benchmark; did you mean '%s'?", word,
@@ -318,11 +320,12 @@ static int unknown_name(const char *word) {
 }
 
 /* The one operand that names a table. */
-static const cli_bench_table *find_table(const bench_values *values, char *const *rest, int count) {
-    return values->shape == NULL && count == 1 ? cli_bench_table_find(rest[0]) : NULL;
+static const tern_bench_table *find_table(const bench_values *values, char *const *rest,
+                                          int count) {
+    return values->shape == NULL && count == 1 ? tern_bench_table_find(rest[0]) : NULL;
 }
 
-static int measure_table(const cli_bench_table *table, const bench_values *values, int argc,
+static int measure_table(const tern_bench_table *table, const bench_values *values, int argc,
                          char **argv) {
     if (values->threads.count > 1)
         return cli_usage_error(&cli_bench, "%s takes one number of threads", table->name);
@@ -350,7 +353,7 @@ static int bench_run(int argc, char **argv) {
     }
     if ((status = cli_check_level(&cli_bench, values.cpu)) != CLI_OK)
         return status;
-    const cli_bench_table *table = find_table(&values, rest, count);
+    const tern_bench_table *table = find_table(&values, rest, count);
     if (table != NULL)
         return measure_table(table, &values, argc, argv);
     if (values.is_quick || values.versus != NULL || values.only != NULL)

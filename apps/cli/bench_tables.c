@@ -6,31 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-const cli_bench_table cli_bench_tables[] = {
-    {"memory", "a table of targets T3 and T5: time and space of tensors, beside other allocators",
-     tern_bench_memory},
-    {"elementwise", "a table of target T2: element-wise kernels against plain code and memory",
-     tern_bench_elementwise},
-    {"matmul", "a table of target T1a: F32 matrix products against plain loops and BLAS libraries",
-     tern_bench_matmul},
-    {"zero-copy", "a table of target T4: calls and bytes that are not copied",
-     tern_bench_zero_copy},
-    {"operations", "a table of the time of every operation, small and large",
-     tern_bench_operations},
-    {"roofline", "a table of this machine's limits: read bandwidth and peaks of arithmetic units",
-     tern_bench_roofline},
-    {"kernels", "a table of targets K1, K3..K6, T1b: kernels for packed weights and their limits",
-     tern_bench_kernels},
-    {0},
-};
-
-const cli_bench_table *cli_bench_table_find(const char *name) {
-    for (const cli_bench_table *t = cli_bench_tables; t->name != NULL; t++)
-        if (strcmp(t->name, name) == 0)
-            return t;
-    return NULL;
-}
-
 /* -- for people --------------------------------------------------------------------------------*/
 
 /* Three digits; "-" for what does not exist. */
@@ -103,6 +78,17 @@ static void print_peers(const tern_bench_row *row) {
     print_below(text);
 }
 
+/* A row without a verdict for it says so itself. */
+static void print_noise(const tern_bench_row *row) {
+    char text[128], low[32], high[32];
+    if (!row->is_noisy || strncmp(row->detail, "noisy: ", 7) == 0)
+        return;
+    snprintf(text, sizeof text, "noisy: the median is within %s .. %s%s%s",
+             number_text(row->low, low, sizeof low), number_text(row->high, high, sizeof high),
+             row->unit[0] != '\0' ? " " : "", row->unit);
+    print_below(text);
+}
+
 static void print_row(const tern_bench_row *row) {
     char measured[128], p99[32], bound[96], goal[96], verdict[48];
     bool has_goal = !isnan(row->goal) || !isnan(row->goal_p99);
@@ -117,6 +103,7 @@ static void print_row(const tern_bench_row *row) {
            bound_text(row, row->goal, row->goal_p99, goal, sizeof goal), verdict);
     print_peers(row);
     print_below(row->detail);
+    print_noise(row);
 }
 
 static void print_head(void) {
@@ -136,6 +123,30 @@ static void print_string(const char *name, const char *text) {
     cli_print_json_string(stdout, text, strlen(text));
 }
 
+static void print_numbers(const char *name, const double *numbers, int64_t count) {
+    printf(", \"%s\": [", name);
+    for (int64_t i = 0; i < count; i++) {
+        fputs(i > 0 ? ", " : "", stdout);
+        cli_print_json_number(stdout, numbers[i]);
+    }
+    putchar(']');
+}
+
+static void print_series_json(const tern_bench_series *series) {
+    putchar('{');
+    print_string("name", series->name);
+    printf(", \"x_unit\": \"%s\", \"y_unit\": \"%s\"", series->x_unit, series->y_unit);
+    print_numbers("x", series->x, series->count);
+    print_numbers("y", series->y, series->count);
+    if (series->label != NULL) {
+        printf(", \"label\": [");
+        for (int64_t i = 0; i < series->count; i++)
+            printf("%s\"%s\"", i > 0 ? ", " : "", series->label[i]);
+        putchar(']');
+    }
+    putchar('}');
+}
+
 static void print_row_json(const tern_bench_row *row) {
     putchar('{');
     print_string("target", row->id);
@@ -146,6 +157,13 @@ static void print_row_json(const tern_bench_row *row) {
     print_value("p5", row->p5);
     print_value("p95", row->p95);
     print_value("p99", row->p99);
+    print_value("low", row->low);
+    print_value("high", row->high);
+    print_value("load", row->load);
+    print_value("operations", row->operations);
+    print_value("bytes", row->bytes);
+    printf(", \"ratio\": %s, \"noisy\": %s", row->is_ratio ? "true" : "false",
+           row->is_noisy ? "true" : "false");
     printf(", \"bound\": \"%s\"", row->is_least ? "least" : "most");
     print_value("floor", row->floor);
     print_value("goal", row->goal);
@@ -164,6 +182,11 @@ static void print_row_json(const tern_bench_row *row) {
             print_string("reason", peer->reason);
         }
         putchar('}');
+    }
+    printf("], \"series\": [");
+    for (int i = 0; i < row->series_count; i++) {
+        fputs(i > 0 ? ", " : "", stdout);
+        print_series_json(&row->series[i]);
     }
     printf("]}");
 }
@@ -189,10 +212,7 @@ static void show_row(void *user, const tern_bench_row *row) {
     cli_flush();
 }
 
-/* Some allocators keep thread-local variables that the dynamic linker must have set room aside for
- * when the process started. Returns when nothing is to be done or the start fails: then such an
- * allocator is not measured. */
-static void restart_with_room(int argc, char **argv) {
+void cli_restart_with_room(int argc, char **argv) {
     const char *tunable = tern_bench_memory_tunable();
     const char *given = getenv("GLIBC_TUNABLES");
     if (tunable == NULL ||
@@ -210,11 +230,11 @@ static void restart_with_room(int argc, char **argv) {
     free(words);
 }
 
-int cli_bench_show(const cli_bench_table *table, const tern_bench_table_options *options,
+int cli_bench_show(const tern_bench_table *table, const tern_bench_table_options *options,
                    bool is_json, int argc, char **argv) {
     printer p = {.is_json = is_json};
     if (table->run == tern_bench_memory)
-        restart_with_room(argc, argv);
+        cli_restart_with_room(argc, argv);
     tern_status status = table->run(options, show_row, &p);
     if (is_json)
         puts(p.rows > 0 ? "\n]" : "[]");

@@ -7,19 +7,9 @@
 
 #include "cli.h"
 
-typedef struct cli_bench_table {
-    const char *name, *summary;
-    tern_status (*run)(const tern_bench_table_options *options, tern_bench_row_fn visit,
-                       void *user);
-} cli_bench_table;
-
-extern const cli_bench_table cli_bench_tables[]; /* the last has no name */
-
-const cli_bench_table *cli_bench_table_find(const char *name); /* NULL: there is none */
-
 /* Measures and prints the table, or a JSON list of its rows. argc and argv are the command's: the
  * program is started anew, once, when an allocator to compare with needs it. */
-int cli_bench_show(const cli_bench_table *table, const tern_bench_table_options *options,
+int cli_bench_show(const tern_bench_table *table, const tern_bench_table_options *options,
                    bool is_json, int argc, char **argv);
 
 #endif

@@ -22,7 +22,7 @@ enum {
     CLI_BROKEN_PIPE = 141, /* as a shell reports SIGPIPE */
 };
 
-/* The field that an option fills: bool, int64_t, double, const char *, cli_integers. */
+/* The field that an option fills: bool, int64_t, double, const char *, cli_integers, cli_texts. */
 typedef enum cli_kind {
     CLI_FLAG,
     CLI_INTEGER,
@@ -31,12 +31,19 @@ typedef enum cli_kind {
     CLI_FILE,   /* text that names a file */
     CLI_CHOICE, /* text out of `limits` */
     CLI_INTEGERS,
+    CLI_TEXTS, /* an option that may be given several times */
+    CLI_FILES, /* the same, each names a file */
 } cli_kind;
 
 typedef struct cli_integers {
     int count;
     int64_t value[32];
 } cli_integers;
+
+typedef struct cli_texts {
+    int count;
+    const char *value[32];
+} cli_texts;
 
 typedef struct cli_option {
     const char *name; /* long form without dashes; NULL ends a table */
@@ -60,9 +67,10 @@ typedef enum cli_operands {
 
 typedef struct cli_command {
     const char *name;
-    const char *usage;   /* operands as the help shows them, "" if none */
-    const char *summary; /* one line, no full stop */
-    const char *details; /* sentences */
+    const char *usage;           /* operands as the help shows them, "" if none */
+    const char *summary;         /* one line, no full stop */
+    const char *details;         /* sentences */
+    const char *const *examples; /* command lines, ended by NULL; NULL: none */
     cli_operands operands;
     const cli_option *options;
     int (*run)(int argc, char **argv); /* argv[0] is the command; returns the exit status */
@@ -131,6 +139,14 @@ typedef enum cli_color { CLI_COLOR_AUTO, CLI_COLOR_ALWAYS, CLI_COLOR_NEVER } cli
 bool cli_has_color(FILE *stream, const char *word);
 
 double cli_now(void); /* seconds, monotonic */
+
+int cli_width(FILE *stream); /* columns of the terminal; 0: it is none */
+
+/* Some allocators to compare with keep thread-local variables that the dynamic linker must have set
+ * room aside for when the process started: then the program is started anew, once. argc and argv
+ * are the command's. Returns when nothing is to be done or the start fails: then such an allocator
+ * is not measured. (bench_tables.c) */
+void cli_restart_with_room(int argc, char **argv);
 
 /* A bar on a terminal's stderr for what takes longer than 0.3 s. */
 typedef struct cli_progress {

@@ -14,6 +14,7 @@ extern const cli_command cli_run;
 extern const cli_command cli_info;
 extern const cli_command cli_tokenize;
 extern const cli_command cli_bench;
+extern const cli_command cli_validate;
 /* about_commands.c */
 extern const cli_command cli_version;
 extern const cli_command cli_completion;

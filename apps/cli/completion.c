@@ -4,15 +4,15 @@
 
 #include <tern/bench.h>
 
-#include "bench_tables.h"
+#include "commands.h"
 
 /* The words that a command's operands may be, each behind a blank. */
 static void print_operand_words(FILE *out, cli_operands operands) {
     if (operands == CLI_MODEL_OR_BENCH) {
         for (int64_t i = 0; i < tern_bench_count(); i++)
             fprintf(out, " %s", tern_bench_at(i)->name);
-        for (const cli_bench_table *t = cli_bench_tables; t->name != NULL; t++)
-            fprintf(out, " %s", t->name);
+        for (int i = 0; i < tern_bench_table_count(); i++)
+            fprintf(out, " %s", tern_bench_table_at(i)->name);
     }
     if (operands == CLI_COMMAND_NAME)
         for (int i = 0; cli_commands[i] != NULL; i++)
@@ -24,6 +24,14 @@ static void print_operand_words(FILE *out, cli_operands operands) {
 
 static bool has_file_operands(const cli_command *command) {
     return command->operands == CLI_MODEL_FILE || command->operands == CLI_MODEL_OR_BENCH;
+}
+
+static bool names_file(const cli_option *option) {
+    return option->kind == CLI_FILE || option->kind == CLI_FILES;
+}
+
+static bool is_repeatable(const cli_option *option) {
+    return option->kind == CLI_TEXTS || option->kind == CLI_FILES;
 }
 
 /* "auto|never" as "auto never". */
@@ -57,7 +65,7 @@ static void print_bash_arguments(FILE *out, const cli_command *command) {
             print_choices(out, option->limits);
             fprintf(out, "\" ;;\n");
         } else {
-            fprintf(out, ") files=%d ;;\n", option->kind == CLI_FILE);
+            fprintf(out, ") files=%d ;;\n", names_file(option));
         }
     }
 }
@@ -109,12 +117,13 @@ static void print_zsh_option(FILE *out, const cli_option *option) {
         fprintf(out, "'(-%c --%s)'{-%c%s,--%s%s}'[", option->letter, option->name, option->letter,
                 is_flag ? "" : "+", option->name, is_flag ? "" : "=");
     else
-        fprintf(out, "'--%s%s[", option->name, is_flag ? "" : "=");
+        fprintf(out, "'%s--%s%s[", is_repeatable(option) ? "*" : "", option->name,
+                is_flag ? "" : "=");
     print_shell_text(out, option->help, "[]:");
     fputc(']', out);
     if (!is_flag)
         fprintf(out, ":%s:", option->argument);
-    if (option->kind == CLI_FILE)
+    if (names_file(option))
         fprintf(out, "_files");
     if (option->kind == CLI_CHOICE) {
         fputc('(', out);
@@ -174,7 +183,7 @@ static void print_fish_option(FILE *out, const char *command, const cli_option *
             option->name);
     if (option->letter != 0)
         fprintf(out, " -s %c", option->letter);
-    if (option->kind == CLI_FILE)
+    if (names_file(option))
         fprintf(out, " -r -F");
     else if (option->kind != CLI_FLAG)
         fprintf(out, " -x");

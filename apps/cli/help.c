@@ -77,6 +77,10 @@ static void print_command_help(FILE *out, const cli_command *command) {
     for (const cli_option *option = command->options; option->name != NULL; option++)
         print_option(out, option);
     print_row(out, "-h, --help", "show this help", OPTION_COLUMN);
+    if (command->examples != NULL)
+        fprintf(out, "\nExamples:\n");
+    for (const char *const *e = command->examples; e != NULL && *e != NULL; e++)
+        fprintf(out, "  %s\n", *e);
 }
 
 void cli_print_help(FILE *out, const cli_command *command) {

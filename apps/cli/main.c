@@ -7,7 +7,8 @@
 #include "commands.h"
 
 const cli_command *const cli_commands[] = {
-    &cli_run, &cli_info, &cli_tokenize, &cli_bench, &cli_version, &cli_completion, &cli_help, NULL,
+    &cli_run,     &cli_info,       &cli_tokenize, &cli_bench, &cli_validate,
+    &cli_version, &cli_completion, &cli_help,     NULL,
 };
 
 const char cli_summary[] = "runs ternary (1.58-bit) language models";
@@ -16,13 +17,14 @@ const cli_fact cli_environment[] = {
     {"TERN_MODEL", "Model file that is used when none is given."},
     {"TERN_CPU", "Kernel level, such as scalar, avx2 or avx512, when --cpu is not given."},
     {"XDG_CACHE_HOME", "Where what was measured once is kept, below tern; else ~/.cache."},
+    {"XDG_STATE_HOME", "Where baselines are kept, below tern; else ~/.local/state."},
     {"NO_COLOR", "If not empty, no colours are used unless --color says so."},
     {NULL, NULL},
 };
 
 const cli_fact cli_exit_statuses[] = {
     {"0", "Success."},
-    {"1", "Failure, such as a file that cannot be read."},
+    {"1", "Failure, such as a file that cannot be read, or a target that is missed."},
     {"2", "Wrong usage."},
     {"130", "Interrupted by Ctrl-C."},
     {"141", "The reader of the output has gone."},

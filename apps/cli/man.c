@@ -59,6 +59,17 @@ static void print_option(FILE *out, const cli_option *option) {
     print_text(out, text);
 }
 
+/* A line of its own, literally. */
+static void print_example(FILE *out, const char *line) {
+    fputs(".Dl ", out);
+    for (; *line != '\0'; line++) {
+        if (*line == '-')
+            fputc('\\', out);
+        fputc(*line, out);
+    }
+    fputc('\n', out);
+}
+
 static void print_command(FILE *out, const cli_command *command) {
     fprintf(out, ".Ss tern %s\n", command->name);
     print_text(out, command->details);
@@ -88,4 +99,7 @@ void cli_print_man(FILE *out) {
     print_facts(out, "EXIT STATUS", "", cli_exit_statuses);
     fprintf(out, ".Sh EXAMPLES\n.Dl tern run \\-p \\(dqOnce upon a time\\(dq\n"
                  ".Dl tern bench \\-\\-shape 2b4t \\-\\-threads 1,2\n");
+    for (int i = 0; cli_commands[i] != NULL; i++)
+        for (const char *const *e = cli_commands[i]->examples; e != NULL && *e != NULL; e++)
+            print_example(out, *e);
 }

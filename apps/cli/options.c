@@ -136,6 +136,13 @@ static bool read_integers(const char *text, const char *limits, cli_integers *li
     }
 }
 
+static bool add_text(const char *text, cli_texts *list) {
+    if (list->count == (int)(sizeof list->value / sizeof *list->value))
+        return false;
+    list->value[list->count++] = text;
+    return true;
+}
+
 static bool is_choice(const char *text, const char *choices) {
     size_t length = strcspn(text, "|");
     if (length == 0 || text[length] != '\0')
@@ -161,6 +168,9 @@ static bool store(const cli_option *option, const char *text, void *values) {
         return read_real(text, option->limits, field);
     case CLI_INTEGERS:
         return read_integers(text, option->limits, field);
+    case CLI_TEXTS:
+    case CLI_FILES:
+        return add_text(text, field);
     case CLI_CHOICE:
         if (!is_choice(text, option->limits))
             return false;
@@ -180,6 +190,8 @@ static int bad_value(const cli_command *command, const cli_option *option, const
         [CLI_CHOICE] = "one of",
         [CLI_INTEGERS] = "whole numbers, separated by commas, within",
     };
+    if (option->kind == CLI_TEXTS || option->kind == CLI_FILES)
+        return cli_usage_error(command, "--%s: it is given too often", option->name);
     return cli_usage_error(command, "--%s: '%s' is not %s %s", option->name, text,
                            expected[option->kind], option->limits);
 }

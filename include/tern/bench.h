@@ -5,7 +5,8 @@
  * A benchmark is a struct of facts and functions. The harness checks its result first, finds how
  * many calls make a sample long enough to time, then takes samples of its sides in turns (most
  * machines drift more than the sides differ) and reports median, 5th and 95th percentile, and of
- * two sides the ratio of their medians with a bootstrap interval.
+ * several sides the ratios of their medians with bootstrap intervals. Between the rounds a loop of
+ * known length tells whether the machine became slower: then intervals are wider.
  *
  *     tern_bench_result result;
  *     const tern_bench_case *bench = tern_bench_find("team_run");
@@ -55,6 +56,7 @@ struct tern_bench_case {
 typedef struct tern_bench_side {
     int64_t calls;          /* timed together as one sample */
     double median, p5, p95; /* seconds a call */
+    double low, high;       /* of the median, with 95 % confidence */
 } tern_bench_side;
 
 typedef struct tern_bench_result {
@@ -65,9 +67,11 @@ typedef struct tern_bench_result {
     /* Median of the second side over that of the first: above 1 the first is faster. The interval
      * holds 95 % of 2 000 bootstrap medians. 0 when there are not two sides. */
     double ratio, ratio_low, ratio_high;
-    /* Of every side behind the first: its median over that of the first, and the interval; [0] is
-     * not used. With two sides [1] is the ratio above. */
+    /* Of every side behind the first: its median over that of the first, the interval, and the
+     * spread of the ratios round by round; [0] is not used. With two sides [1] is the ratio above.
+     */
     double ratios[TERN_BENCH_SIDES], ratios_low[TERN_BENCH_SIDES], ratios_high[TERN_BENCH_SIDES];
+    double ratios_p5[TERN_BENCH_SIDES], ratios_p95[TERN_BENCH_SIDES];
     /* A side's p5..p95 is wider than a quarter of its median, or a loop of known length that runs
      * between the samples became slower: then the intervals are wider, p5..p95 of the rounds. */
     bool is_noisy;
@@ -185,7 +189,8 @@ typedef struct tern_bench_table_options {
     const char *model;  /* models: a file; NULL: a random model of the 2B4T shape */
     const tern_bench_peer_path *peers; /* (peer_count) */
     int peer_count;
-    bool is_listing; /* visits the rows with floors and goals, and measures nothing */
+    bool is_listing;      /* visits the rows with floors and goals, and measures nothing */
+    const bool *is_ended; /* set by `visit`: no more rows are measured or visited; NULL: all are */
 } tern_bench_table_options;
 
 /* `row` is valid during the call. */

@@ -150,6 +150,11 @@ static uint64_t os_clock_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static uint64_t os_wall_seconds(void) {
+    time_t now = time(NULL);
+    return now > 0 ? (uint64_t)now : 0;
+}
+
 static uint64_t os_process_ns(void) {
     struct timespec time;
     if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) != 0)
@@ -297,6 +302,7 @@ const tern__os_table tern__os_default = {
     .directory_create = os_directory_create,
     .file_text = os_file_text,
     .clock_ns = os_clock_ns,
+    .wall_seconds = os_wall_seconds,
     .process_ns = os_process_ns,
     .thread_pin = os_thread_pin,
     .thread_start = os_thread_start,

@@ -58,8 +58,9 @@ typedef struct tern__os_table {
      */
     int (*file_text)(const char *path, char *text, size_t size);
 
-    uint64_t (*clock_ns)(void);   /* monotonic */
-    uint64_t (*process_ns)(void); /* processor time of all threads of this process */
+    uint64_t (*clock_ns)(void);     /* monotonic */
+    uint64_t (*wall_seconds)(void); /* since 1970 began in UTC; 0: not known */
+    uint64_t (*process_ns)(void);   /* processor time of all threads of this process */
     /* Keeps the calling thread on the index-th processor that the process may use (modulo their
      * number), or lets it go where it may (-1). A hint, may do nothing. */
     void (*thread_pin)(int index);

@@ -49,7 +49,8 @@ typedef struct worker {
 
 struct tern__team {
     int size;
-    bool spins; /* false when there are more threads than processors */
+    bool spins;     /* false when there are more threads than processors */
+    bool is_pinned; /* each worker stays on a processor of its own */
     atomic_bool busy;
 
     tern__job_fn fn;
@@ -76,6 +77,8 @@ struct tern__team {
 /* The team and lane that this thread works for; NULL and 0 outside the library's threads. */
 static _Thread_local const tern__team *own_team;
 static _Thread_local int own_lane;
+/* Teams that this thread creates are pinned. */
+static _Thread_local bool pins_teams;
 
 /* Floating-point mode: rounding to nearest even, denormals handled, exceptions masked. */
 #if defined(__x86_64__)
@@ -236,6 +239,8 @@ static void worker_main(void *argument) {
     tern__team *team = self->team;
     own_team = team;
     own_lane = self->lane;
+    if (team->is_pinned)
+        tern__os()->thread_pin(self->lane);
     uint32_t last_job = 0;
     for (;;) {
         uint64_t gate = await_news(team, last_job);
@@ -271,6 +276,7 @@ tern_status tern__team_create(int threads, tern__team **team_out) {
         return tern__fail(TERN_E_MEMORY, "threads: no memory for a team of %d", threads);
     team->size = threads;
     team->spins = threads <= tern__os_cpu_count();
+    team->is_pinned = pins_teams;
     pthread_mutex_init(&team->mutex, NULL);
     pthread_cond_init(&team->opened, NULL);
     pthread_cond_init(&team->emptied, NULL);
@@ -296,6 +302,11 @@ void tern__team_destroy(tern__team *team) {
 
 int tern__team_size(const tern__team *team) {
     return team->size;
+}
+
+void tern__threads_pin(bool is_pinned) {
+    pins_teams = is_pinned;
+    tern__os()->thread_pin(is_pinned ? 0 : -1);
 }
 
 uint32_t tern__team_jobs(const tern__team *team) {

@@ -8,6 +8,7 @@
 #define TERN__THREADS_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <tern/base.h>
@@ -61,6 +62,11 @@ void tern__team_destroy(tern__team *team); /* NULL is fine */
 int tern__team_size(const tern__team *team);
 /* Jobs that were offered to the workers so far, modulo 2^32: each is a barrier. Between jobs. */
 uint32_t tern__team_jobs(const tern__team *team);
+
+/* For measuring: keeps the calling thread on the first processor of the process, and worker i of
+ * teams that it creates from now on on the i-th, those of contexts among them; or ends both, teams
+ * that are there stay as they are. A hint, as thread_pin of the OS table. */
+void tern__threads_pin(bool is_pinned);
 
 /* Runs `fn` over [0, count) in pieces of `grain` >= 1 indices (the last may be shorter), each
  * exactly once, the caller taking part, and returns when all are done. Pieces start at multiples of

@@ -6,12 +6,11 @@
 #include "base/checked.h"
 #include "base/os.h"
 #include "base/status.h"
+#include "bench/noise.h"
 #include "bench/statistics.h"
 
 enum { DEFAULT_SAMPLES = 21 };
 static const double DEFAULT_SAMPLE_SECONDS = 0.01;
-/* A spread that a median of 21 samples still settles to some percent. */
-static const double NOISY_SPREAD = 0.25;
 /* More calls than this in one sample mean that the clock stands still. */
 static const int64_t MAX_CALLS = INT64_C(1) << 40;
 static const uint64_t BOOTSTRAP_SEED = 1;
@@ -19,7 +18,7 @@ static const uint64_t BOOTSTRAP_SEED = 1;
 static const tern_bench_case *const registered[] = {
     &tern__bench_team_run,    &tern__bench_tensor_create,  &tern__bench_tensor_sites,
     &tern__bench_memory_read, &tern__bench_ternary_decode, &tern__bench_ternary_prefill,
-    &tern__bench_matmul_f16,
+    &tern__bench_matmul_f16,  &tern__bench_matmul_f64,     &tern__bench_matmul_i8,
 };
 
 int64_t tern_bench_count(void) {
@@ -37,11 +36,35 @@ const tern_bench_case *tern_bench_find(const char *name) {
     return NULL;
 }
 
+/* -- the clock ---------------------------------------------------------------------------------*/
+
+static _Thread_local int reading_side = -1;
+static _Thread_local bool reading_is_end;
+
+int tern__bench_side(void) {
+    return reading_side;
+}
+
+bool tern__bench_is_end(void) {
+    return reading_is_end;
+}
+
+uint64_t tern__bench_clock(int side, bool is_end) {
+    reading_side = side;
+    reading_is_end = is_end;
+    uint64_t now = tern__os()->clock_ns();
+    reading_side = -1;
+    reading_is_end = false;
+    return now;
+}
+
+/* -- samples -----------------------------------------------------------------------------------*/
+
 static tern_status time_calls(const tern_bench_case *bench, void *state, int side, int64_t calls,
                               double *seconds) {
-    uint64_t begin = tern__os()->clock_ns();
+    uint64_t begin = tern__bench_clock(side, false);
     tern_status status = bench->run(state, side, calls);
-    uint64_t end = tern__os()->clock_ns();
+    uint64_t end = tern__bench_clock(side, true);
     *seconds = (double)(end - begin) * 1e-9;
     return status;
 }
@@ -78,22 +101,84 @@ static tern_status sample_round(const tern_bench_case *bench, void *state, int r
     return TERN_OK;
 }
 
-static void sum_up(tern_bench_result *result, double *const *samples, double *scratch) {
+/* -- summing up --------------------------------------------------------------------------------*/
+
+/* Memory of one measurement. */
+typedef struct sample_room {
+    double *block;
+    double *samples[TERN_BENCH_SIDES]; /* (rounds) seconds a call */
+    double *loops;                     /* (rounds + 1) */
+    double *scratch;
+} sample_room;
+
+static tern_status make_room(const tern_bench_result *result, sample_room *room) {
     int64_t n = result->samples;
-    if (result->sides == 2)
-        tern__bootstrap_ratio(samples[0], samples[1], n, BOOTSTRAP_SEED, scratch,
-                              &result->ratio_low, &result->ratio_high);
+    int64_t numbers = (TERN_BENCH_SIDES + 1) * n + 1 + tern__bootstrap_room(result->sides, n);
+    room->block = tern__os()->alloc((size_t)numbers * sizeof *room->block);
+    if (room->block == NULL)
+        return tern__fail(TERN_E_MEMORY, "bench: no memory for %lld samples", (long long)n);
+    for (int side = 0; side < TERN_BENCH_SIDES; side++)
+        room->samples[side] = room->block + side * n;
+    room->loops = room->block + TERN_BENCH_SIDES * n;
+    room->scratch = room->loops + n + 1;
+    return TERN_OK;
+}
+
+/* Ratios round by round. */
+static void sum_up_pairs(tern_bench_result *result, const sample_room *room, int side) {
+    int64_t n = result->samples;
+    double *pairs = room->scratch;
+    for (int64_t i = 0; i < n; i++)
+        pairs[i] = room->samples[side][i] / room->samples[0][i];
+    tern__sort_samples(pairs, n);
+    result->ratios_p5[side] = tern__sample_quantile(pairs, n, 0.05);
+    result->ratios_p95[side] = tern__sample_quantile(pairs, n, 0.95);
+}
+
+static void sum_up_side(tern_bench_side *side, double *samples, int64_t n) {
+    tern__sort_samples(samples, n);
+    side->median = tern__sample_quantile(samples, n, 0.5);
+    side->p5 = tern__sample_quantile(samples, n, 0.05);
+    side->p95 = tern__sample_quantile(samples, n, 0.95);
+}
+
+static void widen(double *low, double *high, double p5, double p95) {
+    *low = p5 < *low ? p5 : *low;
+    *high = p95 > *high ? p95 : *high;
+}
+
+static void sum_up(tern_bench_result *result, const sample_room *room) {
+    const int64_t n = result->samples;
+    tern__interval medians[TERN_BENCH_SIDES], ratios[TERN_BENCH_SIDES] = {{0}};
+    tern__rounds rounds = {(const double *const *)room->samples, result->sides, n};
+    for (int i = 1; i < result->sides; i++)
+        sum_up_pairs(result, room, i);
+    tern__bootstrap(&rounds, BOOTSTRAP_SEED, room->scratch, medians, ratios);
+    result->is_noisy = tern__noise_is_slowed(room->loops, n + 1, tern__noise_fastest());
     for (int i = 0; i < result->sides; i++) {
         tern_bench_side *side = &result->side[i];
-        tern__sort_samples(samples[i], n);
-        side->median = tern__sample_quantile(samples[i], n, 0.5);
-        side->p5 = tern__sample_quantile(samples[i], n, 0.05);
-        side->p95 = tern__sample_quantile(samples[i], n, 0.95);
-        if (side->p95 - side->p5 > NOISY_SPREAD * side->median)
+        sum_up_side(side, room->samples[i], n);
+        side->low = medians[i].low;
+        side->high = medians[i].high;
+        if (side->p95 - side->p5 > TERN__NOISY_SPREAD * side->median)
             result->is_noisy = true;
     }
-    if (result->sides == 2)
-        result->ratio = result->side[1].median / result->side[0].median;
+    for (int i = 0; i < result->sides; i++) {
+        tern_bench_side *side = &result->side[i];
+        result->ratios[i] = i > 0 ? side->median / result->side[0].median : 0;
+        result->ratios_low[i] = ratios[i].low;
+        result->ratios_high[i] = ratios[i].high;
+        if (!result->is_noisy)
+            continue;
+        widen(&side->low, &side->high, side->p5, side->p95);
+        widen(&result->ratios_low[i], &result->ratios_high[i], result->ratios_p5[i],
+              result->ratios_p95[i]);
+    }
+    if (result->sides == 2) {
+        result->ratio = result->ratios[1];
+        result->ratio_low = result->ratios_low[1];
+        result->ratio_high = result->ratios_high[1];
+    }
 }
 
 tern_status tern__bench_measure(const tern_bench_case *bench, void *state, double work,
@@ -105,25 +190,21 @@ tern_status tern__bench_measure(const tern_bench_case *bench, void *state, doubl
     while (result->sides < TERN_BENCH_SIDES && bench->side[result->sides] != NULL)
         result->sides++;
     double least = options->sample_seconds > 0 ? options->sample_seconds : DEFAULT_SAMPLE_SECONDS;
-    size_t n = (size_t)result->samples;
-    double *block =
-        tern__os()->alloc(((TERN_BENCH_SIDES + 2) * n + TERN__BOOTSTRAP_ROUNDS) * sizeof *block);
-    if (block == NULL)
-        return tern__fail(TERN_E_MEMORY, "bench: no memory for %zu samples", n);
-    double *samples[TERN_BENCH_SIDES];
-    for (int side = 0; side < TERN_BENCH_SIDES; side++)
-        samples[side] = block + (size_t)side * n;
-
-    tern_status status = TERN_OK;
+    sample_room room = {0};
+    tern_status status;
+    TERN__TRY(make_room(result, &room));
     if (bench->check != NULL)
         TERN__TRY(bench->check(state));
     for (int side = 0; side < result->sides; side++)
         TERN__TRY(calibrate(bench, state, side, least, &result->side[side].calls));
-    for (int round = 0; round < result->samples; round++)
-        TERN__TRY(sample_round(bench, state, round, result, samples));
-    sum_up(result, samples, block + TERN_BENCH_SIDES * n);
+    room.loops[0] = tern__noise_loop();
+    for (int round = 0; round < result->samples; round++) {
+        TERN__TRY(sample_round(bench, state, round, result, room.samples));
+        room.loops[round + 1] = tern__noise_loop();
+    }
+    sum_up(result, &room);
 done:
-    tern__os()->free(block);
+    tern__os()->free(room.block);
     if (status != TERN_OK)
         *result = (tern_bench_result){0};
     return status;

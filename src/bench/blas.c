@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/rows.h"
+
 typedef void cblas_sgemm_fn(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
                             const float *a, int lda, const float *b, int ldb, float beta, float *c,
                             int ldc);
@@ -46,17 +48,21 @@ static void (*function_of(tern__blas *l, const char *name))(void) {
     return function;
 }
 
-static void open_library(tern__blas *l, const char *versus) {
+/* The file is the one that the options name for this peer, or `versus` when that is a path, or the
+ * first of those known that can be opened. */
+static void open_library(tern__blas *l, const tern_bench_table_options *options) {
+    const char *versus = options->versus, *given = tern__peer_path(options, l->name);
     bool is_path = versus != NULL && strchr(versus, '/') != NULL;
     if (versus != NULL && !is_path && strcmp(versus, l->name) != 0) {
         snprintf(l->why, sizeof l->why, "not asked for");
         return;
     }
-    for (int i = 0; i < 3 && l->handle == NULL; i++) {
-        const char *file = is_path ? versus : l->files[i];
-        if (file != NULL)
-            l->handle = tern__library_open(file, l->why, sizeof l->why);
-    }
+    given = is_path ? versus : given;
+    if (given != NULL)
+        l->handle = tern__library_open(given, l->why, sizeof l->why);
+    for (int i = 0; i < 3 && given == NULL && l->handle == NULL; i++)
+        if (l->files[i] != NULL)
+            l->handle = tern__library_open(l->files[i], l->why, sizeof l->why);
     if (l->handle == NULL)
         return;
     l->function = function_of(l, l->symbol);
@@ -72,11 +78,13 @@ static void open_library(tern__blas *l, const char *versus) {
         l->core = ((char *(*)(void))core)();
 }
 
-void tern__blas_open(tern__blas libraries[TERN__BLAS_COUNT], const char *versus) {
+void tern__blas_open(tern__blas libraries[TERN__BLAS_COUNT],
+                     const tern_bench_table_options *options) {
     memcpy(libraries, known, sizeof known);
     for (int i = 0; i < TERN__BLAS_COUNT; i++) {
         libraries[i].core = "";
-        open_library(&libraries[i], versus);
+        if (!options->is_listing)
+            open_library(&libraries[i], options);
     }
 }
 

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <tern/bench.h>
+
 #include "base/library.h"
 
 enum { TERN__BLAS_COUNT = 2 }; /* OpenBLAS, oneDNN */
@@ -30,8 +32,10 @@ struct tern__blas {
     char why[160];
 };
 
-/* `versus` as in tern_bench_table_options. Those that are not asked for are not opened. */
-void tern__blas_open(tern__blas libraries[TERN__BLAS_COUNT], const char *versus);
+/* By `versus` and `peers` of the options. Those that are not asked for are not opened, and none is
+ * for a list. */
+void tern__blas_open(tern__blas libraries[TERN__BLAS_COUNT],
+                     const tern_bench_table_options *options);
 void tern__blas_close(tern__blas libraries[TERN__BLAS_COUNT]);
 
 #endif

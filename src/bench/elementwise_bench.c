@@ -196,7 +196,7 @@ static tern_status open_state(state *s, int64_t n) {
 }
 
 /* Runs both sides; the caller closes the state. */
-static tern_status measure(const tern__table *table, state *s, int64_t n, bool is_stream,
+static tern_status measure(tern__table *table, state *s, int64_t n, bool is_stream,
                            tern_bench_result *result) {
     const tern_bench_case bench = {.name = s->op->name,
                                    .side = {"best", is_stream ? "memory" : "baseline"},
@@ -213,47 +213,45 @@ static tern_status measure(const tern__table *table, state *s, int64_t n, bool i
 
 /* -- rows --------------------------------------------------------------------------------------*/
 
-static void set_ratio(tern_bench_row *row, const tern_bench_result *result, double factor) {
-    row->samples = result->samples;
-    row->median = factor * result->ratio;
-    row->p5 = factor * result->ratio_low;
-    row->p95 = factor * result->ratio_high;
-    row->is_least = true;
-}
-
-static tern_status show_small(const tern__table *table, const level *l, state *s) {
+static tern_status show_small(tern__table *table, const level *l, state *s) {
     char what[64];
     tern_bench_result r;
     snprintf(what, sizeof what, "%s, 2 Ki, %s", s->op->name, l->name);
     tern_bench_row row = tern__row("T2", what, "x");
+    row.floor = l->floor[s->op->kind];
+    row.goal = l->goal[s->op->kind];
+    row.is_least = row.is_ratio = true;
+    if (tern__row_listed(table, &row))
+        return TERN_OK;
     tern_status status = measure(table, s, SMALL, false, &r);
     if (status != TERN_OK)
         return tern__row_failed(table, &row, status);
-    set_ratio(&row, &r, 1);
-    row.floor = l->floor[s->op->kind];
-    row.goal = l->goal[s->op->kind];
-    snprintf(row.detail, sizeof row.detail, "%.3f ns an element, the baseline %.3f%s",
-             r.side[BEST].median * 1e9 / SMALL, r.side[BASELINE].median * 1e9 / SMALL,
-             r.is_noisy ? "; noisy" : "");
+    tern__row_ratio(&row, &r, BASELINE, 1);
+    snprintf(row.detail, sizeof row.detail, "%.3f ns an element, the baseline %.3f",
+             r.side[BEST].median * 1e9 / SMALL, r.side[BASELINE].median * 1e9 / SMALL);
     tern__row_show(table, &row);
     return TERN_OK;
 }
 
-static tern_status show_stream(const tern__table *table, const level *l, state *s, int64_t n) {
+static tern_status show_stream(tern__table *table, const level *l, state *s, int64_t n) {
     char what[64];
     tern_bench_result r;
     snprintf(what, sizeof what, "%s, %lld %s, %s, of the bandwidth", s->op->name,
              (long long)(n >> (n >= 1 << 20 ? 20 : 10)), n >= 1 << 20 ? "Mi" : "Ki", l->name);
     tern_bench_row row = tern__row("T2", what, "%");
+    row.goal = 90;
+    row.is_least = row.is_ratio = true;
+    if (tern__row_listed(table, &row))
+        return TERN_OK;
     tern_status status = measure(table, s, n, true, &r);
     if (status != TERN_OK)
         return tern__row_failed(table, &row, status);
-    set_ratio(&row, &r, 100);
-    row.goal = 90;
-    snprintf(row.detail, sizeof row.detail, "%.1f GB/s, %s of as many bytes %.1f GB/s%s",
+    tern__row_ratio(&row, &r, BASELINE, 100);
+    tern__row_work(&row, &r, (double)n, bytes_moved(s));
+    snprintf(row.detail, sizeof row.detail, "%.1f GB/s, %s of as many bytes %.1f GB/s",
              bytes_moved(s) / r.side[BEST].median * 1e-9,
              s->op->writes > 0 ? "memcpy" : "a plain sum",
-             bytes_moved(s) / r.side[BASELINE].median * 1e-9, r.is_noisy ? "; noisy" : "");
+             bytes_moved(s) / r.side[BASELINE].median * 1e-9);
     tern__row_show(table, &row);
     return TERN_OK;
 }
@@ -266,18 +264,13 @@ static const level *find_level(uint32_t features) {
     return NULL;
 }
 
-tern_status tern_bench_elementwise(const tern_bench_table_options *options, tern_bench_row_fn visit,
-                                   void *user) {
-    tern__table table;
+static tern_status run(tern__table *table, void *user) {
+    (void)user;
     uint32_t features = 0;
-    tern_status status = tern__table_open(&table, options, ROUNDS, QUICK_ROUNDS, visit, user);
-    if (status == TERN_OK)
-        status = tern__cpu_level(table.options.cpu, &features);
-    if (status != TERN_OK)
-        return status;
+    tern_status status = tern__cpu_level(table->options.cpu, &features);
     const level *l = find_level(features);
-    if (l == NULL)
-        return tern__fail(TERN_E_UNSUPPORTED, "bench: no vector instructions at this level");
+    if (status == TERN_OK && l == NULL)
+        status = tern__fail(TERN_E_UNSUPPORTED, "bench: no vector instructions at this level");
     kernels best = {
         TERN__PICK(tern__map_family, features), TERN__PICK(tern__functions_family, features),
         TERN__PICK(tern__rows_family, features), TERN__PICK(tern__reduce_family, features)};
@@ -285,15 +278,23 @@ tern_status tern_bench_elementwise(const tern_bench_table_options *options, tern
                         &tern__reduce_baseline};
     for (int i = 0; i < OPERATIONS && status == TERN_OK; i++) {
         state s = {.op = &operations[i], .sides = {best, baseline}};
-        status = show_small(&table, l, &s);
+        status = show_small(table, l, &s);
     }
     for (int i = 0; i < OPERATIONS && status == TERN_OK; i++) {
         if (operations[i].reads == 0)
             continue;
         for (int large = 0; large < 2 && status == TERN_OK; large++) {
             state s = {.op = &operations[i], .sides = {best, baseline}};
-            status = show_stream(&table, l, &s, large ? LARGE : MIDDLE);
+            status = show_stream(table, l, &s, large ? LARGE : MIDDLE);
         }
     }
     return status;
+}
+
+static const tern__table_kind kind = {
+    .names = "T2", .rounds = ROUNDS, .quick_rounds = QUICK_ROUNDS, .run = run};
+
+tern_status tern_bench_elementwise(const tern_bench_table_options *options, tern_bench_row_fn visit,
+                                   void *user) {
+    return tern__table_run(&kind, options, visit, user, NULL);
 }

@@ -77,16 +77,13 @@ static void close_state(state *s) {
         tern_tensor_release(all[i]);
 }
 
-static tern_status open_state(state *s, const tern__kernel_shape *shape) {
+static tern_status open_state(state *s) {
     tern_tensor *codes = NULL;
-    tern_shape result = {2, {s->tokens, shape->rows}};
+    tern_shape result = TERN_SHAPE(s->tokens, s->rows);
     tern_status status;
-    s->rows = (int)shape->rows;
-    s->columns = (int)shape->columns;
-    TERN__TRY(
-        tern_tensor_randn(s->context, TERN_F32, TERN_SHAPE(s->tokens, shape->columns), 1, &s->x));
-    TERN__TRY(tern_tensor_randint(s->context, TERN_I8, TERN_SHAPE(shape->rows, shape->columns), -1,
-                                  2, 2, &codes));
+    TERN__TRY(tern_tensor_randn(s->context, TERN_F32, TERN_SHAPE(s->tokens, s->columns), 1, &s->x));
+    TERN__TRY(tern_tensor_randint(s->context, TERN_I8, TERN_SHAPE(s->rows, s->columns), -1, 2, 2,
+                                  &codes));
     TERN__TRY(tern_tensor_pack(codes, &s->trits));
     TERN__TRY(tern_cast(codes, TERN_F32, &s->floats));
     TERN__TRY(tern_tensor_empty(s->context, TERN_F32, result, &s->y));
@@ -100,19 +97,21 @@ static double gops(const state *s, double seconds) {
     return 2e-9 * s->tokens * s->rows * s->columns / seconds;
 }
 
-static tern_status show_against(const tern__kernel_table *t, state *s, const tern__blas *blas) {
+static tern_status show_against(tern__kernel_table *t, state *s, const tern__blas *blas) {
     char what[64];
     const tern__packed_kernel *kernel = TERN__PICK(tern__trits4_family, t->features);
     const char *name = blas != NULL ? blas->name : "our F32";
     snprintf(what, sizeof what, "%d x %d, %d tokens, %s, against %s", s->rows, s->columns,
              s->tokens, kernel->variant.name, name);
     tern_bench_row row = tern__row("T1b", what, "x");
-    row.is_least = true;
+    row.is_least = row.is_ratio = true;
     for (size_t i = 0; i < sizeof units / sizeof *units && isnan(row.floor); i++)
         if ((kernel->variant.needs & units[i].needs) != 0) {
             row.floor = units[i].floor;
             row.goal = units[i].goal;
         }
+    if (tern__row_listed(&t->table, &row))
+        return TERN_OK;
     if (blas != NULL && blas->function == NULL) {
         snprintf(row.detail, sizeof row.detail, "%s: %s", blas->name, blas->why);
         tern__row_show(&t->table, &row);
@@ -126,39 +125,45 @@ static tern_status show_against(const tern__kernel_table *t, state *s, const ter
     tern_status status = tern__bench_measure(&bench, s, 1, &options, &r);
     if (status != TERN_OK)
         return tern__row_failed(&t->table, &row, status);
-    row.samples = r.samples;
-    row.median = r.ratio;
-    row.p5 = r.ratio_low;
-    row.p95 = r.ratio_high;
-    snprintf(
-        row.detail, sizeof row.detail, "%.1f GOP/s, quantising included; %s%s%s %.1f GFLOP/s%s",
-        gops(s, r.side[0].median), name, blas != NULL && blas->core[0] != '\0' ? " for " : "",
-        blas != NULL ? blas->core : "", gops(s, r.side[1].median), r.is_noisy ? "; noisy" : "");
+    tern__row_ratio(&row, &r, 1, 1);
+    snprintf(row.detail, sizeof row.detail, "%.1f GOP/s, quantising included; %s%s%s %.1f GFLOP/s",
+             gops(s, r.side[0].median), name, blas != NULL && blas->core[0] != '\0' ? " for " : "",
+             blas != NULL ? blas->core : "", gops(s, r.side[1].median));
     tern__row_show(&t->table, &row);
     return TERN_OK;
 }
 
-tern_status tern__kernel_against_f32(const tern__kernel_table *t) {
+static tern_status show_shape(tern__kernel_table *t, tern_context *context,
+                              const tern__kernel_shape *shape, const tern__blas *blas) {
+    state s = {.context = context,
+               .tokens = tern__kernel_tokens(t),
+               .rows = (int)shape->rows,
+               .columns = (int)shape->columns};
+    tern_status status = t->table.options.is_listing ? TERN_OK : open_state(&s);
+    if (status == TERN_OK)
+        status = show_against(t, &s, NULL);
+    if (status == TERN_OK)
+        status = show_against(t, &s, blas);
+    close_state(&s);
+    return status;
+}
+
+tern_status tern__kernel_against_f32(tern__kernel_table *t) {
     static const tern__kernel_shape quick_shape = {640, 2560};
-    bool is_quick = t->table.options.is_quick;
+    const tern_bench_table_options *o = &t->table.options;
     tern__blas libraries[TERN__BLAS_COUNT];
     tern_context *context = NULL;
-    tern_options options = {.threads = 1, .cpu = t->table.options.cpu};
-    if (!tern__is_listed(t->table.options.only, "T1b"))
+    tern_status status = TERN_OK;
+    if (!tern__is_asked_for(&t->table, "T1b"))
         return TERN_OK;
-    tern_status status = tern_context_create(&options, &context);
+    if (!o->is_listing)
+        status = tern_context_create(&(tern_options){.threads = 1, .cpu = o->cpu}, &context);
     if (status != TERN_OK)
         return status;
-    tern__blas_open(libraries, t->table.options.versus);
-    for (int i = 0; i < (is_quick ? 1 : TERN__KERNEL_SHAPES) && status == TERN_OK; i++) {
-        state s = {.context = context, .tokens = tern__kernel_tokens(t)};
-        status = open_state(&s, is_quick ? &quick_shape : &tern__kernel_shapes[i]);
-        if (status == TERN_OK)
-            status = show_against(t, &s, NULL);
-        if (status == TERN_OK)
-            status = show_against(t, &s, &libraries[0]);
-        close_state(&s);
-    }
+    tern__blas_open(libraries, o);
+    for (int i = 0; i < (o->is_quick ? 1 : TERN__KERNEL_SHAPES) && status == TERN_OK; i++)
+        status = show_shape(t, context, o->is_quick ? &quick_shape : &tern__kernel_shapes[i],
+                            &libraries[0]);
     tern__blas_close(libraries);
     tern_context_destroy(context);
     return status;

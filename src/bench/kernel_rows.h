@@ -46,28 +46,34 @@ typedef struct tern__contest {
 
 /* What came out. Rates are medians; of a limit the best of those that were tried. */
 typedef struct tern__contest_result {
-    tern_bench_result times;
-    double seconds, seconds_low, seconds_high; /* of one product: median, 5th, 95th percentile */
-    double bytes, products;                    /* of one product */
-    double limit;        /* bytes or products a second; NaN: the rival is a kernel */
+    tern_bench_result times; /* the first side is the product */
+    double bytes, products;  /* of packed weights, in one product */
+    double moved;            /* bytes that one product reads and writes, all told */
+    /* Of the rival that came closest to the limit; the rest is not set when that is a kernel. */
+    int best;
+    double work;         /* bytes or products in one of its calls */
+    double limit;        /* a second; NaN: the rival is a kernel */
     const char *reached; /* what reached the limit */
-    bool is_noisy;
 } tern__contest_result;
 
 /* Checks the products, then measures in turns. */
 tern_status tern__contest_run(const tern__contest *contest, int rounds,
                               tern__contest_result *result);
 
-/* The share of the limit in percent, with the spread of the product's times; `result` of a contest
- * with a limit. */
+/* The product's place in a roofline. */
+void tern__contest_work(const tern__contest_result *result, tern_bench_row *row);
+
+/* The share of the limit in percent; `result` of a contest with a limit. */
 void tern__contest_share(const tern__contest_result *result, tern_bench_row *row);
 
 /* A row NOT MEASURED because the machine, or the level, lacks what the variant needs. */
-void tern__kernel_lacking(const tern__kernel_table *t, tern_bench_row *row,
-                          const tern__variant *variant);
+void tern__kernel_lacking(tern__kernel_table *t, tern_bench_row *row, const tern__variant *variant);
+
+/* Names that select rows, by the packing. */
+#define TERN__KERNEL_NAMES "K1,K2,K3,K4,K5,K6,K7,T1b,KERN,trits4,trits5,int4,int8"
 
 /* Targets K1, K3, K4, K5, K6 and T1b, those that are asked for. */
-tern_status tern__kernel_targets(const tern__kernel_table *t);
-tern_status tern__kernel_against_f32(const tern__kernel_table *t);
+tern_status tern__kernel_targets(tern__kernel_table *t);
+tern_status tern__kernel_against_f32(tern__kernel_table *t);
 
 #endif

@@ -25,7 +25,7 @@ static int shapes_of(const tern__kernel_table *t) {
 }
 
 static bool is_asked_for(const tern__kernel_table *t, const char *id) {
-    return tern__is_listed(t->table.options.only, id);
+    return tern__is_asked_for(&t->table, id);
 }
 
 static bool is_allowed(const tern__kernel_table *t, const tern__packed_kernel *kernel) {
@@ -36,11 +36,24 @@ static void set_target(tern_bench_row *row, double floor, double goal, bool is_l
     row->floor = floor;
     row->goal = goal;
     row->is_least = is_least;
+    row->is_ratio = true;
+}
+
+/* Room for streaming; a list needs none. Where there is no memory every row says so. */
+static tern_status open_streamed(const tern__kernel_table *t, const tern__packed_kernel *kernel,
+                                 const tern__kernel_shape *shape, int64_t most_n,
+                                 tern__weights *w) {
+    *w = (tern__weights){0};
+    if (t->table.options.is_listing)
+        return TERN_OK;
+    tern_status status =
+        tern__weights_open(kernel, shape->rows, shape->columns, most_n, stream_bytes(t), w);
+    return status == TERN_E_MEMORY ? TERN_OK : status;
 }
 
 /* -- K1 ----------------------------------------------------------------------------------------*/
 
-static tern_status show_decode(const tern__kernel_table *t, tern__weights *w,
+static tern_status show_decode(tern__kernel_table *t, tern__weights *w,
                                const tern__kernel_shape *shape, tern__team *team,
                                const tern__packed_kernel *kernel) {
     char what[64];
@@ -50,6 +63,8 @@ static tern_status show_decode(const tern__kernel_table *t, tern__weights *w,
              threads > 1 ? "s" : "");
     tern_bench_row row = tern__row("K1", what, "%");
     set_target(&row, 75, 90, true);
+    if (tern__row_listed(&t->table, &row))
+        return TERN_OK;
     tern__contest c = {.team = team, .side = {{w, 1, false}}, .rival = TERN__RIVAL_READ};
     tern__contest_result r;
     tern_status status =
@@ -61,17 +76,14 @@ static tern_status show_decode(const tern__kernel_table *t, tern__weights *w,
     return TERN_OK;
 }
 
-static tern_status show_decodes(const tern__kernel_table *t) {
+static tern_status show_decodes(tern__kernel_table *t) {
     const tern__packed_kernel *kernel = TERN__PICK(tern__trits4_family, t->features);
     tern__team *const teams[] = {t->one, t->all};
     tern_status status = TERN_OK;
     for (int i = 0; i < shapes_of(t) && status == TERN_OK; i++) {
         const tern__kernel_shape *shape = &tern__kernel_shapes[i];
         tern__weights w;
-        status = tern__weights_open(kernel, shape->rows, shape->columns, 1, stream_bytes(t), &w);
-        if (status != TERN_OK && status != TERN_E_MEMORY)
-            return status;
-        status = TERN_OK;
+        status = open_streamed(t, kernel, shape, 1, &w);
         for (int team = 0; team < (t->table.options.threads > 1 ? 2 : 1); team++)
             if (status == TERN_OK)
                 status = show_decode(t, &w, shape, teams[team], kernel);
@@ -83,13 +95,15 @@ static tern_status show_decodes(const tern__kernel_table *t) {
 /* -- K3 ----------------------------------------------------------------------------------------*/
 
 /* Time of 2-bit weights over that of 1.6-bit ones. */
-static tern_status show_storage(const tern__kernel_table *t, const tern__kernel_shape *shape) {
+static tern_status show_storage(tern__kernel_table *t, const tern__kernel_shape *shape) {
     char what[64];
     int threads = t->table.options.threads;
     snprintf(what, sizeof what, "%lld x %lld, 1.6 bits against 2, %d thread%s",
              (long long)shape->rows, (long long)shape->columns, threads, threads > 1 ? "s" : "");
     tern_bench_row row = tern__row("K3", what, "x");
     set_target(&row, 1, 1.2, true);
+    if (tern__row_listed(&t->table, &row))
+        return TERN_OK;
     tern__weights five = {0}, four = {0};
     tern__contest_result r;
     tern_status status;
@@ -99,15 +113,13 @@ static tern_status show_storage(const tern__kernel_table *t, const tern__kernel_
                                  shape->columns, 1, stream_bytes(t), &four));
     tern__contest c = {.team = t->all, .side = {{&five, 1, false}, {&four, 1, false}}};
     TERN__TRY(tern__contest_run(&c, t->table.options.samples, &r));
-    row.samples = r.times.samples;
-    row.median = r.times.ratio;
-    row.p5 = r.times.ratio_low;
-    row.p95 = r.times.ratio_high;
-    snprintf(row.detail, sizeof row.detail, "%s: %.3g us, %.2f GB/s; %s: %.3g us, %.2f GB/s%s",
-             five.kernel->variant.name, r.seconds * 1e6, r.bytes / r.seconds * 1e-9,
-             four.kernel->variant.name, r.times.side[1].median * 1e6,
-             (double)four.matrix_bytes / r.times.side[1].median * 1e-9,
-             r.is_noisy ? "; noisy" : "");
+    tern__row_ratio(&row, &r.times, 1, 1);
+    tern__contest_work(&r, &row);
+    const tern_bench_side *side = r.times.side;
+    snprintf(row.detail, sizeof row.detail, "%s: %.3g us, %.2f GB/s; %s: %.3g us, %.2f GB/s",
+             five.kernel->variant.name, side[0].median * 1e6, r.bytes / side[0].median * 1e-9,
+             four.kernel->variant.name, side[1].median * 1e6,
+             (double)four.matrix_bytes / side[1].median * 1e-9);
     tern__row_show(&t->table, &row);
 done:
     tern__weights_close(&five);
@@ -117,7 +129,7 @@ done:
 
 /* -- K4, K5 ------------------------------------------------------------------------------------*/
 
-static tern_status show_prefill(const tern__kernel_table *t, const char *id,
+static tern_status show_prefill(tern__kernel_table *t, const char *id,
                                 const tern__kernel_shape *shape,
                                 const tern__packed_kernel *kernel) {
     char what[64];
@@ -127,6 +139,8 @@ static tern_status show_prefill(const tern__kernel_table *t, const char *id,
              (long long)shape->columns, tokens, kernel->variant.name);
     tern_bench_row row = tern__row(id, what, "%");
     set_target(&row, has_target ? 50 : NAN, has_target ? 80 : NAN, true);
+    if (tern__row_listed(&t->table, &row))
+        return TERN_OK;
     if (!is_allowed(t, kernel)) {
         tern__kernel_lacking(t, &row, &kernel->variant);
         return TERN_OK;
@@ -150,7 +164,7 @@ static tern_status show_prefill(const tern__kernel_table *t, const char *id,
 }
 
 /* Variants with AMX are K4, others K5; where no variant uses AMX that is said once. */
-static tern_status show_prefills(const tern__kernel_table *t, const char *id, bool is_amx) {
+static tern_status show_prefills(tern__kernel_table *t, const char *id, bool is_amx) {
     static const tern__kernel_shape quick_shape = {640, 2560};
     const tern__packed_kernel *const *kernel = tern__trits4_family;
     bool is_quick = t->table.options.is_quick;
@@ -167,6 +181,8 @@ static tern_status show_prefills(const tern__kernel_table *t, const char *id, bo
     if (count == 0) {
         tern_bench_row row = tern__row(id, "prompts, of its peak", "%");
         set_target(&row, 50, 80, true);
+        if (tern__row_listed(&t->table, &row))
+            return status;
         snprintf(row.detail, sizeof row.detail, "not built: trits4 has no such variant");
         tern__row_show(&t->table, &row);
     }
@@ -175,7 +191,7 @@ static tern_status show_prefills(const tern__kernel_table *t, const char *id, bo
 
 /* -- K6 ----------------------------------------------------------------------------------------*/
 
-static tern_status show_batch(const tern__kernel_table *t, const tern__packed_kernel *kernel,
+static tern_status show_batch(tern__kernel_table *t, const tern__packed_kernel *kernel,
                               tern__weights *w, int64_t n) {
     char what[64];
     int threads = t->table.options.threads;
@@ -183,8 +199,16 @@ static tern_status show_batch(const tern__kernel_table *t, const tern__packed_ke
     snprintf(what, sizeof what, "%s, streamed, N = %lld against 1, %d thread%s",
              kernel->variant.name, (long long)n, threads, threads > 1 ? "s" : "");
     tern_bench_row row = tern__row("K6", what, "x");
-    if (has_target)
-        set_target(&row, n == 4 ? 1.3 : 1.8, n == 4 ? 1.1 : 1.25, false);
+    set_target(&row,
+               !has_target ? NAN
+               : n == 4    ? 1.3
+                           : 1.8,
+               !has_target ? NAN
+               : n == 4    ? 1.1
+                           : 1.25,
+               false);
+    if (tern__row_listed(&t->table, &row))
+        return TERN_OK;
     if (!is_allowed(t, kernel)) {
         tern__kernel_lacking(t, &row, &kernel->variant);
         return TERN_OK;
@@ -195,18 +219,14 @@ static tern_status show_batch(const tern__kernel_table *t, const tern__packed_ke
         w->pages == NULL ? TERN_E_MEMORY : tern__contest_run(&c, t->table.options.samples, &r);
     if (status != TERN_OK)
         return tern__row_failed(&t->table, &row, status);
-    row.samples = r.times.samples;
-    row.median = r.times.ratio;
-    row.p5 = r.times.ratio_low;
-    row.p95 = r.times.ratio_high;
-    snprintf(row.detail, sizeof row.detail, "%lld x %lld: %.3g us and %.3g us%s",
-             (long long)w->rows, (long long)w->columns, r.seconds * 1e6,
-             r.times.side[1].median * 1e6, r.is_noisy ? "; noisy" : "");
+    tern__row_ratio(&row, &r.times, 1, 1);
+    snprintf(row.detail, sizeof row.detail, "%lld x %lld: %.3g us and %.3g us", (long long)w->rows,
+             (long long)w->columns, r.times.side[0].median * 1e6, r.times.side[1].median * 1e6);
     tern__row_show(&t->table, &row);
     return TERN_OK;
 }
 
-static tern_status show_batches(const tern__kernel_table *t) {
+static tern_status show_batches(tern__kernel_table *t) {
     const tern__kernel_shape *shape = &tern__kernel_shapes[t->table.options.is_quick ? 0 : 1];
     const tern__packed_kernel *const *kernel = tern__trits4_family;
     tern_status status = TERN_OK;
@@ -215,9 +235,8 @@ static tern_status show_batches(const tern__kernel_table *t) {
         if ((*kernel)->variant.needs == 0)
             continue;
         if (is_allowed(t, *kernel))
-            status =
-                tern__weights_open(*kernel, shape->rows, shape->columns, 8, stream_bytes(t), &w);
-        if (status == TERN_OK || status == TERN_E_MEMORY)
+            status = open_streamed(t, *kernel, shape, 8, &w);
+        if (status == TERN_OK)
             status = show_batch(t, *kernel, &w, 4);
         if (status == TERN_OK)
             status = show_batch(t, *kernel, &w, 8);
@@ -226,7 +245,7 @@ static tern_status show_batches(const tern__kernel_table *t) {
     return status;
 }
 
-tern_status tern__kernel_targets(const tern__kernel_table *t) {
+tern_status tern__kernel_targets(tern__kernel_table *t) {
     tern_status status = TERN_OK;
     if (is_asked_for(t, "K1"))
         status = show_decodes(t);

@@ -9,6 +9,7 @@
 #include "base/philox.h"
 #include "base/status.h"
 #include "bench/bench.h"
+#include "bench/noise.h"
 
 enum {
     DEFAULT_L1 = 32 << 10,
@@ -47,15 +48,10 @@ void *tern__limit_pages(size_t bytes) {
     return pages;
 }
 
-/* A chain of dependent steps, so that it takes its time whatever else the core does. */
 static void spend_time(void *argument, int64_t begin, int64_t end, int lane) {
     (void)argument;
     (void)lane;
-    uint64_t x = 1;
-    for (int64_t i = 0; i < (end - begin) * SETTLE_STEPS; i++) {
-        x *= 3;
-        __asm__ volatile("" : "+r"(x));
-    }
+    tern__noise_spend((end - begin) * SETTLE_STEPS);
 }
 
 static double time_spent(tern__team *team, int64_t pieces) {
@@ -65,11 +61,11 @@ static double time_spent(tern__team *team, int64_t pieces) {
 }
 
 void tern__limit_settle(tern__team *team) {
-    int good = 0;
+    int good = tern__team_size(team) > 1 ? 0 : SETTLE_GOOD;
     for (int i = 0; i < SETTLE_TRIES && good < SETTLE_GOOD; i++) {
         double alone = time_spent(team, 1);
         double beside = time_spent(team, tern__team_size(team));
-        good = beside < 1.25 * alone ? good + 1 : 0;
+        good = beside <= 1.25 * alone ? good + 1 : 0;
     }
 }
 
@@ -147,15 +143,11 @@ double tern__limit_peak_products(const tern__peak_job *job) {
 
 /* -- rates -------------------------------------------------------------------------------------*/
 
-static void set_limit(tern__limit *limit, const char *name, const tern_bench_result *result,
-                      int side) {
-    const tern_bench_side *s = &result->side[side];
-    *limit = (tern__limit){.name = name,
-                           .samples = result->samples,
-                           .rate = result->work / s->median,
-                           .low = result->work / s->p95,
-                           .high = result->work / s->p5,
-                           .is_noisy = s->p95 - s->p5 > s->median / 4};
+static tern__limit limit_of(const char *name, const tern_bench_result *result, int side) {
+    return (tern__limit){.name = name,
+                         .rate = result->work / result->side[side].median,
+                         .times = *result,
+                         .side = side};
 }
 
 typedef struct read_state {
@@ -233,7 +225,7 @@ tern_status tern__limit_read_bandwidth(tern__team *team, uint32_t features, int6
     for (int i = 1; i < TERN__READERS; i++)
         if (result.side[i].median < result.side[best].median)
             best = i;
-    set_limit(limit, s.readers[best].name, &result, best);
+    *limit = limit_of(s.readers[best].name, &result, best);
     return TERN_OK;
 }
 
@@ -255,7 +247,7 @@ tern_status tern__limit_peak_rate(tern__team *team, const tern__peak *peak, int 
     tern_status status =
         tern__bench_measure(&bench, &job, tern__limit_peak_products(&job), &options, &result);
     if (status == TERN_OK)
-        set_limit(limit, peak->name, &result, 0);
+        *limit = limit_of(peak->name, &result, 0);
     return status;
 }
 

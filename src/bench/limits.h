@@ -74,9 +74,9 @@ double tern__limit_peak_products(const tern__peak_job *job); /* of all threads i
 
 typedef struct tern__limit {
     const char *name; /* what reached it */
-    int samples;
-    double rate, low, high; /* bytes or products a second: median, 5th and 95th percentile */
-    bool is_noisy;
+    double rate;      /* bytes or products a second, the median */
+    tern_bench_result times;
+    int side; /* of these */
 } tern__limit;
 
 /* The fastest of the readers over `bytes` of memory, a part for each thread; what fits in a cache

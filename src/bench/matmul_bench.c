@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Target T1a: F32 matrix products on one thread. Ours takes turns with the BLAS libraries that are
- * there, and with the faster of two plain loops, which does some rows of the result: its time is
- * counted up to all of them. */
+ * Targets T1a and T1c: F32 matrix products on one thread. Ours takes turns with the BLAS libraries
+ * that are there, and with the faster of two plain loops, which does some rows of the result: its
+ * time is counted up to all of them. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -96,15 +96,29 @@ static tern_status check_plain(void *user) {
 
 /* -- rows --------------------------------------------------------------------------------------*/
 
+static double flop(int n) {
+    return 2.0 * n * n * n;
+}
+
+/* Two matrices read, one written. */
+static double bytes_moved(int n) {
+    return 3.0 * n * n * sizeof(float);
+}
+
 static double gflops(int n, double seconds) {
-    return 2.0 * n * n * n / seconds * 1e-9;
+    return flop(n) / seconds * 1e-9;
 }
 
 /* Against the faster of the plain loops. */
-static tern_status show_plain(const tern__table *table, state *s, bool is_avx512) {
+static tern_status show_plain(tern__table *table, state *s, bool is_avx512) {
     char what[48];
     snprintf(what, sizeof what, "F32 matmul %d against plain loops", s->n);
     tern_bench_row row = tern__row("T1a", what, "x");
+    row.is_least = row.is_ratio = true;
+    row.floor = is_avx512 ? 15 : 8;
+    row.goal = is_avx512 ? 30 : 15;
+    if (tern__row_listed(table, &row))
+        return TERN_OK;
     tern_bench_options options = {.samples = table->options.samples, .sample_seconds = 1e-3};
     tern_bench_result best = {0};
     const char *name = "";
@@ -124,28 +138,25 @@ static tern_status show_plain(const tern__table *table, state *s, bool is_avx512
         }
     }
     double factor = (double)s->n / PLAIN_ROWS;
-    row.samples = best.samples;
-    row.median = best.ratio * factor;
-    row.p5 = best.ratio_low * factor;
-    row.p95 = best.ratio_high * factor;
-    row.is_least = true;
-    row.floor = is_avx512 ? 15 : 8;
-    row.goal = is_avx512 ? 30 : 15;
+    tern__row_ratio(&row, &best, 1, factor);
+    tern__row_work(&row, &best, flop(s->n), bytes_moved(s->n));
     snprintf(row.detail, sizeof row.detail,
-             "%.1f GFLOP/s; %s, the faster loop, %.2f GFLOP/s over %d rows%s",
+             "%.1f GFLOP/s; %s, the faster loop, %.2f GFLOP/s over %d rows",
              gflops(s->n, best.side[0].median), name, gflops(s->n, best.side[1].median * factor),
-             PLAIN_ROWS, best.is_noisy ? "; noisy" : "");
+             PLAIN_ROWS);
     tern__row_show(table, &row);
     return TERN_OK;
 }
 
 /* Against one library. */
-static tern_status show_library(const tern__table *table, state *s, tern__blas *l) {
+static tern_status show_library(tern__table *table, state *s, tern__blas *l) {
     char what[48];
     snprintf(what, sizeof what, "F32 matmul %d against %s", s->n, l->name);
     tern_bench_row row = tern__row("T1a", what, "x");
-    row.is_least = true;
+    row.is_least = row.is_ratio = true;
     row.goal = 1;
+    if (tern__row_listed(table, &row))
+        return TERN_OK;
     if (l->function == NULL) {
         snprintf(row.detail, sizeof row.detail, "%s: %s", l->name, l->why);
         tern__row_show(table, &row);
@@ -160,13 +171,10 @@ static tern_status show_library(const tern__table *table, state *s, tern__blas *
     s->libraries[0] = NULL;
     if (status != TERN_OK)
         return tern__row_failed(table, &row, status);
-    row.samples = r.samples;
-    row.median = r.ratio;
-    row.p5 = r.ratio_low;
-    row.p95 = r.ratio_high;
-    snprintf(row.detail, sizeof row.detail, "%.1f GFLOP/s, %s %.1f GFLOP/s%s",
-             gflops(s->n, r.side[0].median), l->name, gflops(s->n, r.side[1].median),
-             r.is_noisy ? "; noisy" : "");
+    tern__row_ratio(&row, &r, 1, 1);
+    tern__row_work(&row, &r, flop(s->n), bytes_moved(s->n));
+    snprintf(row.detail, sizeof row.detail, "%.1f GFLOP/s, %s %.1f GFLOP/s",
+             gflops(s->n, r.side[0].median), l->name, gflops(s->n, r.side[1].median));
     tern__row_show(table, &row);
     return TERN_OK;
 }
@@ -179,17 +187,25 @@ static void close_state(state *s) {
         tern__os()->pages_unmap(s->plain, (size_t)s->n * (size_t)s->n * sizeof(float));
 }
 
-static tern_status show_size(const tern__table *table, tern_context *context, int n,
+static tern_status open_state(state *s) {
+    tern_shape shape = {2, {s->n, s->n}};
+    tern_status status;
+    TERN__TRY(tern_tensor_randn(s->context, TERN_F32, shape, 1, &s->a));
+    TERN__TRY(tern_tensor_randn(s->context, TERN_F32, shape, 2, &s->b));
+    TERN__TRY(tern_tensor_empty(s->context, TERN_F32, shape, &s->c));
+    s->plain = tern__os()->pages_map((size_t)s->n * (size_t)s->n * sizeof(float));
+    if (s->plain == NULL)
+        status = tern__fail(TERN_E_MEMORY, "bench: no memory for a matrix of %d", s->n);
+done:
+    return status;
+}
+
+static tern_status show_size(tern__table *table, tern_context *context, int n,
                              tern__blas *libraries, bool is_avx512) {
     state s = {.context = context, .n = n};
-    tern_shape shape = {2, {n, n}};
-    tern_status status;
-    TERN__TRY(tern_tensor_randn(context, TERN_F32, shape, 1, &s.a));
-    TERN__TRY(tern_tensor_randn(context, TERN_F32, shape, 2, &s.b));
-    TERN__TRY(tern_tensor_empty(context, TERN_F32, shape, &s.c));
-    s.plain = tern__os()->pages_map((size_t)n * (size_t)n * sizeof(float));
-    if (s.plain == NULL)
-        TERN__TRY(tern__fail(TERN_E_MEMORY, "bench: no memory for a matrix of %d", n));
+    tern_status status = TERN_OK;
+    if (!table->options.is_listing)
+        TERN__TRY(open_state(&s));
     TERN__TRY(show_plain(table, &s, is_avx512));
     for (int i = 0; i < LIBRARIES; i++)
         TERN__TRY(show_library(table, &s, &libraries[i]));
@@ -198,25 +214,51 @@ done:
     return status;
 }
 
-tern_status tern_bench_matmul(const tern_bench_table_options *options, tern_bench_row_fn visit,
-                              void *user) {
+static tern_status show_sizes(tern__table *table) {
     static const int sizes[] = {512, 1024, 2048};
-    tern__table table;
     tern_context *context = NULL;
     tern__blas libraries[LIBRARIES] = {0};
     uint32_t features = 0;
-    tern_status status = tern__table_open(&table, options, ROUNDS, QUICK_ROUNDS, visit, user);
-    if (status != TERN_OK)
-        return status;
-    TERN__TRY(tern__cpu_level(table.options.cpu, &features));
-    TERN__TRY(
-        tern_context_create(&(tern_options){.threads = 1, .cpu = table.options.cpu}, &context));
-    tern__blas_open(libraries, table.options.versus);
-    for (int i = 0; i < (table.options.is_quick ? 1 : 3); i++)
+    tern_status status;
+    TERN__TRY(tern__cpu_level(table->options.cpu, &features));
+    if (!table->options.is_listing)
+        TERN__TRY(tern_context_create(&(tern_options){.threads = 1, .cpu = table->options.cpu},
+                                      &context));
+    tern__blas_open(libraries, &table->options);
+    for (int i = 0; i < (table->options.is_quick ? 1 : 3); i++)
         TERN__TRY(
-            show_size(&table, context, sizes[i], libraries, (features & TERN__CPU_AVX512) != 0));
+            show_size(table, context, sizes[i], libraries, (features & TERN__CPU_AVX512) != 0));
 done:
     tern__blas_close(libraries);
     tern_context_destroy(context);
     return status;
+}
+
+/* -- T1c ---------------------------------------------------------------------------------------*/
+
+static void show_accelerator(tern__table *table) {
+    tern_bench_row row = tern__row("T1c", "matmul on an accelerator", "x");
+    row.floor = 15;
+    row.goal = 40;
+    row.is_least = row.is_ratio = true;
+    if (tern__row_listed(table, &row))
+        return;
+    snprintf(row.detail, sizeof row.detail, "not built: the CPU is the only device");
+    tern__row_show(table, &row);
+}
+
+static tern_status run(tern__table *table, void *user) {
+    (void)user;
+    tern_status status = tern__is_asked_for(table, "T1a") ? show_sizes(table) : TERN_OK;
+    if (status == TERN_OK && tern__is_asked_for(table, "T1c"))
+        show_accelerator(table);
+    return status;
+}
+
+static const tern__table_kind kind = {
+    .names = "T1a,T1c", .rounds = ROUNDS, .quick_rounds = QUICK_ROUNDS, .run = run};
+
+tern_status tern_bench_matmul(const tern_bench_table_options *options, tern_bench_row_fn visit,
+                              void *user) {
+    return tern__table_run(&kind, options, visit, user, NULL);
 }

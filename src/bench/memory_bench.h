@@ -15,9 +15,9 @@ typedef struct tern__memory_bench {
 
 /* The parts: T3 by size (memory_sizes.c), T3 over a live set (memory_speed.c), T5a to T5c
  * (memory_space.c), T5d and T5e (memory_safety.c). */
-tern_status tern__memory_sizes(const tern__memory_bench *bench);
-tern_status tern__memory_speed(const tern__memory_bench *bench);
-tern_status tern__memory_space(const tern__memory_bench *bench);
-tern_status tern__memory_safety(const tern__memory_bench *bench);
+tern_status tern__memory_sizes(tern__memory_bench *bench);
+tern_status tern__memory_speed(tern__memory_bench *bench);
+tern_status tern__memory_space(tern__memory_bench *bench);
+tern_status tern__memory_safety(tern__memory_bench *bench);
 
 #endif

@@ -28,8 +28,10 @@ static tern_status churn_setup(const tern_bench_case *self, const tern_bench_opt
     if (s == NULL)
         return tern__fail(TERN_E_MEMORY, "bench: no memory for %s", self->name);
     tern_status status = TERN_OK;
-    s->side =
-        (tern__churn_side){self->name, NULL, *(const tern_tracking *)self->parameter, options->cpu};
+    s->side = (tern__churn_side){.name = self->name,
+                                 .tracking = *(const tern_tracking *)self->parameter,
+                                 .cpu = options->cpu,
+                                 .number = -1};
     TERN__TRY(tern__churn_plan_create(PLAN_SEED, TERN__CHURN_LIVE, PLAN_BATCHES, &s->plan));
     TERN__TRY(tern__churn_open(s->plan, &s->side, &s->churn));
     *work = TERN__CHURN_BATCH;

@@ -9,6 +9,7 @@
 #include "base/philox.h"
 #include "base/realmath.h"
 #include "base/status.h"
+#include "bench/bench.h"
 
 /* -- the plan ----------------------------------------------------------------------------------*/
 
@@ -158,14 +159,15 @@ tern_status tern__churn_refill(tern__churn *churn) {
 }
 
 tern_status tern__churn_run(tern__churn *churn, int64_t batches, uint64_t *stamps) {
+    const int side = churn->side->number;
     tern_status status = TERN_OK;
-    stamps[0] = tern__os()->clock_ns();
+    stamps[0] = tern__bench_clock(side, false);
     for (int64_t b = 0; b < batches && status == TERN_OK; b++) {
         void *taken[TERN__CHURN_BATCH];
         tern__churn_take(churn, taken);
         tern__churn_release(churn->side, taken);
         status = tern__churn_refill(churn);
-        stamps[b + 1] = tern__os()->clock_ns();
+        stamps[b + 1] = tern__bench_clock(side, side >= 0);
     }
     return status;
 }

@@ -39,6 +39,7 @@ typedef struct tern__churn_side {
     const tern__peer *peer; /* NULL: tensors */
     tern_tracking tracking; /* of the context, for tensors */
     const char *cpu;
+    int number; /* in readings of the clock; -1: its stamps are not samples */
 } tern__churn_side;
 
 /* One live set of one side. */

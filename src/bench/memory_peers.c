@@ -4,9 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <tern/bench.h>
-
 #include "base/library.h"
+#include "bench/rows.h"
 
 static const struct {
     const char *name, *file, *allocate, *release;
@@ -16,17 +15,19 @@ static const struct {
     [TERN__PEER_MIMALLOC] = {"mimalloc", "libmimalloc.so.2", "mi_malloc", "mi_free"},
 };
 
-void tern__peers_find(tern__peer peers[TERN__PEERS]) {
+void tern__peers_find(tern__peer peers[TERN__PEERS], const tern_bench_table_options *options) {
     for (int i = 0; i < TERN__PEERS; i++) {
         tern__peer *peer = &peers[i];
         *peer = (tern__peer){.name = known[i].name};
-        tern__library *library = tern__library_open(known[i].file, peer->why, sizeof peer->why);
+        const char *given = options != NULL ? tern__peer_path(options, peer->name) : NULL;
+        const char *file = given != NULL ? given : known[i].file;
+        tern__library *library = tern__library_open(file, peer->why, sizeof peer->why);
         if (library == NULL)
             continue;
         void *allocate = tern__library_symbol(library, known[i].allocate);
         void *release = tern__library_symbol(library, known[i].release);
         if (allocate == NULL || release == NULL) {
-            snprintf(peer->why, sizeof peer->why, "%s has no %s", known[i].file,
+            snprintf(peer->why, sizeof peer->why, "%s has no %s", file,
                      allocate == NULL ? known[i].allocate : known[i].release);
             tern__library_close(library);
             continue;
@@ -38,7 +39,7 @@ void tern__peers_find(tern__peer peers[TERN__PEERS]) {
 
 bool tern__peers_need_restart(void) {
     tern__peer peers[TERN__PEERS];
-    tern__peers_find(peers);
+    tern__peers_find(peers, NULL);
     for (int i = 0; i < TERN__PEERS; i++)
         if (strstr(peers[i].why, "static TLS") != NULL)
             return true;

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <tern/bench.h>
+
 enum { TERN__PEER_GLIBC, TERN__PEER_JEMALLOC, TERN__PEER_MIMALLOC, TERN__PEERS };
 
 typedef struct tern__peer {
@@ -16,8 +18,8 @@ typedef struct tern__peer {
     char why[192]; /* why it is not here */
 } tern__peer;
 
-/* They stay open for the life of the process. */
-void tern__peers_find(tern__peer peers[TERN__PEERS]);
+/* Where the options name a path for one it is that. They stay open for the life of the process. */
+void tern__peers_find(tern__peer peers[TERN__PEERS], const tern_bench_table_options *options);
 
 /* One is installed, but a running process has too little room left for its thread-local variables:
  * it can be opened after a start with more (TERN__PEERS_TUNABLE). */

@@ -16,11 +16,13 @@
 
 enum { MIX_ROUNDS = 50, QUICK_MIX_ROUNDS = 10 };
 
-static tern_status show_left(const tern__memory_bench *bench) {
+static tern_status show_left(tern__memory_bench *bench) {
     tern_bench_row row = tern__row("T5d", "tensors and bytes alive after the op mix", "");
     tern_context *context = NULL;
     tern_status status = TERN_OK;
     row.floor = row.goal = 0;
+    if (tern__row_listed(&bench->table, &row))
+        return TERN_OK;
     TERN__TRY(tern_context_create(&(tern_options){.threads = 1, .cpu = bench->table.options.cpu},
                                   &context));
     TERN__TRY(
@@ -38,10 +40,12 @@ done:
     return TERN_OK;
 }
 
-static tern_status show_leaks(const tern__memory_bench *bench) {
+static tern_status show_leaks(tern__memory_bench *bench) {
     tern_bench_row row = tern__row("T5d", "planted leaks not reported with their site", "");
     tern__leaks leaks;
     row.floor = row.goal = 0;
+    if (tern__row_listed(&bench->table, &row))
+        return TERN_OK;
     tern_status status = tern__plant_leaks(bench->table.options.cpu, &leaks);
     if (status != TERN_OK)
         return tern__row_failed(&bench->table, &row, status);
@@ -100,13 +104,15 @@ enum { LARGEST_POWER = 40 };
 #endif
 
 /* 2^k, 2^k - 1, 2^k + 1 and 1.5 * 2^k for all k up to the largest. */
-static tern_status show_sizes(const tern__memory_bench *bench) {
+static tern_status show_sizes(tern__memory_bench *bench) {
     tern_bench_row row =
         tern__row("T5e", "1 B to " LARGEST_NAME ": served, or refused rightly", "%");
     tern_context *context;
     success result = {0};
     row.floor = row.goal = 100;
     row.is_least = true;
+    if (tern__row_listed(&bench->table, &row))
+        return TERN_OK;
     tern_status status = tern_context_create(
         &(tern_options){.threads = 1, .cpu = bench->table.options.cpu}, &context);
     if (status != TERN_OK)
@@ -175,12 +181,14 @@ static void operate_limited(limited *l, int64_t count, success *result) {
     }
 }
 
-static tern_status show_limit(const tern__memory_bench *bench) {
+static tern_status show_limit(tern__memory_bench *bench) {
     tern_bench_row row = tern__row("T5e", "64 MiB limit: only what exceeds it is refused", "%");
     success result = {0};
     tern_status status = TERN_OK;
     row.floor = row.goal = 100;
     row.is_least = true;
+    if (tern__row_listed(&bench->table, &row))
+        return TERN_OK;
     limited *l = tern__os()->alloc(sizeof *l);
     if (l == NULL)
         TERN__TRY(tern__fail(TERN_E_MEMORY, "bench: no memory for %d places", LIMITED_PLACES));
@@ -202,12 +210,16 @@ done:
     return TERN_OK;
 }
 
-tern_status tern__memory_safety(const tern__memory_bench *bench) {
+tern_status tern__memory_safety(tern__memory_bench *bench) {
     tern_status status = TERN_OK;
-    TERN__TRY(show_left(bench));
-    TERN__TRY(show_leaks(bench));
-    TERN__TRY(show_sizes(bench));
-    TERN__TRY(show_limit(bench));
+    if (tern__is_asked_for(&bench->table, "T5d")) {
+        TERN__TRY(show_left(bench));
+        TERN__TRY(show_leaks(bench));
+    }
+    if (tern__is_asked_for(&bench->table, "T5e")) {
+        TERN__TRY(show_sizes(bench));
+        TERN__TRY(show_limit(bench));
+    }
 done:
     return status;
 }

@@ -147,7 +147,7 @@ static const sized_row rows[] = {
 };
 
 /* The goal is the fastest of those that must be beaten; one that is not here cannot be. */
-static void add_peers(const tern__memory_bench *bench, const sized_row *sized,
+static void add_peers(tern__memory_bench *bench, const sized_row *sized,
                       const tern_bench_result *result, tern_bench_row *row) {
     int side = 1, used = 0;
     const char *missing = NULL;
@@ -168,8 +168,8 @@ static void add_peers(const tern__memory_bench *bench, const sized_row *sized,
         snprintf(row->detail, sizeof row->detail, "judged without %s, which is not here", missing);
 }
 
-static tern_status measure(const tern__memory_bench *bench, tern_context *context,
-                           const sized_row *sized, tern_bench_row *row) {
+static tern_status measure(tern__memory_bench *bench, tern_context *context, const sized_row *sized,
+                           tern_bench_row *row) {
     sizes_state state = {.context = context,
                          .sides = 1,
                          .edge = sized->edge,
@@ -188,20 +188,21 @@ static tern_status measure(const tern__memory_bench *bench, tern_context *contex
     tern_status status = tern__bench_measure(&bench_case, &state, 1, &harness, &result);
     if (status != TERN_OK)
         return status;
-    row->samples = result.samples;
-    row->median = result.side[0].median * 1e9;
-    row->p5 = result.side[0].p5 * 1e9;
-    row->p95 = result.side[0].p95 * 1e9;
+    tern__row_time(row, &result, 0, 1e9);
     add_peers(bench, sized, &result, row);
     return TERN_OK;
 }
 
-tern_status tern__memory_sizes(const tern__memory_bench *bench) {
-    tern_context *context;
+tern_status tern__memory_sizes(tern__memory_bench *bench) {
+    tern_context *context = NULL;
     tern_options options = {.threads = 1, .cpu = bench->table.options.cpu};
-    tern_status created = tern_context_create(&options, &context), status = TERN_OK;
+    tern_status created = TERN_OK, status = TERN_OK;
+    if (!bench->table.options.is_listing)
+        created = tern_context_create(&options, &context);
     for (size_t i = 0; i < sizeof rows / sizeof *rows && status == TERN_OK; i++) {
         tern_bench_row row = tern__row("T3", rows[i].what, "ns");
+        if (tern__row_listed(&bench->table, &row))
+            continue;
         status = created == TERN_OK ? measure(bench, context, &rows[i], &row) : created;
         if (status != TERN_OK)
             status = tern__row_failed(&bench->table, &row, status);

@@ -17,7 +17,23 @@
 
 enum { PROMPT_TOKENS = 20, TOKENS = 100, CONTEXT_TOKENS = 256 };
 
-static tern_status eval_tokens(tern_session *session, int64_t vocabulary) {
+/* Bytes after so many tokens, in MiB. */
+typedef struct course {
+    int64_t count;
+    double tokens[TOKENS + 1], committed[TOKENS + 1], asked[TOKENS + 1], resident[TOKENS + 1];
+} course;
+
+static void note(course *c, tern_context *context, int tokens) {
+    const double mib = 1.0 / (1 << 20);
+    c->tokens[c->count] = tokens;
+    c->committed[c->count] = mib * (double)tern__pool_committed(context->pool);
+    c->asked[c->count] = mib * (double)tern_context_memory(context).live_bytes;
+    c->resident[c->count] = mib * (double)tern__os_resident_bytes();
+    c->count++;
+}
+
+static tern_status eval_tokens(tern_context *context, tern_session *session, int64_t vocabulary,
+                               course *c) {
     int32_t tokens[PROMPT_TOKENS];
     for (int i = 0; i < PROMPT_TOKENS; i++)
         tokens[i] = (int32_t)(tern__philox(7, (uint64_t)i).word[0] % (uint64_t)vocabulary);
@@ -25,17 +41,20 @@ static tern_status eval_tokens(tern_session *session, int64_t vocabulary) {
     float *logits = tern__os()->alloc((size_t)vocabulary * sizeof *logits);
     if (logits == NULL)
         return tern__fail(TERN_E_MEMORY, "bench: no memory for logits");
+    note(c, context, 0);
     TERN__TRY(tern_session_eval(session, tokens, PROMPT_TOKENS, TERN_LOGITS_LAST, logits));
-    for (int i = PROMPT_TOKENS; i < TOKENS; i++)
+    note(c, context, PROMPT_TOKENS);
+    for (int i = PROMPT_TOKENS; i < TOKENS; i++) {
         TERN__TRY(
             tern_session_eval(session, &tokens[i % PROMPT_TOKENS], 1, TERN_LOGITS_LAST, logits));
+        note(c, context, i + 1);
+    }
 done:
     tern__os()->free(logits);
     return status;
 }
 
-static tern_status measure_model(const tern__memory_bench *bench, const char *shape,
-                                 tern_bench_row *row) {
+static tern_status measure_model(tern__memory_bench *bench, const char *shape, course *c) {
     tern_context *context = NULL;
     tern_model *model = NULL;
     tern_session *session = NULL;
@@ -46,12 +65,7 @@ static tern_status measure_model(const tern__memory_bench *bench, const char *sh
     TERN__TRY(tern_model_random(context, shape, 1, NULL, &model));
     tern_session_options options = {.context_length = CONTEXT_TOKENS};
     TERN__TRY(tern_session_create(context, model, &options, &session));
-    TERN__TRY(eval_tokens(session, tern_model_describe(model).vocabulary));
-    double committed = (double)tern__pool_committed(context->pool);
-    double asked = (double)tern_context_memory(context).live_bytes;
-    snprintf(row->detail, sizeof row->detail, "%.1f MiB committed, %.1f MiB asked for",
-             committed / 1048576, asked / 1048576);
-    tern__row_count(row, 100 * (committed - asked) / asked);
+    TERN__TRY(eval_tokens(context, session, tern_model_describe(model).vocabulary, c));
 done:
     tern_session_destroy(session);
     tern_model_release(model);
@@ -59,22 +73,42 @@ done:
     return status;
 }
 
-static tern_status show_model(const tern__memory_bench *bench) {
-    tern_bench_row row = tern__row("T5a", "committed but not asked for: 2b4t, 100 tokens", "%");
-    if (bench->table.options.is_quick)
-        row.what = "committed but not asked for: tiny, 100 tokens";
-    tern_status status =
-        measure_model(bench, bench->table.options.is_quick ? "tiny" : "2b4t", &row);
-    if (status != TERN_OK)
-        return tern__row_failed(&bench->table, &row, status);
+static void add_course(tern_bench_row *row, const char *name, const course *c, const double *y) {
+    tern__row_series(row, &(tern_bench_series){.name = name,
+                                               .x_unit = "tokens",
+                                               .y_unit = "MiB",
+                                               .count = c->count,
+                                               .x = c->tokens,
+                                               .y = y});
+}
+
+/* In a quick run the target is about another model: told, not judged. */
+static tern_status show_model(tern__memory_bench *bench) {
+    bool is_quick = bench->table.options.is_quick;
+    const char *shape = is_quick ? "tiny" : "2b4t";
+    char what[64];
+    course c = {0};
+    snprintf(what, sizeof what, "committed but not asked for: %s, %d tokens", shape, TOKENS);
+    tern_bench_row row = tern__row("T5a", what, "%");
     row.floor = 10;
     row.goal = 2;
-    if (bench->table.options.is_quick) { /* the target is about another model: told, not judged */
-        size_t length = strlen(row.detail);
-        snprintf(row.detail + length, sizeof row.detail - length,
-                 ": %.2f %%, not judged: quick takes the tiny shape", row.median);
-        row.median = NAN;
-    }
+    if (tern__row_listed(&bench->table, &row))
+        return TERN_OK;
+    tern_status status = measure_model(bench, shape, &c);
+    if (status != TERN_OK)
+        return tern__row_failed(&bench->table, &row, status);
+    double committed = c.committed[c.count - 1], asked = c.asked[c.count - 1];
+    double share = 100 * (committed - asked) / asked;
+    int length = snprintf(row.detail, sizeof row.detail, "%.1f MiB committed, %.1f MiB asked for",
+                          committed, asked);
+    if (is_quick)
+        snprintf(row.detail + length, sizeof row.detail - (size_t)length,
+                 ": %.2f %%, not judged: quick takes the tiny shape", share);
+    else
+        tern__row_count(&row, share);
+    add_course(&row, "committed", &c, c.committed);
+    add_course(&row, "asked for", &c, c.asked);
+    add_course(&row, "resident", &c, c.resident);
     tern__row_show(&bench->table, &row);
     return TERN_OK;
 }
@@ -84,7 +118,7 @@ static tern_status show_model(const tern__memory_bench *bench) {
 enum { COUNTED = 10000, TENSOR_BYTES = 4096 };
 
 /* All that the pool commits for COUNTED tensors of 4 KiB, less the 4 KiB, for one of them. */
-static tern_status count_rank(const tern__memory_bench *bench, int rank, tern_tensor **tensors,
+static tern_status count_rank(tern__memory_bench *bench, int rank, tern_tensor **tensors,
                               double *bytes) {
     tern_context *context;
     tern_options options = {.threads = 1, .cpu = bench->table.options.cpu};
@@ -116,26 +150,20 @@ static tern_status count_rank(const tern__memory_bench *bench, int rank, tern_te
 }
 
 /* Counted in a row of all ranks first..last; judged by the worst. */
-static void show_ranks(const tern__memory_bench *bench, const double *bytes, int first, int last,
-                       tern_bench_row row) {
+static void show_ranks(tern__memory_bench *bench, const double *bytes, int first, int last,
+                       tern_bench_row *row) {
     size_t length = 0;
     double worst = bytes[first];
     for (int rank = first; rank <= last; rank++) {
         worst = bytes[rank] > worst ? bytes[rank] : worst;
-        length += (size_t)snprintf(row.detail + length, sizeof row.detail - length,
+        length += (size_t)snprintf(row->detail + length, sizeof row->detail - length,
                                    "%srank %d: %.1f", rank > first ? ", " : "", rank, bytes[rank]);
     }
-    tern__row_count(&row, worst);
-    row.floor = 0.05 * TENSOR_BYTES;
-    tern__row_show(&bench->table, &row);
+    tern__row_count(row, worst);
+    tern__row_show(&bench->table, row);
 }
 
-static tern_status show_bookkeeping(const tern__memory_bench *bench) {
-    double bytes[TERN_MAX_RANK + 1];
-    tern_bench_row low = tern__row("T5b", "bookkeeping of a 4 KiB tensor, rank 0 to 4", "B");
-    tern_bench_row high = tern__row("T5b", "bookkeeping of a 4 KiB tensor, rank 5 to 8", "B");
-    low.goal = 128;
-    high.goal = 256;
+static tern_status count_ranks(tern__memory_bench *bench, double bytes[TERN_MAX_RANK + 1]) {
     tern_status status = TERN_OK;
     tern_tensor **tensors = tern__os()->alloc(COUNTED * sizeof *tensors);
     if (tensors == NULL)
@@ -143,24 +171,39 @@ static tern_status show_bookkeeping(const tern__memory_bench *bench) {
     for (int rank = 0; rank <= TERN_MAX_RANK && status == TERN_OK; rank++)
         status = count_rank(bench, rank, tensors, &bytes[rank]);
     tern__os()->free(tensors);
+    return status;
+}
+
+static tern_status show_bookkeeping(tern__memory_bench *bench) {
+    double bytes[TERN_MAX_RANK + 1];
+    tern_bench_row low = tern__row("T5b", "bookkeeping of a 4 KiB tensor, rank 0 to 4", "B");
+    tern_bench_row high = tern__row("T5b", "bookkeeping of a 4 KiB tensor, rank 5 to 8", "B");
+    low.goal = 128;
+    high.goal = 256;
+    low.floor = high.floor = 0.05 * TENSOR_BYTES;
+    if (tern__row_listed(&bench->table, &low) && tern__row_listed(&bench->table, &high))
+        return TERN_OK;
+    tern_status status = count_ranks(bench, bytes);
     if (status != TERN_OK) {
         tern_status shown = tern__row_failed(&bench->table, &low, status);
         return shown == TERN_OK ? tern__row_failed(&bench->table, &high, status) : shown;
     }
-    show_ranks(bench, bytes, 0, 4, low);
-    show_ranks(bench, bytes, 5, TERN_MAX_RANK, high);
+    show_ranks(bench, bytes, 0, 4, &low);
+    show_ranks(bench, bytes, 5, TERN_MAX_RANK, &high);
     return TERN_OK;
 }
 
 /* -- T5c: fragmentation ------------------------------------------------------------------------*/
 
-static tern_status show_trace(const tern__memory_bench *bench, const tern__trace *trace) {
+static tern_status show_trace(tern__memory_bench *bench, const tern__trace *trace) {
     char what[64];
     tern__trace_peaks peaks;
     snprintf(what, sizeof what, "committed / live, trace %s", trace->name);
     tern_bench_row row = tern__row("T5c", what, "x");
     row.floor = 1.25;
     row.goal = 1.10;
+    if (tern__row_listed(&bench->table, &row))
+        return TERN_OK;
     tern_status status = tern__trace_replay(trace, &peaks);
     if (status != TERN_OK)
         return tern__row_failed(&bench->table, &row, status);
@@ -202,13 +245,15 @@ static tern_status operate(tern__pool *pool, place *places, int64_t count) {
     return TERN_OK;
 }
 
-static tern_status show_random(const tern__memory_bench *bench) {
+static tern_status show_random(tern__memory_bench *bench) {
     int64_t count = bench->table.options.is_quick ? QUICK_OPERATIONS : OPERATIONS;
     char what[64];
     snprintf(what, sizeof what, "committed / live, %lld random operations", (long long)count);
     tern_bench_row row = tern__row("T5c", what, "x");
     row.floor = 2.0;
     row.goal = 1.5;
+    if (tern__row_listed(&bench->table, &row))
+        return TERN_OK;
     tern__pool *pool = NULL;
     tern_status status = TERN_OK;
     place *places = tern__os()->alloc(PLACES * sizeof *places);
@@ -233,13 +278,20 @@ done:
     return TERN_OK;
 }
 
-tern_status tern__memory_space(const tern__memory_bench *bench) {
+static tern_status show_fragmentation(tern__memory_bench *bench) {
     tern_status status = TERN_OK;
-    TERN__TRY(show_model(bench));
-    TERN__TRY(show_bookkeeping(bench));
-    for (const tern__trace *trace = tern__traces; trace->name != NULL; trace++)
-        TERN__TRY(show_trace(bench, trace));
-    TERN__TRY(show_random(bench));
-done:
+    for (const tern__trace *trace = tern__traces; trace->name != NULL && status == TERN_OK; trace++)
+        status = show_trace(bench, trace);
+    return status == TERN_OK ? show_random(bench) : status;
+}
+
+tern_status tern__memory_space(tern__memory_bench *bench) {
+    tern_status status = TERN_OK;
+    if (tern__is_asked_for(&bench->table, "T5a"))
+        status = show_model(bench);
+    if (tern__is_asked_for(&bench->table, "T5b") && status == TERN_OK)
+        status = show_bookkeeping(bench);
+    if (tern__is_asked_for(&bench->table, "T5c") && status == TERN_OK)
+        status = show_fragmentation(bench);
     return status;
 }

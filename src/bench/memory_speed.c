@@ -9,10 +9,13 @@
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/checked.h"
 #include "base/os.h"
 #include "base/status.h"
 #include "base/threads.h"
+#include "bench/bench.h"
 #include "bench/memory_bench.h"
 #include "bench/memory_churn.h"
 #include "bench/statistics.h"
@@ -47,6 +50,9 @@ typedef struct churn_crew {
     int64_t counts[SIDES];
     int64_t capacity; /* samples of a lane */
     uint64_t *stamps; /* (lanes, warm + counted + 1) */
+    double *loops;    /* (rounds + 1) of known length, between the rounds */
+    double *medians;  /* (rounds) */
+    double *scratch;  /* for one round of all lanes, or for the bootstrap of the medians */
     ring *ring;
 
     /* Of the call under way. */
@@ -118,9 +124,10 @@ static tern_status release_for_other(churn_crew *crew) {
     for (int64_t b = 0; b < crew->warm + crew->counted; b++) {
         while (atomic_load_explicit(&r->made, memory_order_acquire) <= b)
             ;
-        uint64_t begin = tern__os()->clock_ns();
-        tern__churn_release(&crew->side[crew->at], r->taken[b % RING]);
-        uint64_t end = tern__os()->clock_ns();
+        const tern__churn_side *side = &crew->side[crew->at];
+        uint64_t begin = tern__bench_clock(side->number, false);
+        tern__churn_release(side, r->taken[b % RING]);
+        uint64_t end = tern__bench_clock(side->number, true);
         atomic_store_explicit(&r->released, b + 1, memory_order_release);
         if (b >= crew->warm)
             ns[b - crew->warm] = (double)(end - begin) / TERN__CHURN_BATCH;
@@ -175,15 +182,18 @@ static tern_status call(churn_crew *crew, churn_phase phase, int side) {
 
 /* -- the crew ----------------------------------------------------------------------------------*/
 
-static void add_sides(churn_crew *crew, const tern__memory_bench *bench, bool has_sites) {
+static void add_sides(churn_crew *crew, tern__memory_bench *bench, bool has_sites) {
     const char *cpu = bench->table.options.cpu;
-    crew->side[SIDE_COUNTS] = (tern__churn_side){"tern", NULL, TERN_TRACK_COUNTS, cpu};
-    crew->side[SIDE_SITES] = (tern__churn_side){"tern sites", NULL, TERN_TRACK_SITES, cpu};
+    crew->side[SIDE_COUNTS] =
+        (tern__churn_side){.name = "tern", .tracking = TERN_TRACK_COUNTS, .cpu = cpu};
+    crew->side[SIDE_SITES] =
+        (tern__churn_side){.name = "tern sites", .tracking = TERN_TRACK_SITES, .cpu = cpu};
     crew->is_here[SIDE_COUNTS] = true;
     crew->is_here[SIDE_SITES] = has_sites;
     for (int i = 0; i < TERN__PEERS; i++) {
         const tern__peer *peer = &bench->peers[i];
-        crew->side[SIDE_PEERS + i] = (tern__churn_side){.name = peer->name, .peer = peer};
+        crew->side[SIDE_PEERS + i] =
+            (tern__churn_side){.name = peer->name, .peer = peer, .number = 1 + i};
         crew->is_here[SIDE_PEERS + i] = peer->allocate != NULL;
     }
 }
@@ -199,12 +209,13 @@ static tern_status crew_deinit(churn_crew *crew) {
     tern__os()->free(crew->churns);
     tern__os()->free(crew->samples);
     tern__os()->free(crew->stamps);
+    tern__os()->free(crew->loops);
     tern__os()->free(crew->ring);
     tern__lock_deinit(&crew->lock);
     return status;
 }
 
-static tern_status crew_init(churn_crew *crew, const tern__memory_bench *bench, int lanes,
+static tern_status crew_init(churn_crew *crew, tern__memory_bench *bench, int lanes,
                              bool has_sites) {
     tern_status status = TERN_OK;
     tern__lock_init(&crew->lock);
@@ -220,8 +231,14 @@ static tern_status crew_init(churn_crew *crew, const tern__memory_bench *bench, 
     crew->stamps = tern__os()->alloc((size_t)lanes * (size_t)(crew->warm + crew->counted + 1) *
                                      sizeof *crew->stamps);
     crew->ring = tern__os()->alloc(sizeof *crew->ring);
-    if (crew->churns == NULL || crew->samples == NULL || crew->stamps == NULL || crew->ring == NULL)
+    int64_t rounds = bench->table.options.samples;
+    int64_t room = tern__max_i64(tern__bootstrap_room(1, rounds), (int64_t)lanes * crew->counted);
+    crew->loops = tern__os()->alloc((size_t)(2 * rounds + 1 + room) * sizeof *crew->loops);
+    if (crew->churns == NULL || crew->samples == NULL || crew->stamps == NULL ||
+        crew->ring == NULL || crew->loops == NULL)
         TERN__TRY(tern__fail(TERN_E_MEMORY, "bench: no memory for %zu live sets", sets));
+    crew->medians = crew->loops + rounds + 1;
+    crew->scratch = crew->medians + rounds;
     TERN__TRY(tern__team_create(lanes, &crew->team));
 done:
     return status;
@@ -233,7 +250,8 @@ static tern_status measure(churn_crew *crew, churn_phase phase, int rounds) {
     for (int i = 0; i < SIDES; i++)
         if (crew->is_here[i])
             TERN__TRY(call(crew, PHASE_OPEN, i));
-    for (int round = 0; round < rounds; round++)
+    crew->loops[0] = tern__noise_loop();
+    for (int round = 0; round < rounds; round++) {
         for (int turn = 0; turn < SIDES; turn++) {
             int i = (turn + round) % SIDES;
             if (!crew->is_here[i])
@@ -241,33 +259,115 @@ static tern_status measure(churn_crew *crew, churn_phase phase, int rounds) {
             TERN__TRY(call(crew, phase, i));
             crew->counts[i] += crew->counted;
         }
+        crew->loops[round + 1] = tern__noise_loop();
+    }
 done:
     return status;
 }
 
 /* -- rows --------------------------------------------------------------------------------------*/
 
-/* The samples of all lanes of a side, or of its last lane only, put together in place. */
-static void side_samples(churn_crew *crew, int side, bool is_last_lane, tern_bench_row *row) {
+static double *side_of(const churn_crew *crew, int side) {
+    return crew->samples + (int64_t)side * crew->lanes * crew->capacity;
+}
+
+/* The median of each round, over the lanes from `first` on. */
+static void find_medians(churn_crew *crew, int side, int first) {
+    int64_t rounds = crew->counts[side] / crew->counted;
+    for (int64_t round = 0; round < rounds; round++) {
+        int64_t n = 0;
+        for (int lane = first; lane < crew->lanes; lane++)
+            for (int64_t i = 0; i < crew->counted; i++)
+                crew->scratch[n++] =
+                    side_of(crew, side)[lane * crew->capacity + round * crew->counted + i];
+        tern__sort_samples(crew->scratch, n);
+        crew->medians[round] = tern__sample_quantile(crew->scratch, n, 0.5);
+    }
+}
+
+/* Batches of one round are not independent of each other: the interval of the row's median is that
+ * of the rounds' medians, or in a noisy row their spread. */
+static void set_interval(churn_crew *crew, int side, tern_bench_row *row) {
+    const double *samples[] = {crew->medians};
+    int64_t n = crew->counts[side] / crew->counted;
+    tern__interval interval;
+    tern__bootstrap(&(tern__rounds){samples, 1, n}, 1, crew->scratch, &interval, NULL);
+    tern__sort_samples(crew->medians, n);
+    double p5 = tern__sample_quantile(crew->medians, n, 0.05);
+    double p95 = tern__sample_quantile(crew->medians, n, 0.95);
+    row->is_noisy = p95 - p5 > TERN__NOISY_SPREAD * row->median ||
+                    tern__noise_is_slowed(crew->loops, n + 1, tern__noise_fastest());
+    row->low = fmin(row->is_noisy ? fmin(p5, interval.low) : interval.low, row->median);
+    row->high = fmax(row->is_noisy ? fmax(p95, interval.high) : interval.high, row->median);
+}
+
+/* The samples of all lanes of a side, or of its last lane only, put together in place and sorted;
+ * returns them. */
+static const double *side_samples(churn_crew *crew, int side, bool is_last_lane,
+                                  tern_bench_row *row) {
     int64_t n = crew->counts[side], total = 0;
-    double *all = crew->samples + (int64_t)side * crew->lanes * crew->capacity;
-    for (int lane = is_last_lane ? crew->lanes - 1 : 0; lane < crew->lanes; lane++)
+    double *all = side_of(crew, side);
+    int first = is_last_lane ? crew->lanes - 1 : 0;
+    find_medians(crew, side, first);
+    for (int lane = first; lane < crew->lanes; lane++)
         for (int64_t i = 0; i < n; i++)
             all[total++] = all[lane * crew->capacity + i];
     tern__row_samples(row, all, total);
+    set_interval(crew, side, row);
+    return all;
 }
 
-static void show(const tern__memory_bench *bench, churn_crew *crew, int side, bool is_last_lane,
+/* Shares of batches, in percent, by time: upper edges of bins that grow by the fourth root of 2;
+ * the first and the last bin have what lies beyond. */
+enum { BINS = 49 };
+#define FIRST_EDGE  4.0
+#define EDGE_FACTOR 1.189207115002721
+
+typedef struct histogram {
+    double edge[BINS];
+    double share[1 + TERN__PEERS][BINS];
+} histogram;
+
+static void init_edges(histogram *h) {
+    memset(h, 0, sizeof *h);
+    h->edge[0] = FIRST_EDGE;
+    for (int i = 1; i < BINS; i++)
+        h->edge[i] = i % 4 == 0 ? 2 * h->edge[i - 4] : EDGE_FACTOR * h->edge[i - 1];
+}
+
+static void add_histogram(tern_bench_row *row, histogram *h, int index, const char *name,
+                          const double *sorted, int64_t n) {
+    int bin = 0;
+    for (int64_t i = 0; i < n; i++) {
+        while (bin + 1 < BINS && sorted[i] > h->edge[bin])
+            bin++;
+        h->share[index][bin] += 100.0 / (double)n;
+    }
+    tern__row_series(row, &(tern_bench_series){.name = name,
+                                               .x_unit = "ns",
+                                               .y_unit = "% of batches",
+                                               .count = BINS,
+                                               .x = h->edge,
+                                               .y = h->share[index]});
+}
+
+/* With peers and histograms where the side is that of the pool as programs use it. */
+static void show(tern__memory_bench *bench, churn_crew *crew, int side, bool is_last_lane,
                  tern_bench_row row) {
-    side_samples(crew, side, is_last_lane, &row);
+    histogram h;
+    init_edges(&h);
+    const double *sorted = side_samples(crew, side, is_last_lane, &row);
+    if (side == SIDE_COUNTS)
+        add_histogram(&row, &h, 0, "tern", sorted, row.samples);
     for (int i = 0; i < TERN__PEERS && side == SIDE_COUNTS; i++) {
         if (!crew->is_here[SIDE_PEERS + i]) {
             tern__row_peer_missing(&row, bench->peers[i].name, bench->peers[i].why);
             continue;
         }
         tern_bench_row other = tern__row("", "", "");
-        side_samples(crew, SIDE_PEERS + i, is_last_lane, &other);
+        sorted = side_samples(crew, SIDE_PEERS + i, is_last_lane, &other);
         tern__row_peer(&row, bench->peers[i].name, other.median, other.p99);
+        add_histogram(&row, &h, 1 + i, bench->peers[i].name, sorted, other.samples);
     }
     tern__row_show(&bench->table, &row);
 }
@@ -281,9 +381,14 @@ static tern_bench_row t3_row(const char *what, double floor, double goal, double
     return row;
 }
 
-static tern_status show_threads(const tern__memory_bench *bench, int lanes, tern_bench_row *row,
+static tern_status show_threads(tern__memory_bench *bench, int lanes, tern_bench_row *row,
                                 tern_bench_row *sites) {
     churn_crew crew = {0};
+    bool is_list = tern__row_listed(&bench->table, row);
+    if (is_list && sites != NULL)
+        tern__row_listed(&bench->table, sites);
+    if (is_list)
+        return TERN_OK;
     tern_status status = crew_init(&crew, bench, lanes, sites != NULL);
     if (status == TERN_OK)
         status = measure(&crew, PHASE_RUN, bench->table.options.samples);
@@ -301,9 +406,11 @@ static tern_status show_threads(const tern__memory_bench *bench, int lanes, tern
     return status != TERN_OK ? status : closed;
 }
 
-static tern_status show_remote(const tern__memory_bench *bench) {
+static tern_status show_remote(tern__memory_bench *bench) {
     tern_bench_row row = t3_row("released by another thread", NAN, 60, NAN);
     churn_crew crew = {0};
+    if (tern__row_listed(&bench->table, &row))
+        return TERN_OK;
     tern_status status = crew_init(&crew, bench, 2, false);
     if (status == TERN_OK)
         status = measure(&crew, PHASE_HAND_OVER, bench->table.options.samples);
@@ -315,7 +422,7 @@ static tern_status show_remote(const tern__memory_bench *bench) {
     return status != TERN_OK ? status : closed;
 }
 
-tern_status tern__memory_speed(const tern__memory_bench *bench) {
+tern_status tern__memory_speed(tern__memory_bench *bench) {
     char what[64];
     tern_bench_row owner = t3_row("created and released, owner thread", 100, 20, 100);
     tern_bench_row sites = t3_row("the same, level sites", NAN, 60, NAN);

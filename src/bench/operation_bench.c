@@ -88,29 +88,29 @@ done:
 static void describe(const timing *t, int64_t side, const tern_bench_result *r,
                      tern_bench_row *row) {
     double seconds = r->side[0].median, flops = tern__op_caller_flops(t->caller, side);
-    const char *noisy = r->is_noisy ? "; noisy" : "";
     bool is_staged =
         tern_op_at(t->op)->op_class == TERN_CLASS_COMPUTE && t->kind == TERN_CLASS_COPY;
     if (!isnan(flops))
-        snprintf(row->detail, sizeof row->detail, "%.2f GFLOP/s%s%s", flops / seconds * 1e-9,
-                 is_staged ? "; an operand was copied" : "", noisy);
+        snprintf(row->detail, sizeof row->detail, "%.2f GFLOP/s%s", flops / seconds * 1e-9,
+                 is_staged ? "; an operand was copied" : "");
     else if (t->bytes > 0)
-        snprintf(row->detail, sizeof row->detail, "%.2f GB/s: %.1f KiB %s%s%s",
+        snprintf(row->detail, sizeof row->detail, "%.2f GB/s: %.1f KiB %s%s",
                  (double)t->bytes / seconds * 1e-9, (double)t->bytes / 1024,
                  t->kind == TERN_CLASS_COPY ? "moved" : "read and written",
-                 is_staged ? "; an operand was copied" : "", noisy);
-    else
-        snprintf(row->detail, sizeof row->detail, "%s%s",
-                 t->kind == TERN_CLASS_VIEW ? "a view: no byte moves" : "", noisy);
+                 is_staged ? "; an operand was copied" : "");
+    else if (t->kind == TERN_CLASS_VIEW)
+        snprintf(row->detail, sizeof row->detail, "a view: no byte moves");
 }
 
-static tern_status show_call(const tern__table *table, timing *t, int64_t side,
+static tern_status show_call(tern__table *table, timing *t, int64_t side,
                              tern__operand_layout layout) {
     char what[64];
     snprintf(what, sizeof what, "%s, 1 %s%s%s", t->caller->name, side == SMALL_SIDE ? "Ki" : "Mi",
              layout == TERN__LAID_CONTIGUOUS ? "" : ", ",
              layout == TERN__LAID_CONTIGUOUS ? "" : tern__operand_layout_name(layout));
     tern_bench_row row = tern__row("OPS", what, "ns");
+    if (tern__row_listed(table, &row))
+        return TERN_OK;
     const tern_bench_case bench = {
         .name = t->caller->name, .side = {"call"}, .check = check_call, .run = run_calls};
     tern_bench_options options = {.samples = table->options.samples, .sample_seconds = 1e-3};
@@ -118,10 +118,7 @@ static tern_status show_call(const tern__table *table, timing *t, int64_t side,
     tern_status status = tern__bench_measure(&bench, t, 1, &options, &r);
     if (status != TERN_OK)
         return tern__row_failed(table, &row, status);
-    row.samples = r.samples;
-    row.median = r.side[0].median * 1e9;
-    row.p5 = r.side[0].p5 * 1e9;
-    row.p95 = r.side[0].p95 * 1e9;
+    tern__row_time(&row, &r, 0, 1e9);
     describe(t, side, &r, &row);
     tern__row_show(table, &row);
     return TERN_OK;
@@ -133,31 +130,16 @@ static bool is_of_elements(const tern_op_info *info) {
            strstr(info->family, "reduce") != NULL;
 }
 
-static bool is_operation(const char *name, size_t length) {
-    for (int i = 0; i < tern_op_count(); i++)
-        if (strlen(tern_op_at(i)->name) == length &&
-            strncmp(tern_op_at(i)->name, name, length) == 0)
-            return true;
-    return false;
+static bool is_asked_for(const tern__table *table, const char *name) {
+    return tern__is_asked_for(table, name) || tern__is_asked_for(table, "OPS");
 }
 
-/* Every name of the list is one of an operation. */
-static tern_status check_names(const char *list) {
-    for (const char *at = list; at != NULL;) {
-        size_t length = strcspn(at, ",");
-        if (!is_operation(at, length))
-            return tern__fail(TERN_E_ARGUMENT, "bench: there is no operation '%.*s'", (int)length,
-                              at);
-        at = at[length] == ',' ? at + length + 1 : NULL;
-    }
-    return TERN_OK;
-}
-
-static tern_status show_layout(const tern__table *table, tern_context *context, int64_t side,
+static tern_status show_layout(tern__table *table, tern_context *context, int64_t side,
                                tern__operand_layout layout) {
-    tern__operands in;
-    tern_status status;
-    TERN__TRY(tern__operands_make(context, side, layout, &in));
+    tern__operands in = {0};
+    tern_status status = TERN_OK;
+    if (!table->options.is_listing)
+        TERN__TRY(tern__operands_make(context, side, layout, &in));
     for (int i = 0; i < tern_op_count(); i++) {
         const tern_op_info *info = tern_op_at(i);
         timing t = {.context = context,
@@ -167,7 +149,7 @@ static tern_status show_layout(const tern__table *table, tern_context *context, 
                     .kind = info->op_class};
         bool has_layout = layout == TERN__LAID_CONTIGUOUS ||
                           (t.caller != NULL && t.caller->is_laid && is_of_elements(info));
-        if (t.caller != NULL && has_layout && tern__is_listed(table->options.only, info->name))
+        if (t.caller != NULL && has_layout && is_asked_for(table, info->name))
             TERN__TRY(show_call(table, &t, side, layout));
     }
 done:
@@ -175,22 +157,30 @@ done:
     return status;
 }
 
-tern_status tern_bench_operations(const tern_bench_table_options *options, tern_bench_row_fn visit,
-                                  void *user) {
+static tern_status run(tern__table *table, void *user) {
+    (void)user;
     static const int64_t sides[] = {SMALL_SIDE, LARGE_SIDE};
-    tern__table table;
     tern_context *context = NULL;
-    tern_status status = tern__table_open(&table, options, ROUNDS, QUICK_ROUNDS, visit, user);
-    if (status == TERN_OK)
-        status = check_names(table.options.only);
-    if (status != TERN_OK)
-        return status;
-    TERN__TRY(
-        tern_context_create(&(tern_options){.threads = 1, .cpu = table.options.cpu}, &context));
+    tern_status status = TERN_OK;
+    if (!table->options.is_listing)
+        TERN__TRY(tern_context_create(&(tern_options){.threads = 1, .cpu = table->options.cpu},
+                                      &context));
     for (int layout = TERN__LAID_CONTIGUOUS; layout <= TERN__LAID_TRANSPOSED; layout++)
         for (int i = 0; i < 2; i++)
-            TERN__TRY(show_layout(&table, context, sides[i], (tern__operand_layout)layout));
+            TERN__TRY(show_layout(table, context, sides[i], (tern__operand_layout)layout));
 done:
     tern_context_destroy(context);
     return status;
+}
+
+tern_status tern_bench_operations(const tern_bench_table_options *options, tern_bench_row_fn visit,
+                                  void *user) {
+    char names[8192] = "OPS";
+    size_t length = strlen(names);
+    for (int i = 0; i < tern_op_count() && length < sizeof names; i++)
+        length +=
+            (size_t)snprintf(names + length, sizeof names - length, ",%s", tern_op_at(i)->name);
+    const tern__table_kind kind = {
+        .names = names, .rounds = ROUNDS, .quick_rounds = QUICK_ROUNDS, .run = run};
+    return tern__table_run(&kind, options, visit, user, NULL);
 }

@@ -20,17 +20,13 @@ static tern_bench_row row_of(const char *what, const char *unit) {
 }
 
 /* Shows the limit, `factor` units for one of its own; or why there is none. */
-static tern_status show_limit(const tern__table *table, tern_bench_row *row, tern_status status,
+static tern_status show_limit(tern__table *table, tern_bench_row *row, tern_status status,
                               const tern__limit *limit, double factor) {
     if (status != TERN_OK)
         return tern__row_failed(table, row, status);
-    row->samples = limit->samples;
-    row->median = factor * limit->rate;
-    row->p5 = factor * limit->low;
-    row->p95 = factor * limit->high;
+    tern__row_rate(row, &limit->times, limit->side, factor * limit->times.work);
     if (row->detail[0] == '\0')
-        snprintf(row->detail, sizeof row->detail, "%s%s", limit->name,
-                 limit->is_noisy ? "; noisy" : "");
+        snprintf(row->detail, sizeof row->detail, "%s", limit->name);
     tern__row_show(table, row);
     return TERN_OK;
 }
@@ -50,7 +46,7 @@ static void describe_bytes(int64_t bytes, char *text, size_t size) {
              is_mib ? "MiB" : "KiB");
 }
 
-static tern_status show_read(const tern__table *table, const working_set *set, tern__team *team,
+static tern_status show_read(tern__table *table, const working_set *set, tern__team *team,
                              uint32_t features) {
     int threads = tern__team_size(team);
     char what[96], size[32];
@@ -58,6 +54,8 @@ static tern_status show_read(const tern__table *table, const working_set *set, t
     snprintf(what, sizeof what, "read, %s (%s%s), %d thread%s", set->name, size,
              set->is_per_thread ? " each" : "", threads, threads > 1 ? "s" : "");
     tern_bench_row row = row_of(what, "GB/s");
+    if (tern__row_listed(table, &row))
+        return TERN_OK;
     int64_t bytes = set->bytes * (set->is_per_thread ? threads : 1);
     if (bytes / threads <= set->more_than) {
         snprintf(row.detail, sizeof row.detail,
@@ -71,7 +69,7 @@ static tern_status show_read(const tern__table *table, const working_set *set, t
     return show_limit(table, &row, status, &limit, 1e-9);
 }
 
-static tern_status show_reads(const tern__table *table, tern__team *team, uint32_t features) {
+static tern_status show_reads(tern__table *table, tern__team *team, uint32_t features) {
     tern__caches caches = tern__limit_caches();
     const working_set sets[] = {
         {"L1", caches.l1 / 2, true, 0},
@@ -86,7 +84,7 @@ static tern_status show_reads(const tern__table *table, tern__team *team, uint32
 }
 
 /* 1, 2, 4, ... and all threads. */
-static tern_status show_all_reads(const tern__table *table, uint32_t features) {
+static tern_status show_all_reads(tern__table *table, uint32_t features) {
     int most = table->options.threads;
     for (int threads = 1;; threads = 2 * threads < most ? 2 * threads : most) {
         tern__team *team;
@@ -102,12 +100,14 @@ static tern_status show_all_reads(const tern__table *table, uint32_t features) {
 
 /* -- arithmetic --------------------------------------------------------------------------------*/
 
-static tern_status show_peak(const tern__table *table, const tern__variant *variant,
+static tern_status show_peak(tern__table *table, const tern__variant *variant,
                              const tern__peak *peak, uint32_t features, tern__team *team) {
     int threads = tern__team_size(team);
     char what[64], lacking[128];
     snprintf(what, sizeof what, "%s, %d thread%s", peak->name, threads, threads > 1 ? "s" : "");
     tern_bench_row row = row_of(what, peak->kind == TERN__PEAK_FMA ? "GFLOP/s" : "GOP/s");
+    if (tern__row_listed(table, &row))
+        return TERN_OK;
     if ((variant->needs & ~features) != 0) {
         tern__cpu_describe(variant->needs & ~features, lacking, sizeof lacking);
         snprintf(row.detail, sizeof row.detail, "this machine, or the level asked for, lacks %s",
@@ -118,12 +118,11 @@ static tern_status show_peak(const tern__table *table, const tern__variant *vari
     tern__limit limit;
     tern_status status = tern__limit_peak_rate(team, peak, table->options.samples, &limit);
     if (status == TERN_OK)
-        snprintf(row.detail, sizeof row.detail, "a multiply-add is two operations%s",
-                 limit.is_noisy ? "; noisy" : "");
+        snprintf(row.detail, sizeof row.detail, "a multiply-add is two operations");
     return show_limit(table, &row, status, &limit, 2e-9);
 }
 
-static tern_status show_peaks(const tern__table *table, uint32_t features, int threads) {
+static tern_status show_peaks(tern__table *table, uint32_t features, int threads) {
     tern__team *team;
     tern_status status = tern__team_create(threads, &team);
     if (status != TERN_OK)
@@ -138,18 +137,23 @@ done:
     return status;
 }
 
+static tern_status run(tern__table *table, void *state) {
+    (void)state;
+    uint32_t features;
+    tern_status status;
+    TERN__TRY(tern__cpu_level(table->options.cpu, &features));
+    TERN__TRY(show_all_reads(table, features));
+    TERN__TRY(show_peaks(table, features, 1));
+    if (table->options.threads > 1)
+        TERN__TRY(show_peaks(table, features, table->options.threads));
+done:
+    return status;
+}
+
+static const tern__table_kind kind = {
+    .names = "ROOF", .rounds = ROUNDS, .quick_rounds = QUICK_ROUNDS, .run = run};
+
 tern_status tern_bench_roofline(const tern_bench_table_options *options, tern_bench_row_fn visit,
                                 void *user) {
-    tern__table table;
-    uint32_t features = 0;
-    tern_status status = tern__table_open(&table, options, ROUNDS, QUICK_ROUNDS, visit, user);
-    if (status == TERN_OK)
-        status = tern__cpu_level(table.options.cpu, &features);
-    if (status == TERN_OK)
-        status = show_all_reads(&table, features);
-    if (status == TERN_OK)
-        status = show_peaks(&table, features, 1);
-    if (status == TERN_OK && table.options.threads > 1)
-        status = show_peaks(&table, features, table.options.threads);
-    return status;
+    return tern__table_run(&kind, options, visit, user, NULL);
 }

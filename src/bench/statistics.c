@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/statistics.h"
 
+#include <stddef.h>
+
 #include "base/philox.h"
 
 /* Shell sort with the gaps of Knuth (1, 4, 13, ...): short, no memory, fast for some thousands. */
@@ -28,23 +30,41 @@ double tern__sample_quantile(const double *sorted, int64_t n, double q) {
     return sorted[below] + part * (sorted[below + 1] - sorted[below]);
 }
 
-void tern__bootstrap_ratio(const double *a, const double *b, int64_t n, uint64_t seed,
-                           double *scratch, double *low, double *high) {
-    double *a_drawn = scratch, *b_drawn = scratch + n, *ratios = scratch + 2 * n;
-    uint64_t position = 0;
-    for (int64_t round = 0; round < TERN__BOOTSTRAP_ROUNDS; round++) {
-        for (int64_t i = 0; i < n; i++, position++) {
-            uint32_t word = tern__philox(seed, position / 4).word[position % 4];
-            int64_t pair = (int64_t)((uint64_t)word * (uint64_t)n >> 32);
-            a_drawn[i] = a[pair];
-            b_drawn[i] = b[pair];
-        }
-        tern__sort_samples(a_drawn, n);
-        tern__sort_samples(b_drawn, n);
-        ratios[round] =
-            tern__sample_quantile(b_drawn, n, 0.5) / tern__sample_quantile(a_drawn, n, 0.5);
+/* Draws `n` rounds with replacement and puts the samples of each side together. */
+static void draw_rounds(const tern__rounds *r, uint64_t seed, uint64_t position, double *drawn) {
+    tern__philox_block block = tern__philox(seed, position / 4);
+    for (int64_t i = 0; i < r->n; i++, position++) {
+        if (position % 4 == 0)
+            block = tern__philox(seed, position / 4);
+        int64_t round = (int64_t)((uint64_t)block.word[position % 4] * (uint64_t)r->n >> 32);
+        for (int side = 0; side < r->sides; side++)
+            drawn[side * r->n + i] = r->samples[side][round];
     }
-    tern__sort_samples(ratios, TERN__BOOTSTRAP_ROUNDS);
-    *low = tern__sample_quantile(ratios, TERN__BOOTSTRAP_ROUNDS, 0.025);
-    *high = tern__sample_quantile(ratios, TERN__BOOTSTRAP_ROUNDS, 0.975);
+}
+
+static tern__interval middle(double *x) {
+    tern__sort_samples(x, TERN__BOOTSTRAP_ROUNDS);
+    return (tern__interval){tern__sample_quantile(x, TERN__BOOTSTRAP_ROUNDS, 0.025),
+                            tern__sample_quantile(x, TERN__BOOTSTRAP_ROUNDS, 0.975)};
+}
+
+void tern__bootstrap(const tern__rounds *r, uint64_t seed, double *scratch, tern__interval *medians,
+                     tern__interval *ratios) {
+    const int64_t draws = TERN__BOOTSTRAP_ROUNDS;
+    double *drawn = scratch, *median = scratch + r->sides * r->n;
+    double *ratio = median + r->sides * draws;
+    for (int64_t draw = 0; draw < draws; draw++) {
+        draw_rounds(r, seed, (uint64_t)(draw * r->n), drawn);
+        for (int side = 0; side < r->sides; side++) {
+            double *x = drawn + side * r->n;
+            tern__sort_samples(x, r->n);
+            median[side * draws + draw] = tern__sample_quantile(x, r->n, 0.5);
+            ratio[side * draws + draw] = median[side * draws + draw] / median[draw];
+        }
+    }
+    for (int side = 0; side < r->sides; side++) {
+        medians[side] = middle(median + side * draws);
+        if (side > 0 && ratios != NULL)
+            ratios[side] = middle(ratio + side * draws);
+    }
 }

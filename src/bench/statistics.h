@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Order statistics of samples and the bootstrap of Efron (1979) for the ratio of two medians. */
+ * Order statistics of samples and the bootstrap of Efron (1979) for medians and their ratios. */
 #ifndef TERN__STATISTICS_H
 #define TERN__STATISTICS_H
 
@@ -13,10 +13,28 @@ void tern__sort_samples(double *x, int64_t n); /* ascending; NaN is not allowed 
  * of Hyndman and Fan 1996, the default of NumPy). */
 double tern__sample_quantile(const double *sorted, int64_t n, double q);
 
-/* 2.5 % and 97.5 % quantiles of median(b*) / median(a*), where a* and b* are n of the pairs
- * (a[i], b[i]) drawn with replacement. Pairs are kept together because neighbours in time share
- * the state of the machine. `scratch` holds 2 * n + TERN__BOOTSTRAP_ROUNDS numbers. */
-void tern__bootstrap_ratio(const double *a, const double *b, int64_t n, uint64_t seed,
-                           double *scratch, double *low, double *high);
+typedef struct tern__interval {
+    double low, high;
+} tern__interval;
+
+/* Samples of sides that took turns: samples[side][i] of all sides were taken one after the other.
+ */
+typedef struct tern__rounds {
+    const double *const *samples;
+    int sides;
+    int64_t n;
+} tern__rounds;
+
+/* Of `rounds`: room for its bootstrap, in numbers. */
+static inline int64_t tern__bootstrap_room(int sides, int64_t n) {
+    return sides * (n + 2 * TERN__BOOTSTRAP_ROUNDS);
+}
+
+/* 2.5 % and 97.5 % quantiles of median(s*), and of median(s*) / median(first*) for the sides behind
+ * the first, where s* are n of the side's samples drawn with replacement. What was taken in one
+ * round is kept together, because neighbours in time share the state of the machine. `ratios` may
+ * be NULL; ratios[0] is not written. */
+void tern__bootstrap(const tern__rounds *rounds, uint64_t seed, double *scratch,
+                     tern__interval *medians, tern__interval *ratios);
 
 #endif

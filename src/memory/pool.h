@@ -75,6 +75,10 @@ void tern__pool_destroy(tern__pool *pool);
 /* See "Life" above. NULL is fine. Reports nothing: see tern__pool_report_leaks. */
 void tern__pool_abandon(tern__pool *pool, void (*on_empty)(void *user), void *user);
 
+/* Pools of this process that have not ended: of contexts, and of destroyed contexts whose tensors
+ * are alive. */
+int64_t tern__pools_alive(void);
+
 /* Every live block as LEAK events, one per site and op (level COUNTS, or when there is no memory to
  * sort them: one for all). Returns the sum of their counts: tensors, and blocks where no tensor was
  * made. */

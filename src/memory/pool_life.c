@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: MIT
  * Making, owning, abandoning and ending a pool. */
 #include <assert.h>
+#include <stdatomic.h>
 
 #include "base/os.h"
 #include "base/status.h"
 #include "memory/pool_state.h"
 
 enum { CACHE_LINE = 64 };
+
+static _Atomic int64_t pools_alive;
+
+int64_t tern__pools_alive(void) {
+    return atomic_load_explicit(&pools_alive, memory_order_relaxed);
+}
 
 #if defined(TERN__POISONS)
 static void *map_pages(void *user, size_t bytes) {
@@ -93,6 +100,7 @@ tern_status tern__pool_create(const tern__pool_options *options, tern__pool **po
     tern__pool_adopt(pool);
     if (is_tracked)
         tern__register_add(pool);
+    atomic_fetch_add_explicit(&pools_alive, 1, memory_order_relaxed);
     *pool_out = pool;
     return TERN_OK;
 }
@@ -134,6 +142,7 @@ static void end(tern__pool *pool) {
     tern__lock_release(&pool->lock);
     tern__bins_deinit(&pool->bins);
     free_structure(pool);
+    atomic_fetch_sub_explicit(&pools_alive, 1, memory_order_relaxed);
 }
 
 void tern__pool_destroy(tern__pool *pool) {

@@ -6,7 +6,9 @@
 
 #include <tern/validate.h>
 
-enum { TERN__REPORT_VERSION = 1 }; /* of the JSON schema */
+/* Of the JSON. */
+#define TERN__REPORT_SCHEMA "tern-validate"
+enum { TERN__REPORT_VERSION = 1 };
 
 /* Lists that grow; the pointers move when they do. */
 struct tern_report {
