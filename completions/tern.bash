@@ -36,9 +36,22 @@ _tern() {
     bench:--storage) words="auto 2 1.6" ;;
     bench:--head) words="auto full screened int8 int4" ;;
     bench:--cpu) files=0 ;;
+    validate:--only) files=0 ;;
+    validate:--threads | validate:-t) files=0 ;;
+    validate:--cpu) files=0 ;;
+    validate:--passes) files=0 ;;
+    validate:--model) files=1 ;;
+    validate:--peer) files=0 ;;
+    validate:--json) files=1 ;;
+    validate:--html) files=1 ;;
+    validate:--md) files=1 ;;
+    validate:--baseline) files=1 ;;
+    validate:--save-baseline) files=1 ;;
+    validate:--from) files=1 ;;
+    validate:--color) words="auto always never" ;;
     esac
     if ((COMP_CWORD == 1)); then
-        words="--help --version run info tokenize bench version completion help"
+        words="--help --version run info tokenize bench validate version completion help"
     elif [[ -z $words$files ]]; then
         case $command:$current in
     run:-*) words="--help --prompt --file --tokens --temp --top-k --top-p --min-p --repeat-penalty --repeat-last --seed --threads --ctx --cache --storage --head --cpu --no-special --ignore-eos --quiet --color --memory-report --memory-json --stats --explain --track" ;;
@@ -48,13 +61,15 @@ _tern() {
     tokenize:-*) words="--help --prompt --file --ids --decode --special --bos --json" ;;
     tokenize:*) files=1 words="" ;;
     bench:-*) words="--help --shape --threads --prompt-tokens --tokens --repeats --quick --vs --only --cache --storage --head --cpu --list --json" ;;
-    bench:*) files=1 words=" team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 memory elementwise matmul zero-copy operations roofline kernels" ;;
+    bench:*) files=1 words=" team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 matmul_f64 matmul_i8 memory elementwise matmul zero-copy operations roofline kernels" ;;
+    validate:-*) words="--help --quick --full --only --threads --cpu --passes --model --peer --json --html --md --baseline --save-baseline --no-baseline --from --list --strict --details --color" ;;
+    validate:*) files=0 words="" ;;
     version:-*) words="--help" ;;
     version:*) files=0 words="" ;;
     completion:-*) words="--help" ;;
     completion:*) files=0 words=" bash zsh fish" ;;
     help:-*) words="--help --man --ops" ;;
-    help:*) files=0 words=" run info tokenize bench version completion help" ;;
+    help:*) files=0 words=" run info tokenize bench validate version completion help" ;;
         esac
     fi
     COMPREPLY=($(compgen -W "$words" -- "$current"))

@@ -400,9 +400,9 @@ static int measure(validate_state *s) {
         return status;
     options.baseline = s->baseline;
     open_table(s);
+    catch_interrupt();
     print_heading(s, s->listed);
     cli_flush();
-    catch_interrupt();
     tern_status measured = tern_validate(&options, &s->report);
     clear_progress(s);
     return measured == TERN_OK ? CLI_OK : cli_fail_library(NULL);

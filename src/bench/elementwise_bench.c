@@ -164,6 +164,7 @@ static void close_state(state *s) {
     for (int i = 0; i < BUFFERS; i++)
         if (s->pages[i] != NULL)
             tern__os()->pages_unmap(s->pages[i], s->bytes + BUFFERS * APART);
+    memset(s->pages, 0, sizeof s->pages);
 }
 
 /* Random numbers in (-4, 4); positive where the operation needs them. The buffers begin 17 cache
@@ -195,20 +196,16 @@ static tern_status open_state(state *s, int64_t n) {
     return TERN_OK;
 }
 
-/* Runs both sides; the caller closes the state. */
-static tern_status measure(tern__table *table, state *s, int64_t n, bool is_stream,
+/* Of a state that is open. */
+static tern_status measure(tern__table *table, state *s, bool is_stream,
                            tern_bench_result *result) {
     const tern_bench_case bench = {.name = s->op->name,
                                    .side = {"best", is_stream ? "memory" : "baseline"},
                                    .check = check_sides,
                                    .run = run_side};
     tern_bench_options options = {.samples = table->options.samples, .sample_seconds = 2e-3};
-    tern_status status = open_state(s, n);
     s->is_stream = is_stream;
-    if (status == TERN_OK)
-        status = tern__bench_measure(&bench, s, (double)n, &options, result);
-    close_state(s);
-    return status;
+    return tern__bench_measure(&bench, s, (double)s->n, &options, result);
 }
 
 /* -- rows --------------------------------------------------------------------------------------*/
@@ -223,7 +220,10 @@ static tern_status show_small(tern__table *table, const level *l, state *s) {
     row.is_least = row.is_ratio = true;
     if (tern__row_listed(table, &row))
         return TERN_OK;
-    tern_status status = measure(table, s, SMALL, false, &r);
+    tern_status status = open_state(s, SMALL);
+    if (status == TERN_OK)
+        status = measure(table, s, false, &r);
+    close_state(s);
     if (status != TERN_OK)
         return tern__row_failed(table, &row, status);
     tern__row_ratio(&row, &r, BASELINE, 1);
@@ -233,8 +233,10 @@ static tern_status show_small(tern__table *table, const level *l, state *s) {
     return TERN_OK;
 }
 
-static tern_status show_stream(tern__table *table, const level *l, state *s, int64_t n) {
+/* `opened` is how opening the state ended. */
+static tern_status show_stream(tern__table *table, const level *l, state *s, tern_status opened) {
     char what[64];
+    const int64_t n = s->n;
     tern_bench_result r;
     snprintf(what, sizeof what, "%s, %lld %s, %s, of the bandwidth", s->op->name,
              (long long)(n >> (n >= 1 << 20 ? 20 : 10)), n >= 1 << 20 ? "Mi" : "Ki", l->name);
@@ -243,7 +245,7 @@ static tern_status show_stream(tern__table *table, const level *l, state *s, int
     row.is_least = row.is_ratio = true;
     if (tern__row_listed(table, &row))
         return TERN_OK;
-    tern_status status = measure(table, s, n, true, &r);
+    tern_status status = opened == TERN_OK ? measure(table, s, true, &r) : opened;
     if (status != TERN_OK)
         return tern__row_failed(table, &row, status);
     tern__row_ratio(&row, &r, BASELINE, 100);
@@ -254,6 +256,20 @@ static tern_status show_stream(tern__table *table, const level *l, state *s, int
              bytes_moved(s) / r.side[BASELINE].median * 1e-9);
     tern__row_show(table, &row);
     return TERN_OK;
+}
+
+/* All operations on one working set. */
+static tern_status show_streams(tern__table *table, const level *l, state *s, int64_t n) {
+    tern_status status = TERN_OK, opened = TERN_OK;
+    s->op = operations;
+    s->n = n;
+    if (!table->options.is_listing)
+        opened = open_state(s, n);
+    for (; s->op < operations + OPERATIONS && status == TERN_OK; s->op++)
+        if (s->op->reads > 0)
+            status = show_stream(table, l, s, opened);
+    close_state(s);
+    return status;
 }
 
 /* The best instruction set that the features allow; NULL: none with targets. */
@@ -271,23 +287,20 @@ static tern_status run(tern__table *table, void *user) {
     const level *l = find_level(features);
     if (status == TERN_OK && l == NULL)
         status = tern__fail(TERN_E_UNSUPPORTED, "bench: no vector instructions at this level");
-    kernels best = {
-        TERN__PICK(tern__map_family, features), TERN__PICK(tern__functions_family, features),
-        TERN__PICK(tern__rows_family, features), TERN__PICK(tern__reduce_family, features)};
-    kernels baseline = {&tern__map_baseline, &tern__functions_baseline, &tern__rows_baseline,
-                        &tern__reduce_baseline};
-    for (int i = 0; i < OPERATIONS && status == TERN_OK; i++) {
-        state s = {.op = &operations[i], .sides = {best, baseline}};
+    if (status != TERN_OK)
+        return status;
+    state s = {.sides = {{TERN__PICK(tern__map_family, features),
+                          TERN__PICK(tern__functions_family, features),
+                          TERN__PICK(tern__rows_family, features),
+                          TERN__PICK(tern__reduce_family, features)},
+                         {&tern__map_baseline, &tern__functions_baseline, &tern__rows_baseline,
+                          &tern__reduce_baseline}}};
+    for (s.op = operations; s.op < operations + OPERATIONS && status == TERN_OK; s.op++)
         status = show_small(table, l, &s);
-    }
-    for (int i = 0; i < OPERATIONS && status == TERN_OK; i++) {
-        if (operations[i].reads == 0)
-            continue;
-        for (int large = 0; large < 2 && status == TERN_OK; large++) {
-            state s = {.op = &operations[i], .sides = {best, baseline}};
-            status = show_stream(table, l, &s, large ? LARGE : MIDDLE);
-        }
-    }
+    if (status == TERN_OK)
+        status = show_streams(table, l, &s, MIDDLE);
+    if (status == TERN_OK)
+        status = show_streams(table, l, &s, LARGE);
     return status;
 }
 

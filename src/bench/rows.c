@@ -299,7 +299,7 @@ void tern__row_judge(tern_bench_row *row) {
 void tern__row_show(tern__table *table, tern_bench_row *row) {
     row->load = find_load(table);
     begin_window(table);
-    if (row->load > TERN__NOISE_LOAD && !is_count(row))
+    if (row->load > TERN__NOISE_LOAD && !is_count(row) && !isnan(row->median))
         row->is_noisy = true;
     tern__row_judge(row);
     table->visit(table->user, row);

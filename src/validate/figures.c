@@ -59,7 +59,8 @@ const char *tern__figure(double value, char text[TERN__FIGURE]) {
     bool is_whole = size == floor(size);
     snprintf(text, TERN__FIGURE, "%.*f", is_whole || exponent >= 2 ? 0 : 2 - exponent, value);
     fix_point(text);
-    group_digits(text);
+    if (is_whole || exponent >= 2)
+        group_digits(text);
     return text;
 }
 
@@ -139,12 +140,11 @@ const char *tern__bound(const tern_bench_row *row, bool is_goal, char text[TERN_
 }
 
 const char *tern__change(double percent, char text[TERN__FIGURE]) {
-    char number[TERN__FIGURE];
-    if (isnan(percent))
+    if (!isfinite(percent))
         snprintf(text, TERN__FIGURE, "-");
     else
-        snprintf(text, TERN__FIGURE, "%s%.40s %%", percent > 0 ? "+" : "",
-                 tern__figure(percent, number));
+        snprintf(text, TERN__FIGURE, fabs(percent) < 1e6 ? "%+.1f %%" : "%+.1e %%", percent);
+    fix_point(text);
     return text;
 }
 

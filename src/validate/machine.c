@@ -207,15 +207,15 @@ done:
     return status;
 }
 
-/* What figures of the same program depend on: baselines are kept by it. Memory in GiB, as systems
- * keep some of it for themselves, which differs from one start to the next. */
+/* What figures of the same program depend on: baselines are kept by it. Memory in whole
+ * GiB, rounded up: systems keep some of it for themselves, a little more or less at each start. */
 static tern_status add_fingerprint(tern_report *report, const char *cpuinfo) {
     static const tern__siphash_key key = {{UINT64_C(0x7465726e), UINT64_C(0x6d616368696e65)}};
     const tern__cpu_info *cpu = tern__cpu();
     char meminfo[2048], part[64], text[512];
     if (tern__os()->file_text("/proc/meminfo", meminfo, sizeof meminfo) != 0)
         meminfo[0] = '\0';
-    uint64_t gibibytes = (kibibytes(meminfo, "MemTotal") + (UINT64_C(1) << 29)) >> 30;
+    uint64_t gibibytes = (kibibytes(meminfo, "MemTotal") + (UINT64_C(1) << 30) - 1) >> 30;
     int length = snprintf(
         text, sizeof text, "%s|%s|%s|%x|%lld|%lld|%lld|%d|%llu",
         tern_report_fact_value(report, "processor"), tern_report_fact_value(report, "processor id"),

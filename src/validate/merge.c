@@ -155,16 +155,28 @@ static void merge_peers(const parts *p, tern_bench_row *merged) {
 
 static const char busy[] = "the floor was missed, but the machine was busy all the time";
 
+/* What was said of one pass, or of the passes before: the reason why it has no verdict. */
+static void drop_reason(char *detail) {
+    static const char *const ends[] = {busy, " is no verdict"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const char *found = strstr(detail, ends[i]);
+        if (found == NULL)
+            continue;
+        found += strlen(ends[i]);
+        found += strncmp(found, "; ", 2) == 0 ? 2 : 0;
+        memmove(detail, found, strlen(found) + 1);
+    }
+}
+
 /* A floor that was missed while the machine was busy says nothing about the machine. */
 static void judge(tern_bench_row *merged) {
+    char detail[TERN_BENCH_DETAIL];
+    drop_reason(merged->detail);
     tern__row_judge(merged);
     if (merged->verdict != TERN_BENCH_FAIL || !merged->is_noisy)
         return;
     merged->verdict = TERN_BENCH_NOT_MEASURED;
     merged->is_goal_met = false;
-    if (strncmp(merged->detail, busy, strlen(busy)) == 0)
-        return; /* a row of a report, merged before */
-    char detail[TERN_BENCH_DETAIL];
     memcpy(detail, merged->detail, sizeof detail);
     snprintf(merged->detail, sizeof merged->detail, "%s%s%.*s", busy, detail[0] != '\0' ? "; " : "",
              (int)(sizeof detail - sizeof busy - 2), detail);

@@ -110,7 +110,7 @@ static void list_names(const tern_bench_table *const *tables, int count, char *l
 static tern_status check_only(const char *only, const tern_bench_table *const *tables, int count) {
     char known[NAMES_BYTES], word[64];
     list_names(tables, count, known, sizeof known);
-    if (only != NULL && only[0] == '\0')
+    if (only != NULL && (only[0] == '\0' || only[strlen(only) - 1] == ','))
         return tern__fail(TERN_E_ARGUMENT, "validate: no target is named; there are %s", known);
     while (next_name(&only, word, sizeof word)) {
         const char *names = known;
@@ -206,11 +206,13 @@ static tern_status list_task(run *r, task *t) {
 
 /* Seconds that the rest takes: guesses, by the speed of what is done, give way to what the tables
  * took in the pass before. */
-static double seconds_left(const run *r) {
+static double seconds_left(const run *r, double now) {
     double speed = r->guessed > 0 ? r->took / r->guessed : 1, left = 0;
     for (int i = 0; i < r->task_count; i++) {
         const task *t = &r->tasks[i];
         double expected = t->is_known ? t->expected : t->expected * speed;
+        if (i == r->task)
+            expected = fmax(expected, now - r->task_begin);
         int after = r->passes - 1 - r->current; /* passes */
         left += expected * (after + (i > r->task));
         if (i != r->task)
@@ -224,7 +226,7 @@ static double seconds_left(const run *r) {
 static void tell(run *r, const tern_bench_row *row, bool is_done) {
     if (r->options.progress == NULL)
         return;
-    double now = now_seconds(), left = is_done ? 0 : seconds_left(r), spent = now - r->begin;
+    double now = now_seconds(), left = is_done ? 0 : seconds_left(r, now), spent = now - r->begin;
     double fraction = spent + left > 0 ? spent / (spent + left) : 0;
     r->fraction = is_done ? 1 : fmin(fmax(r->fraction, fraction), 0.999);
     bool is_first = r->seen == 0 && r->guessed == 0;

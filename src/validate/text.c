@@ -97,8 +97,10 @@ static const char *escape_html(char c) {
     return (unsigned char)c < ' ' || c == 0x7f ? " " : NULL;
 }
 
-/* Underscores inside of words are text in Markdown. */
+/* In Markdown underscores inside of words are text, and so are comparisons. */
 static const char *escape_markdown(const char *at, bool is_inside, char buffer[8]) {
+    if ((*at == '<' || *at == '>') && (at[1] == '=' || at[1] == ' '))
+        return NULL;
     if (*at == '<' || *at == '>' || *at == '&' || (unsigned char)*at < ' ' || *at == 0x7f)
         return escape_html(*at);
     bool is_mark = strchr("\\`*[]|~", *at) != NULL;
@@ -108,7 +110,7 @@ static const char *escape_markdown(const char *at, bool is_inside, char buffer[8
     return buffer;
 }
 
-static void escape_some(tern__text *text, const char *words, size_t count) {
+void tern__text_escape_some(tern__text *text, const char *words, size_t count) {
     for (size_t i = 0, length; i < count; i += length) {
         char buffer[8];
         uint32_t code;
@@ -133,7 +135,7 @@ static void escape_some(tern__text *text, const char *words, size_t count) {
 }
 
 void tern__text_escape(tern__text *text, const char *words) {
-    escape_some(text, words, strlen(words));
+    tern__text_escape_some(text, words, strlen(words));
 }
 
 /* -- printing ----------------------------------------------------------------------------------*/

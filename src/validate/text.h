@@ -33,6 +33,7 @@ typedef struct tern__text {
 void tern__text_add(tern__text *text, const char *words);
 /* Escaped. What is no UTF-8 becomes U+FFFD. */
 void tern__text_escape(tern__text *text, const char *words);
+void tern__text_escape_some(tern__text *text, const char *words, size_t count);
 /* The format as it is, with %s (escaped), %c, %d, %lld and %.3f of printf, where numbers have a
  * decimal point in every locale and what is not finite is 0. */
 void tern__text_print(tern__text *text, const char *format, ...) TERN__PRINTF(2, 3);

@@ -51,9 +51,15 @@ static void test_quantiles(void **state) {
 
 enum { PAIRS = 41 };
 
+/* The interval of median(b) / median(a). */
 static void bootstrap(const double *a, const double *b, uint64_t seed, double *low, double *high) {
-    double scratch[2 * PAIRS + TERN__BOOTSTRAP_ROUNDS];
-    tern__bootstrap_ratio(a, b, PAIRS, seed, scratch, low, high);
+    double scratch[2 * (PAIRS + 2 * TERN__BOOTSTRAP_ROUNDS)];
+    const double *samples[] = {a, b};
+    tern__interval medians[2], ratios[2];
+    assert_int_equal(sizeof scratch / sizeof *scratch, tern__bootstrap_room(2, PAIRS));
+    tern__bootstrap(&(tern__rounds){samples, 2, PAIRS}, seed, scratch, medians, ratios);
+    *low = ratios[1].low;
+    *high = ratios[1].high;
 }
 
 static void test_bootstrap(void **state) {
@@ -101,6 +107,31 @@ static void test_bootstrap_coverage(void **state) {
     if (held < TRIALS * 88 / 100 || held > TRIALS * 995 / 1000)
         fail_msg("the interval held the ratio %d times of %d, seed %llu", held, TRIALS,
                  (unsigned long long)random.seed);
+}
+
+/* Of four sides: the interval of each median and of each ratio over the first, from the same draws;
+ * what two sides have in common cancels. */
+static void test_bootstrap_sides(void **state) {
+    (void)state;
+    test_random random = {.seed = 15};
+    double x[4][PAIRS], scratch[4 * (PAIRS + 2 * TERN__BOOTSTRAP_ROUNDS)];
+    const double *samples[] = {x[0], x[1], x[2], x[3]};
+    tern__interval medians[4], ratios[4], alone;
+    for (int i = 0; i < PAIRS; i++) {
+        x[0][i] = 10 + 0.01 * (double)test_random_range(&random, 0, 100);
+        x[1][i] = 3 * x[0][i];
+        x[2][i] = 7;
+        x[3][i] = 20 + 0.01 * (double)test_random_range(&random, 0, 100);
+    }
+    tern__bootstrap(&(tern__rounds){samples, 4, PAIRS}, 1, scratch, medians, ratios);
+    assert_true(10 <= medians[0].low && medians[0].low < medians[0].high && medians[0].high <= 11);
+    assert_true(fabs(medians[1].low - 3 * medians[0].low) < 1e-12);
+    assert_true(fabs(ratios[1].low - 3) < 1e-12 && fabs(ratios[1].high - 3) < 1e-12);
+    assert_true(medians[2].low == 7 && medians[2].high == 7);
+    assert_true(fabs(ratios[2].high - 7 / medians[0].low) < 1e-12);
+    assert_true(1.8 < ratios[3].low && ratios[3].low < ratios[3].high && ratios[3].high < 2.1);
+    tern__bootstrap(&(tern__rounds){samples, 1, PAIRS}, 1, scratch, &alone, NULL);
+    assert_true(alone.low == medians[0].low && alone.high == medians[0].high);
 }
 
 /* -- the harness on a clock of its own ---------------------------------------------------------*/
@@ -211,6 +242,11 @@ static void test_harness(void **state) {
     assert_near(result.ratio, 3);
     assert_near(result.ratio_low, 3);
     assert_near(result.ratio_high, 3);
+    assert_near(result.ratios[1], 3);
+    assert_near(result.ratios_p5[1], 3);
+    assert_near(result.ratios_p95[1], 3);
+    assert_near(result.side[1].low, 3e-6);
+    assert_near(result.side[1].high, 3e-6);
     assert_false(result.is_noisy);
     assert_int_equal(fake.setups, 1);
     assert_int_equal(fake.checks, 1);
@@ -262,6 +298,14 @@ static void test_noise(void **state) {
     fake = (struct fake){.cost = {1000, 3000}, .jitter = 100, .random = {.seed = 6}};
     test_ok(tern_bench_run(&fake_case, &options, &result));
     assert_true(result.is_noisy);
+    /* Wider instead of wrong: as far as the rounds differ. */
+    for (int side = 0; side < 2; side++) {
+        const tern_bench_side *s = &result.side[side];
+        assert_true(s->low <= s->p5 && s->p95 <= s->high);
+    }
+    assert_true(result.ratio_low <= result.ratios_p5[1]);
+    assert_true(result.ratios_p95[1] <= result.ratio_high);
+    assert_true(result.ratio_high / result.ratio_low > 1.5);
 }
 
 static void test_dead_clock(void **state) {
@@ -390,6 +434,7 @@ int main(void) {
         cmocka_unit_test(test_quantiles),
         cmocka_unit_test(test_bootstrap),
         cmocka_unit_test(test_bootstrap_coverage),
+        cmocka_unit_test(test_bootstrap_sides),
         cmocka_unit_test_setup_teardown(test_harness, install_clock, restore_clock),
         cmocka_unit_test_setup_teardown(test_defaults_and_one_side, install_clock, restore_clock),
         cmocka_unit_test_setup_teardown(test_cold_start, install_clock, restore_clock),

@@ -4,6 +4,7 @@
 #include "bench/table_fixture.h"
 
 #include "base/cpu.h"
+#include "bench/blas.h"
 #include "bench/rows.h"
 
 static const char *const levels[] = {"avx512", "avx2", "neon", "scalar"};
@@ -145,7 +146,7 @@ static void run_matmul(table *t, const char *level, const char *versus) {
     tern__os_table os = ticking_os();
     tern__os_set(&os);
     tern_bench_table_options options = {
-        .cpu = level, .samples = 2, .is_quick = true, .versus = versus};
+        .cpu = level, .samples = 2, .is_quick = true, .versus = versus, .only = "T1a"};
     tern_status status = tern_bench_matmul(&options, collect, t);
     tern__os_set(NULL);
     test_ok(status);
@@ -191,6 +192,26 @@ static void test_matmul_library(void **state) {
     check_missing(row_of(&t, "F32 matmul 512 against openblas"), "openblas: ");
 }
 
+/* A path for one of them is taken in place of the search; the other is searched for as ever. */
+static void test_matmul_peers(void **state) {
+    (void)state;
+    tern__blas found[TERN__BLAS_COUNT], given[TERN__BLAS_COUNT];
+    const tern_bench_peer_path paths[] = {{"jemalloc", "/no"}, {"openblas", "/nonexistent.so"}};
+    tern_bench_table_options options = {0};
+    tern__blas_open(found, &options);
+    options.peers = paths;
+    options.peer_count = 2;
+    tern__blas_open(given, &options);
+    assert_null(given[0].function);
+    assert_non_null(strstr(given[0].why, "/nonexistent.so"));
+    assert_int_equal(given[1].function == NULL, found[1].function == NULL);
+    tern__blas_close(given);
+    options.is_listing = true;
+    tern__blas_open(given, &options); /* opens nothing */
+    assert_true(given[0].handle == NULL && given[1].handle == NULL);
+    tern__blas_close(found);
+}
+
 /* -- T4 ----------------------------------------------------------------------------------------*/
 
 static void check_rates(const table *t, const char *activity, double goal) {
@@ -204,6 +225,52 @@ static void check_rates(const table *t, const char *activity, double goal) {
         if (row->median > 100 || !row->is_goal_met || row->verdict == TERN_BENCH_FAIL)
             fail_msg("%s: %g %%, %s", what, row->median, row->detail);
     }
+}
+
+/* Series are kept with the row: what they hold is looked at while it is shown. */
+typedef struct classes {
+    table rows;
+    int shown;           /* rows with series */
+    double calls, views; /* of all operations */
+    char detail[TERN_BENCH_DETAIL];
+} classes;
+
+static void collect_classes(void *user, const tern_bench_row *row) {
+    static const char *const names[] = {"view", "in place", "compute", "copy", "moves data"};
+    classes *c = user;
+    collect(&c->rows, row);
+    if (row->series_count == 0)
+        return;
+    assert_string_equal(row->what, "zero copy: operations, calls");
+    assert_int_equal(row->series_count, 5);
+    for (int i = 0; i < 5; i++) {
+        const tern_bench_series *series = &row->series[i];
+        assert_string_equal(series->name, names[i]);
+        assert_string_equal(series->y_unit, "calls");
+        assert_true(series->count > 150);
+        for (int64_t k = 0; k < series->count; k++) {
+            assert_true(series->x[k] == (double)k && series->y[k] >= 0);
+            assert_true(strlen(series->label[k]) > 1);
+            c->calls += i < 4 ? series->y[k] : 0;
+            c->views += i == 0 ? series->y[k] : 0;
+        }
+    }
+    snprintf(c->detail, sizeof c->detail, "%s", row->detail);
+    c->shown++;
+}
+
+/* Operation by operation they are the calls that the row counts. */
+static void test_zero_copy_series(void **state) {
+    (void)state;
+    static classes c;
+    char expected[64];
+    tern_bench_table_options options = {.threads = 1, .is_quick = true, .only = "T4"};
+    test_ok(tern_bench_zero_copy(&options, collect_classes, &c));
+    assert_int_equal(c.shown, 1);
+    snprintf(expected, sizeof expected, "%.0f calls, ", c.calls);
+    assert_ptr_equal(strstr(c.detail, expected), c.detail);
+    snprintf(expected, sizeof expected, ", %.0f views;", c.views);
+    assert_non_null(strstr(c.detail, expected));
 }
 
 /* Counts do not depend on time: the goals are met wherever this runs. */
@@ -246,7 +313,8 @@ static void test_without_lapack(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_elementwise),    cmocka_unit_test(test_matmul),
-        cmocka_unit_test(test_matmul_library), cmocka_unit_test(test_zero_copy),
+        cmocka_unit_test(test_matmul_library), cmocka_unit_test(test_matmul_peers),
+        cmocka_unit_test(test_zero_copy),      cmocka_unit_test(test_zero_copy_series),
         cmocka_unit_test(test_without_lapack),
     };
     setenv("TERN_LAPACK", "/nonexistent.so", 1);

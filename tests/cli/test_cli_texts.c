@@ -9,8 +9,8 @@
 
 #include "base/os.h"
 
-static const char *const commands[] = {"run",     "info",       "tokenize", "bench",
-                                       "version", "completion", "help"};
+static const char *const commands[] = {"run",      "info",    "tokenize",   "bench",
+                                       "validate", "version", "completion", "help"};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void test_help(void **state) {
@@ -181,6 +181,8 @@ static void test_bash_completion(void **state) {
         {"tern run --seed m", "\n"},
         {"tern bench --shape 2", "2b4t\n"},
         {"tern bench ternary_l", "ternary_linear\n"},
+        {"tern validate --save", "--save-baseline\n"},
+        {"tern validate --from README", "README.md\n"},
         {"tern help tok", "tokenize\n"},
         {"tern completion f", "fish\n"},
     };
@@ -208,6 +210,8 @@ static void test_fish_completion(void **state) {
         {"tern ru", "run\tcontinues"},
         {"tern run --color=a", "--color=always\t"},
         {"tern bench ternary_l", "ternary_linear\n"},
+        {"tern validate --save", "--save-baseline\n"},
+        {"tern validate --from README", "README.md\n"},
         {"tern help tok", "tokenize\n"},
         {"tern completion z", "zsh\n"},
     };
