@@ -72,7 +72,7 @@ static const struct {
 } units[] = {
     {"ns", "s", 1e9, 1e9},
     {"ns", "ms", 1e6, 1e6},
-    {"ns", MICROSECONDS, 1e4, 1e3},
+    {"ns", MICROSECONDS, 1e3, 1e3},
     {"s", "s", 1, 1},
     {"s", "ms", 1e-3, 1e-3},
     {"s", MICROSECONDS, 1e-6, 1e-6},
@@ -122,12 +122,26 @@ const char *tern__measured(const tern_bench_row *row, char text[TERN__FIGURE]) {
     return text;
 }
 
+/* A quantity that was chosen, not measured: "1.8 x", not "1.80 x". */
+static void round_quantity(double value, const char *unit, char text[TERN__FIGURE]) {
+    tern__quantity(value, unit, text);
+    char *point = strchr(text, '.');
+    if (point == NULL || strchr(text, 'e') != NULL)
+        return;
+    char *end = point + 1 + strspn(point + 1, "0123456789");
+    char *cut = end;
+    while (cut[-1] == '0')
+        cut--;
+    cut -= cut[-1] == '.';
+    memmove(cut, end, strlen(end) + 1);
+}
+
 const char *tern__bound(const tern_bench_row *row, bool is_goal, char text[TERN__FIGURE]) {
     char bound[TERN__FIGURE], bound_p99[TERN__FIGURE];
     const char *sign = row->is_least ? ">=" : "<=";
     double median = is_goal ? row->goal : row->floor, p99 = is_goal ? row->goal_p99 : NAN;
-    tern__quantity(median, row->unit, bound);
-    tern__quantity(p99, row->unit, bound_p99);
+    round_quantity(median, row->unit, bound);
+    round_quantity(p99, row->unit, bound_p99);
     if (isnan(median) && isnan(p99))
         snprintf(text, TERN__FIGURE, "-");
     else if (isnan(p99))
@@ -172,13 +186,15 @@ static int widen(span spans[UNITS], int count, const char *unit, double value) {
 const char *tern__target_range(const tern_report *report, const char *id, char text[TERN__FIGURE]) {
     span spans[UNITS];
     int count = 0;
-    for (int is_judged = 1; is_judged >= 0 && count == 0; is_judged--)
-        for (int64_t i = 0; i < report->row_count; i++) {
-            const tern_bench_row *row = &report->rows[i].row;
-            if (strcmp(row->id, id) == 0 && !isnan(row->median) &&
-                (!is_judged || !isnan(row->floor)))
-                count = widen(spans, count, row->unit, row->median);
-        }
+    bool has_floor = false;
+    for (int64_t i = 0; i < report->row_count; i++)
+        has_floor = has_floor ||
+                    (strcmp(report->rows[i].row.id, id) == 0 && !isnan(report->rows[i].row.floor));
+    for (int64_t i = 0; i < report->row_count; i++) {
+        const tern_bench_row *row = &report->rows[i].row;
+        if (strcmp(row->id, id) == 0 && !isnan(row->median) && has_floor == !isnan(row->floor))
+            count = widen(spans, count, row->unit, row->median);
+    }
     snprintf(text, TERN__FIGURE, "-");
     size_t length = 0;
     for (int i = 0; i < count; i++) {

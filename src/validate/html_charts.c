@@ -62,7 +62,8 @@ static void add_bar_line(tern__text *page, const tern__axis *axis, const char *c
                      x, y1, y2);
 }
 
-static void add_grid(tern__text *page, const tern__axis *axis, bool has_labels, const char *unit) {
+/* Lines behind a bar, or the numbers below all of them. */
+static void add_grid(tern__text *page, const tern__axis *axis, bool has_labels) {
     char figure[TERN__FIGURE];
     bool is_minor;
     for (int i = 0; i < TERN__TICKS; i++) {
@@ -73,28 +74,31 @@ static void add_grid(tern__text *page, const tern__axis *axis, bool has_labels, 
         if (!has_labels)
             add_bar_line(page, axis, "grid", tick, 0, BAR_HEIGHT);
         else
-            tern__text_print(page, "<text class='%s' x='%.2f%%' y='15'>%s</text>",
-                             x < 1    ? "start"
-                             : x > 99 ? "end"
-                                      : "x",
-                             x, tern__quantity(tick, unit, figure));
+            tern__text_print(page, "<text class='x%s' x='%.2f%%' y='15'>%s</text>",
+                             is_minor ? " few" : "", x, tern__figure(tick, figure));
     }
 }
 
-static void add_bar(tern__text *page, const tern__axis *axis, const tern_report_row *owner) {
+/* What a row tells behind its second comma. */
+static const char *rest_of(const tern_bench_row *row) {
+    const char *at = strchr(row->what, ',');
+    at = at != NULL ? strchr(at + 1, ',') : NULL;
+    return at != NULL ? at + strspn(at, ", ") : "";
+}
+
+static void add_bar(tern__text *page, const tern__axis *axis, const tern_report_row *owner,
+                    bool has_rest) {
     const tern_bench_row *row = &owner->row;
     char measured[TERN__FIGURE], floor[TERN__FIGURE], goal[TERN__FIGURE];
     int name_bytes = (int)strcspn(row->what, ",");
-    const char *rest = strchr(row->what + name_bytes + (row->what[name_bytes] != '\0'), ',');
     tern__text_add(page, "<li><span class='name'>");
     tern__text_escape_some(page, row->what, (size_t)name_bytes);
-    tern__text_print(page, "<small>%s</small></span>",
-                     rest != NULL ? rest + strspn(rest, ", ") : "");
+    tern__text_print(page, "<small>%s</small></span>", has_rest ? rest_of(row) : "");
     tern__text_print(page, "<svg height='%d' role='img' aria-label='%s: %s", BAR_HEIGHT, row->what,
                      tern__measured(row, measured));
     tern__text_print(page, ", floor %s, goal %s'>", tern__bound(row, false, floor),
                      tern__bound(row, true, goal));
-    add_grid(page, axis, false, "");
+    add_grid(page, axis, false);
     tern__text_print(page, "<rect class='bar%s' x='0' width='%.2f%%' y='5' height='12' rx='1'/>",
                      row->verdict == TERN_BENCH_FAIL ? " failed" : "",
                      100 * tern__axis_place(axis, row->median));
@@ -113,6 +117,20 @@ static void add_bar(tern__text *page, const tern__axis *axis, const tern_report_
     tern__text_add(page, "</span></li>\n");
 }
 
+/* What all rows of a panel tell alike; "" when they differ. */
+static const char *common_rest(const tern_report *report, const char *id, const char *panel) {
+    const char *rest = NULL;
+    for (int64_t i = 0; i < report->row_count; i++) {
+        const tern_bench_row *row = &report->rows[i].row;
+        if (!is_in_panel(row, id, panel))
+            continue;
+        if (rest != NULL && strcmp(rest, rest_of(row)) != 0)
+            return "";
+        rest = rest_of(row);
+    }
+    return rest != NULL ? rest : "";
+}
+
 static void add_panel(tern__text *page, const tern_report *report, const char *id,
                       const char *panel) {
     char unit[PANEL];
@@ -127,12 +145,13 @@ static void add_panel(tern__text *page, const tern_report *report, const char *i
         tern__text_add(page, "share of the bandwidth (%)");
     else
         tern__text_print(page, "%s", unit);
-    tern__text_add(page, "</figcaption><ul class='bars'>\n");
+    const char *rest = common_rest(report, id, panel);
+    tern__text_print(page, " <small>%s</small></figcaption><ul class='bars'>\n", rest);
     for (int64_t i = 0; i < report->row_count; i++)
         if (is_in_panel(&report->rows[i].row, id, panel))
-            add_bar(page, &axis, &report->rows[i]);
+            add_bar(page, &axis, &report->rows[i], rest[0] == '\0');
     tern__text_add(page, "<li aria-hidden='true'><span class='name'></span><svg height='22'>");
-    add_grid(page, &axis, true, unit);
+    add_grid(page, &axis, true);
     tern__text_add(page, "</svg><span class='value'></span></li></ul></figure>\n");
 }
 
@@ -161,7 +180,7 @@ void tern__html_speedups(tern__text *page, const tern_report *report) {
                    "<span><svg width='10' height='22' aria-hidden='true'><line class='floor' "
                    "x1='5' x2='5' y1='1' y2='21'/></svg> floor</span> <span><svg width='10' "
                    "height='22' aria-hidden='true'><line class='goal' x1='5' x2='5' y1='1' "
-                   "y2='21'/></svg> goal</span></p>\n<div class='panels'>\n");
+                   "y2='21'/></svg> goal</span></p>\n<div class='columns'>\n");
     for (int i = 0; i < count; i++)
         add_panel(page, report, "T2", panels[i]);
     tern__text_add(page, "</div>\n");
@@ -206,13 +225,13 @@ static void include_tall(tern__frame *frame, const tern_bench_row *row) {
 }
 
 static void add_lines(tern__text *page, const tern_bench_row *row, const tern__frame *frame,
-                      const char *label, bool is_area) {
+                      const char *label) {
     char figure[TERN__FIGURE], words[TERN__FIGURE + 16];
     tern__text_print(page, "<figure class='panel'><figcaption>%s</figcaption>", row->what);
     tern__frame_begin(page, frame, label);
     for (int i = row->series_count - 1; i >= 0; i--)
-        tern__frame_line(page, frame, &row->series[i], i, is_area && i == 0);
-    if (is_area) {
+        tern__frame_line(page, frame, &row->series[i], i, frame->has_marks && i == 0);
+    if (frame->has_marks) {
         snprintf(words, sizeof words, "floor %.80s", tern__quantity(row->floor, row->unit, figure));
         tern__frame_mark(page, frame, row->floor, words, 0);
         snprintf(words, sizeof words, "goal %.80s", tern__quantity(row->goal, row->unit, figure));
@@ -255,13 +274,14 @@ void tern__html_latencies(tern__text *page, const tern_report *report) {
                              .x_name = axis_name(row->series[0].x_unit),
                              .x_unit = tick_unit(row->series[0].x_unit),
                              .y_name = axis_name(row->series[0].y_unit),
-                             .y_unit = tick_unit(row->series[0].y_unit)};
+                             .y_unit = tick_unit(row->series[0].y_unit),
+                             .has_marks = true};
         tern__axis_include(&frame.y, 0);
         include_tall(&frame, row);
         tern__axis_settle(&frame.x);
         tern__axis_settle(&frame.y);
         tern__text_add(page, count++ == 0 ? "<div class='panels'>\n" : "");
-        add_lines(page, row, &frame, "How the times of one tensor are distributed", true);
+        add_lines(page, row, &frame, "How the times of one tensor are distributed");
     }
     if (count > 0)
         tern__text_add(page, "</div>\n");
@@ -269,7 +289,21 @@ void tern__html_latencies(tern__text *page, const tern_report *report) {
         say_nothing(page, "distribution of T3");
 }
 
+/* What changes little is shown without the zero, and says so. */
+static void settle_memory(tern__frame *frame, const tern_bench_row *row, char name[TERN__FIGURE]) {
+    for (int i = 0; i < row->series_count; i++)
+        include_series(frame, &row->series[i]);
+    bool is_flat = frame->y.high - frame->y.low < 0.3 * frame->y.high;
+    snprintf(name, TERN__FIGURE, "%.48s%s", axis_name(row->series[0].y_unit),
+             is_flat ? "; the axis does not begin at 0" : "");
+    if (!is_flat)
+        tern__axis_include(&frame->y, 0);
+    tern__axis_settle(&frame->x);
+    tern__axis_settle(&frame->y);
+}
+
 void tern__html_memory(tern__text *page, const tern_report *report) {
+    char name[TERN__FIGURE];
     int count = 0;
     for (int64_t i = 0; i < report->row_count; i++) {
         const tern_bench_row *row = &report->rows[i].row;
@@ -280,14 +314,10 @@ void tern__html_memory(tern__text *page, const tern_report *report) {
                              .height = LINE_HEIGHT + 40,
                              .x_name = axis_name(row->series[0].x_unit),
                              .x_unit = tick_unit(row->series[0].x_unit),
-                             .y_name = axis_name(row->series[0].y_unit),
+                             .y_name = name,
                              .y_unit = tick_unit(row->series[0].y_unit)};
-        tern__axis_include(&frame.y, 0);
-        for (int j = 0; j < row->series_count; j++)
-            include_series(&frame, &row->series[j]);
-        tern__axis_settle(&frame.x);
-        tern__axis_settle(&frame.y);
-        add_lines(page, row, &frame, "Memory over the course of the run", false);
+        settle_memory(&frame, row, name);
+        add_lines(page, row, &frame, "Memory over the course of the run");
         count++;
     }
     if (count == 0)

@@ -26,9 +26,10 @@ typedef struct plot {
     const tern_report *report;
     int threads;
     tern__frame frame;
-    int roofs, families, dots;
+    int roofs, families;
     roof roof[MOST_ROOFS];
     char family[MOST_FAMILIES][TERN__PIVOT_WORDS];
+    bool is_here[MOST_FAMILIES];
 } plot;
 
 /* -- rows --------------------------------------------------------------------------------------*/
@@ -126,6 +127,9 @@ static void sort_roofs(plot *p) {
 }
 
 static void find_all(plot *p) {
+    for (int64_t i = 0; i < p->report->row_count; i++)
+        if (is_dot(&p->report->rows[i].row)) /* the same in all plots */
+            find_family(p, &p->report->rows[i]);
     for (int64_t i = 0; i < p->report->row_count; i++) {
         const tern_report_row *row = &p->report->rows[i];
         if (threads_of(&row->row) != p->threads)
@@ -134,10 +138,9 @@ static void find_all(plot *p) {
             add_roof(p, &row->row);
         if (!is_dot(&row->row))
             continue;
-        find_family(p, row);
+        p->is_here[find_family(p, row)] = true;
         tern__axis_include(&p->frame.x, intensity(&row->row));
         tern__axis_include(&p->frame.y, height(&row->row));
-        p->dots++;
     }
     sort_roofs(p);
 }
@@ -256,11 +259,14 @@ static void add_dots(tern__text *page, plot *p) {
 
 static void add_families(tern__text *page, const plot *p) {
     tern__text_add(page, "<p class='key'>");
-    for (int i = 0; i < p->families; i++)
+    for (int i = 0; i < p->families; i++) {
+        if (!p->is_here[i])
+            continue;
         tern__text_print(page,
                          "<span><svg width='16' height='16' aria-hidden='true'><use class='dot "
                          "f%d' href='#s%d' x='8' y='8'/></svg> %s</span> ",
                          i % TERN__COLORS, i % TERN__COLORS, p->family[i]);
+    }
     tern__text_add(page, "</p>\n");
 }
 

@@ -14,9 +14,14 @@ static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
+/* Three digits of a longer number. */
+static bool is_group(const char *at) {
+    return is_digit(at[0]) && is_digit(at[1]) && is_digit(at[2]) && !is_digit(at[3]);
+}
+
 /* Whether `at` begins an "x" that stands alone behind a number. */
 static bool is_times(const char *at) {
-    return at[0] == ' ' && at[1] == 'x' && strchr(" ,;)", at[2]) != NULL;
+    return at[0] == ' ' && at[1] == 'x' && strchr(" ,;.)", at[2]) != NULL;
 }
 
 void tern__html_figure(tern__text *page, const char *figure) {
@@ -28,10 +33,12 @@ void tern__html_figure(tern__text *page, const char *figure) {
         } else if (strncmp(at, " .. ", 4) == 0) {
             tern__text_add(page, " &ndash; ");
             length = 4;
+        } else if (*at == '-' && is_digit(at[1]) && (at == figure || at[-1] == ' ')) {
+            tern__text_add(page, "&minus;");
         } else if (is_times(at)) {
             tern__text_add(page, "&nbsp;&times;");
             length = 2;
-        } else if (*at == ' ' && at > figure && is_digit(at[-1]) && is_digit(at[1])) {
+        } else if (*at == ' ' && at > figure && is_digit(at[-1]) && is_group(at + 1)) {
             tern__text_add(page, "&#8239;");
         } else if (*at == ' ' && at > figure && is_digit(at[-1])) {
             tern__text_add(page, "&nbsp;");
@@ -141,8 +148,9 @@ static void add_peers(tern__text *page, const tern_bench_row *row) {
         else
             tern__html_figure(page, tern__quantity(peer->median, row->unit, figure));
         if (peer->reason == NULL && !isnan(peer->p99)) {
-            tern__text_add(page, ", p99 ");
+            tern__text_add(page, " (p99 ");
             tern__html_figure(page, tern__quantity(peer->p99, row->unit, figure));
+            tern__text_add(page, ")");
         }
         tern__text_add(page, "</span>");
     }
@@ -172,6 +180,11 @@ static void add_measured(tern__text *page, const tern_bench_row *row) {
         tern__html_figure(page, tern__figure(row->low / divisor, figure));
         tern__text_add(page, " &ndash; ");
         tern__html_figure(page, tern__figure(row->high / divisor, other));
+        tern__text_add(page, "</small>");
+    }
+    if (!isnan(row->goal_p99) && !isnan(row->p99)) {
+        tern__text_add(page, " <small>p99 ");
+        tern__html_figure(page, tern__quantity(row->p99, row->unit, figure));
         tern__text_add(page, "</small>");
     }
     if (row->is_noisy)

@@ -165,6 +165,12 @@ static void add_pivot(tern__text *page, const tern__pivot *pivot, const char *he
     for (int64_t line = -1; (line = tern__pivot_next(pivot, line)) >= 0;) {
         tern__pivot_label(pivot, line, label, sizeof label);
         tern__text_print(page, "<tr><th scope='row'>%s</th>", label);
+        if (!tern__pivot_has_cells(pivot, line)) {
+            tern__text_print(page, "<td class='n' colspan='%d'>not measured: %s</td></tr>\n",
+                             pivot->columns > 0 ? pivot->columns : 1,
+                             pivot->report->rows[line].row.detail);
+            continue;
+        }
         for (int i = 0; i < pivot->columns; i++) {
             const tern_report_row *cell = tern__pivot_cell(pivot, line, i);
             tern__text_add(page, "<td class='n'>");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "validate/pivot.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -84,6 +85,15 @@ const tern_report_row *tern__pivot_cell(const tern__pivot *pivot, int64_t line, 
             is_mine(pivot, i))
             return &report->rows[i];
     return NULL;
+}
+
+bool tern__pivot_has_cells(const tern__pivot *pivot, int64_t line) {
+    for (int i = 0; i < pivot->columns; i++) {
+        const tern_report_row *cell = tern__pivot_cell(pivot, line, i);
+        if (cell != NULL && !isnan(cell->row.median))
+            return true;
+    }
+    return false;
 }
 
 void tern__pivot_label(const tern__pivot *pivot, int64_t line, char *label, size_t size) {

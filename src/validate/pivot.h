@@ -29,6 +29,9 @@ int64_t tern__pivot_next(const tern__pivot *pivot, int64_t after);
 /* The row in that column of the line that `line` begins; NULL: there is none. */
 const tern_report_row *tern__pivot_cell(const tern__pivot *pivot, int64_t line, int column);
 
+/* Whether any column of the line has a figure. */
+bool tern__pivot_has_cells(const tern__pivot *pivot, int64_t line);
+
 /* "trits4 avx2, hot, 1 thread" */
 void tern__pivot_label(const tern__pivot *pivot, int64_t line, char *label, size_t size);
 

@@ -93,7 +93,7 @@ double tern__axis_place(const tern__axis *axis, double value) {
 static double log_tick(const tern__axis *axis, int index, bool *is_minor) {
     static const double digits[] = {1, 2, 5};
     double first = floor(log_10(axis->low)), decades = log_10(axis->high / axis->low);
-    int each = decades < 3 ? 3 : 1;
+    int each = decades < 4 ? 3 : 1;
     double every = fmax(1, ceil(decades / MOST_DECADES));
     double tick = NAN;
     for (int i = 0, found = -1; found < index; i++) {
@@ -138,7 +138,7 @@ static void add_ticks_x(tern__text *page, const tern__frame *frame) {
         tern__text_print(page,
                          "<line class='grid' x1='%.2f%%' x2='%.2f%%' y1='0' y2='%d'/>"
                          "<text class='x%s' x='%.2f%%' y='%d'>%s</text>",
-                         x, x, frame->height, is_minor ? " minor" : "", x, frame->height + 20,
+                         x, x, frame->height, is_minor ? " few" : "", x, frame->height + 20,
                          tern__quantity(tick, frame->x_unit, figure));
     }
 }
@@ -159,7 +159,8 @@ static void add_ticks_y(tern__text *page, const tern__frame *frame) {
 }
 
 void tern__frame_begin(tern__text *page, const tern__frame *frame, const char *label) {
-    tern__text_print(page, "<p class='axis'>%s</p><div class='plot'>", frame->y_name);
+    tern__text_print(page, "<p class='axis'>%s</p><div class='plot%s'>", frame->y_name,
+                     frame->has_marks ? " marked" : "");
     tern__text_print(page, "<svg role='img' aria-label='%s' height='%d'>", label,
                      frame->height + 28);
     add_ticks_x(page, frame);
@@ -177,11 +178,12 @@ void tern__frame_mark(tern__text *page, const tern__frame *frame, double x, cons
     if (!tern__axis_has(&frame->x, x) || x < frame->x.low || x > frame->x.high)
         return;
     double place = tern__frame_x(frame, x);
+    int top = -6 - 17 * row;
     tern__text_print(page,
-                     "<line class='mark' x1='%.2f%%' x2='%.2f%%' y1='0' y2='%d'/>"
-                     "<text class='halo %s' x='%.2f%%' y='%d' dx='%d'>%s</text>",
-                     place, place, frame->height, place > 60 ? "end" : "start", place,
-                     14 + 18 * row, place > 60 ? -6 : 6, words);
+                     "<line class='mark' x1='%.2f%%' x2='%.2f%%' y1='%d' y2='%d'/>"
+                     "<text class='%s' x='%.2f%%' y='%d' dx='%d'>%s</text>",
+                     place, place, top - 10, frame->height, place > 60 ? "end" : "start", place,
+                     top, place > 60 ? -5 : 5, words);
 }
 
 /* -- lines -------------------------------------------------------------------------------------*/

@@ -39,6 +39,7 @@ typedef struct tern__frame {
     tern__axis x, y;
     const char *x_name, *x_unit, *y_name, *y_unit;
     int height;
+    bool has_marks;
 } tern__frame;
 
 /* "<figure ...><div><svg ...>" with the axes; `label` is what the chart shows, in one sentence. */
@@ -54,7 +55,8 @@ double tern__frame_y(const tern__frame *frame, double value);
  * the bottom where it is an area. */
 void tern__frame_line(tern__text *page, const tern__frame *frame, const tern_bench_series *series,
                       int color, bool is_area);
-/* A vertical line with words at its top. */
+/* A vertical line with words above the frame, in row 0 or 1 of those that has_marks makes room for.
+ */
 void tern__frame_mark(tern__text *page, const tern__frame *frame, double x, const char *words,
                       int row);
 

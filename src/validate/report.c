@@ -236,12 +236,16 @@ int64_t tern_report_grades(const tern_report *report, tern_grade grade) {
 }
 
 tern_bench_verdict tern_report_verdict(const tern_report *report, const char *id) {
-    int64_t count[TERN_BENCH_NO_TARGET + 1] = {0};
-    for (int64_t i = 0; i < report->row_count; i++)
-        if (strcmp(report->rows[i].row.id, id) == 0)
-            count[report->rows[i].row.verdict]++;
-    return count[TERN_BENCH_FAIL] > 0        ? TERN_BENCH_FAIL
-           : count[TERN_BENCH_PASS] > 0      ? TERN_BENCH_PASS
-           : count[TERN_BENCH_NO_TARGET] > 0 ? TERN_BENCH_NO_TARGET
-                                             : TERN_BENCH_NOT_MEASURED;
+    int64_t count[TERN_BENCH_NO_TARGET + 1] = {0}, floors = 0;
+    for (int64_t i = 0; i < report->row_count; i++) {
+        const tern_bench_row *row = &report->rows[i].row;
+        if (strcmp(row->id, id) != 0)
+            continue;
+        count[row->verdict]++;
+        floors += !isnan(row->floor);
+    }
+    return count[TERN_BENCH_FAIL] > 0                       ? TERN_BENCH_FAIL
+           : count[TERN_BENCH_PASS] > 0                     ? TERN_BENCH_PASS
+           : count[TERN_BENCH_NO_TARGET] > 0 && floors == 0 ? TERN_BENCH_NO_TARGET
+                                                            : TERN_BENCH_NOT_MEASURED;
 }

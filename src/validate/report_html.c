@@ -42,7 +42,7 @@ static void add_machine_line(tern__text *page, const tern_report *report) {
         const char *value = tern_report_fact_value(report, names[i]);
         if (value[0] == '\0')
             continue;
-        tern__text_print(page, "%s<span>", has_any ? " " : "<p class='machine'>");
+        tern__text_add(page, has_any ? " <span>" : "<p class='machine'><span>");
         if (strcmp(names[i], "cores") == 0)
             tern__text_print(page, "%s cores</span>", value);
         else
@@ -72,8 +72,8 @@ static void add_head(tern__text *page, const tern_report *report) {
     tern__text_add(page, "</h1>\n");
     add_shares(page, report);
     tern__text_print(page,
-                     "<p class='lead'>So many figures have a floor. Of %d targets %d pass, %d "
-                     "fail, %d were not measured.</p>\n",
+                     "<p class='lead'>Counted are the figures that have a floor. Of %d targets %d "
+                     "pass, %d fail, %d were not measured.</p>\n",
                      tern_target_count(), tern__targets_with(report, TERN_BENCH_PASS),
                      tern__targets_with(report, TERN_BENCH_FAIL),
                      tern__targets_with(report, TERN_BENCH_NOT_MEASURED));

@@ -35,8 +35,10 @@ static void add_row_verdict(tern__text *page, const tern_bench_row *row) {
 static void add_row(tern__text *page, const tern_report_row *owner, bool has_baseline) {
     const tern_bench_row *row = &owner->row;
     char figure[TERN__FIGURE];
-    tern__text_print(page, "| %s | %s%s", row->what, tern__measured(row, figure),
-                     row->is_noisy ? ", noisy" : "");
+    tern__text_print(page, "| %s | %s", row->what, tern__measured(row, figure));
+    if (!isnan(row->goal_p99) && !isnan(row->p99))
+        tern__text_print(page, ", p99 %s", tern__quantity(row->p99, row->unit, figure));
+    tern__text_add(page, row->is_noisy ? ", noisy" : "");
     tern__text_print(page, " | %s", tern__bound(row, false, figure));
     tern__text_print(page, " | %s | ", tern__bound(row, true, figure));
     add_row_verdict(page, row);
