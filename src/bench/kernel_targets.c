@@ -199,14 +199,9 @@ static tern_status show_batch(tern__kernel_table *t, const tern__packed_kernel *
     snprintf(what, sizeof what, "%s, streamed, N = %lld against 1, %d thread%s",
              kernel->variant.name, (long long)n, threads, threads > 1 ? "s" : "");
     tern_bench_row row = tern__row("K6", what, "x");
-    set_target(&row,
-               !has_target ? NAN
-               : n == 4    ? 1.3
-                           : 1.8,
-               !has_target ? NAN
-               : n == 4    ? 1.1
-                           : 1.25,
-               false);
+    set_target(&row, NAN, NAN, false);
+    if (has_target)
+        set_target(&row, n == 4 ? 1.3 : 1.8, n == 4 ? 1.1 : 1.25, false);
     if (tern__row_listed(&t->table, &row))
         return TERN_OK;
     if (!is_allowed(t, kernel)) {

@@ -89,7 +89,7 @@ bool tern__is_asked_for(const tern__table *table, const char *id) {
 }
 
 const char *tern__peer_path(const tern_bench_table_options *options, const char *name) {
-    for (int i = 0; i < options->peer_count; i++)
+    for (int i = 0; options->peers != NULL && i < options->peer_count; i++)
         if (strcmp(options->peers[i].name, name) == 0)
             return options->peers[i].path;
     return NULL;

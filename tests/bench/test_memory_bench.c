@@ -147,16 +147,16 @@ static void *no_memory(size_t bytes) {
 
 static void test_replay_without_memory(void **state) {
     (void)state;
-    tern__os_table table = *tern__os();
+    tern__os_table os = *tern__os();
     tern__trace_peaks peaks;
-    table.alloc = no_memory;
-    tern__os_set(&table);
+    os.alloc = no_memory;
+    tern__os_set(&os);
     tern_status status = tern__trace_replay(&tern__traces[0], &peaks);
     tern__os_set(NULL);
     test_status(status, TERN_E_MEMORY);
-    table = *tern__os();
-    table.pages_map = no_memory;
-    tern__os_set(&table);
+    os = *tern__os();
+    os.pages_map = no_memory;
+    tern__os_set(&os);
     status = tern__trace_replay(&tern__traces[0], &peaks);
     tern__os_set(NULL);
     test_status(status, TERN_E_MEMORY);
@@ -362,9 +362,9 @@ static void test_churn_short_of_memory(void **state) {
     assert_int_equal(counting.releases, counting.allocations);
 
     counting = (struct counting){.left = -1};
-    tern__os_table table = *tern__os();
-    table.alloc = no_memory;
-    tern__os_set(&table);
+    tern__os_table os = *tern__os();
+    os.alloc = no_memory;
+    tern__os_set(&os);
     tern_status opened = tern__churn_open(plan, &counting_side, &churn);
     tern__churn_plan *other;
     tern_status planned = tern__churn_plan_create(2, SMALL_LIVE, 1, &other);
@@ -374,9 +374,9 @@ static void test_churn_short_of_memory(void **state) {
     assert_null(other);
 
     static const tern__churn_side tensors = {.name = "tern"};
-    table = *tern__os();
-    table.pages_map = map_some;
-    tern__os_set(&table);
+    os = *tern__os();
+    os.pages_map = map_some;
+    tern__os_set(&os);
     tern_context *context;
     maps_left = INT64_MAX;
     tern_status created = tern_context_create(&(tern_options){.threads = 1}, &context);
@@ -497,9 +497,9 @@ static void test_row_failed(void **state) {
     row.median = 0.5;
     rows_shown = 0;
     tern__churn_plan *plan;
-    tern__os_table table = *tern__os();
-    table.alloc = no_memory;
-    tern__os_set(&table);
+    tern__os_table os = *tern__os();
+    os.alloc = no_memory;
+    tern__os_set(&os);
     tern_status status = tern__churn_plan_create(1, 100, 1, &plan);
     tern__os_set(NULL);
     test_ok(tern__row_failed(&bench.table, &row, status));
@@ -550,14 +550,14 @@ static void test_many_sides(void **state) {
                              .setup = sides_setup,
                              .run = sides_run,
                              .teardown = sides_teardown};
-    tern__os_table table = *tern__os();
-    table.clock_ns = sides_clock;
+    tern__os_table os = *tern__os();
+    os.clock_ns = sides_clock;
     tern_bench_result result;
     tern_bench_options options = {.samples = 4, .sample_seconds = 1e-6};
     for (int sides = 4; sides >= 3; sides--) {
         bench.side[3] = sides == 4 ? "d" : NULL;
         memset(sides_order, 0, sizeof sides_order);
-        tern__os_set(&table);
+        tern__os_set(&os);
         tern_status status = tern_bench_run(&bench, &options, &result);
         tern__os_set(NULL);
         test_ok(status);
