@@ -128,6 +128,15 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   target_link_libraries(tern_hot_paths PRIVATE tern tern_flags)
 endif()
 
+# Whether `tern validate` finds a kernel that does more work than it should.
+if(amx IN_LIST TERN_ISA_TARGET)
+  add_executable(tern_planted ${PROJECT_SOURCE_DIR}/tests/bench/planted.c)
+  target_link_libraries(tern_planted PRIVATE tern tern_flags)
+  foreach(isa amx avx512vnni avxvnni avx2)
+    target_link_options(tern_planted PRIVATE LINKER:--wrap=tern__trits4_${isa})
+  endforeach()
+endif()
+
 # Makes data/traces anew.
 add_executable(record_traces ${PROJECT_SOURCE_DIR}/tests/memory/record_traces.c)
 target_link_libraries(record_traces PRIVATE tern tern_flags)
