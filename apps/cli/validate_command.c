@@ -354,8 +354,8 @@ static int output_width(void) {
     return width > 0 ? width : PIPE_WIDTH;
 }
 
-static void open_table(validate_state *s) {
-    s->table = cli_report_table_open(stdout, output_width(), s->baseline != NULL,
+static void open_table(validate_state *s, bool has_baseline) {
+    s->table = cli_report_table_open(stdout, output_width(), has_baseline,
                                      cli_has_color(stdout, s->values.color), s->values.has_details);
 }
 
@@ -401,7 +401,7 @@ static int measure(validate_state *s) {
     if (status != CLI_OK)
         return status;
     options.baseline = s->baseline;
-    open_table(s);
+    open_table(s, s->baseline != NULL);
     catch_interrupt();
     print_heading(s, s->listed);
     cli_flush();
@@ -433,7 +433,9 @@ static int show_reports(validate_state *s) {
         status = open_baseline(s, s->report);
     if (status != CLI_OK)
         return status;
-    open_table(s);
+    int64_t compared = tern_report_row_count(s->report) -
+                       tern_report_grades(s->report, TERN_GRADE_NONE); /* when it was saved */
+    open_table(s, s->baseline != NULL || (compared > 0 && !s->values.ignores_baseline));
     print_heading(s, s->report);
     for (int64_t i = 0; i < tern_report_row_count(s->report); i++)
         show_row(s, tern_report_row_at(s->report, i));

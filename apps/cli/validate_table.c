@@ -271,7 +271,7 @@ static void print_failures(const cli_report_table *t, const tern_report *report)
 
 /* Worst first. */
 static void print_changes(const cli_report_table *t, const tern_report *report) {
-    char now[64], before[64];
+    char now[64], before[64], change[48];
     if (t->grade == 0)
         return;
     fprintf(t->out, "\ncost against the baseline:");
@@ -285,8 +285,8 @@ static void print_changes(const cli_report_table *t, const tern_report *report) 
             const tern_report_row *row = tern_report_row_at(report, i);
             if (row->grade != (tern_grade)grade)
                 continue;
-            fprintf(t->out, "  %-8s %+7.1f %%  %-*s %s: %s, before %s\n",
-                    tern_grade_name(row->grade), row->change, ID_WIDTH, row->row.id, row->row.what,
+            fprintf(t->out, "  %-19s %-*s %s: %s, before %s\n",
+                    grade_text(row, change, sizeof change), ID_WIDTH, row->row.id, row->row.what,
                     figure_text(row->row.median, row->row.unit, now, sizeof now),
                     figure_text(row->baseline, row->row.unit, before, sizeof before));
         }

@@ -195,8 +195,10 @@ void tern__rows_merge(const tern_report_row *const *rows, int count, tern_report
     parts measured = choose(rows, count, false), quiet = choose(rows, count, true);
     const parts *p = quiet.count > 0 ? &quiet : &measured;
     *merged = *rows[count - 1];
-    merged->baseline = merged->baseline_low = merged->baseline_high = merged->change = NAN;
-    merged->grade = TERN_GRADE_NONE;
+    if (count > 1) {
+        merged->baseline = merged->baseline_low = merged->baseline_high = merged->change = NAN;
+        merged->grade = TERN_GRADE_NONE;
+    }
     if (p->count == 0)
         return;
     tern_bench_row *row = &merged->row;
@@ -253,8 +255,10 @@ tern_status tern__report_add_merged(tern_report *report, const tern_report_row *
     tern_report_row merged, *row = NULL;
     tern__rows_merge(rows, count, &merged);
     tern_status status = tern__report_add_row(report, &merged.row, &row);
-    if (status == TERN_OK)
-        row->passes = merged.passes;
+    if (status == TERN_OK) {
+        merged.row = row->row; /* with strings of the report */
+        *row = merged;
+    }
     if (added != NULL)
         *added = row;
     return status;

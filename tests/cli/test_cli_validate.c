@@ -224,8 +224,15 @@ static void statuses(void **state) {
     expect_words(&r, r.out, " +100 % critical\n");
     expect_words(&r, r.out, "\ncost against the baseline: 2 critical, 0 major,");
     child_free(&r);
-    r = child_run("validate", "--from", path, "--baseline", bad, "--strict");
+    const char *compared = in_folder("compared.json");
+    r = child_run("validate", "--from", path, "--baseline", bad, "--strict", "--json", compared);
     child_expect(&r, r.status == 1);
+    expect_words(&r, r.out, "\n  +100 % critical     T5e  1 B to ");
+    child_free(&r);
+    /* It is kept in the file. */
+    r = child_run("validate", "--from", compared);
+    child_expect(&r, r.status == 0);
+    expect_words(&r, r.out, " +100 % critical\n");
     child_free(&r);
     r = child_run("validate", "--from", bad, "--baseline", path, "--strict");
     child_expect(&r, r.status == 0);

@@ -200,8 +200,12 @@ static void reports(void **state) {
     assert_int_equal(tern_report_item_count(merged), 6);
     tern_report_destroy(merged);
 
+    /* Of one report all is kept, the comparison too. */
+    test_ok(tern_report_compare(parts[0], parts[0]));
     test_ok(tern_report_merge((const tern_report *const *)parts, 1, &merged));
     assert_int_equal(tern_report_row_count(merged), 3);
+    assert_int_equal(tern_report_grades(merged, TERN_GRADE_SAME), 2);
+    assert_true(find_row(merged, "T3", "both")->baseline == 10);
     tern_report_destroy(merged);
     tern_report_destroy(parts[0]);
     tern_report_destroy(parts[1]);
