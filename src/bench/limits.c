@@ -19,9 +19,9 @@ enum {
     CALL_BYTES = 32 << 20,  /* read by each thread in one call: a millisecond or so */
     CALL_PRODUCTS = 100 * 1000 * 1000,
     HUGE_PAGE = 2 << 20,
-    SETTLE_STEPS = 1 << 20, /* about a millisecond */
+    SETTLE_STEPS = 1 << 17, /* about 0.1 ms */
     SETTLE_GOOD = 3,
-    SETTLE_TRIES = 150,
+    SETTLE_TRIES = 400,
 };
 
 static int64_t known(int64_t bytes, int64_t otherwise) {

@@ -28,9 +28,10 @@ int64_t tern__limit_memory_set(int64_t least);
  * is no memory. Give them back with tern__os()->pages_unmap. */
 void *tern__limit_pages(size_t bytes);
 
-/* Keeps the team busy until its threads run beside each other, for some tenths of a second at most:
- * a worker that slept may wake up on the processor of another, and it takes the system a while to
- * part them. For use right before a measurement. */
+/* Keeps the team busy until its threads run beside each other, for a tenth of a second at most: a
+ * worker that slept may wake up on the processor of another where threads cannot be pinned, or find
+ * another program there, and it takes the system a while to part them. For use right before a
+ * measurement. */
 void tern__limit_settle(tern__team *team);
 
 /* -- reading -----------------------------------------------------------------------------------*/
