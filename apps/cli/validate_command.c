@@ -326,8 +326,9 @@ static bool show_progress(void *user, const tern_validate_progress *p) {
     char line[256], left[48], time[32];
     if (p->row != NULL)
         snprintf(s->last, sizeof s->last, "%s %s", p->row->id, p->row->what);
+    bool goes_on = !is_interrupted && cli_flush();
     if (s->progress_width == 0)
-        return !is_interrupted;
+        return goes_on;
     left[0] = '\0';
     if (!isnan(p->seconds_left))
         snprintf(left, sizeof left, "%s left", time_text(p->seconds_left, time, sizeof time));
@@ -335,7 +336,7 @@ static bool show_progress(void *user, const tern_validate_progress *p) {
              left, p->pass, p->passes, p->table, s->last);
     fprintf(stderr, "\r%-*.*s", s->progress_width - 1, s->progress_width - 1, line);
     fflush(stderr);
-    return !is_interrupted;
+    return goes_on;
 }
 
 static void show_row(void *user, const tern_report_row *row) {
@@ -343,6 +344,7 @@ static void show_row(void *user, const tern_report_row *row) {
     clear_progress(s);
     if (!s->is_silent)
         cli_report_table_row(&s->table, row);
+    cli_flush();
 }
 
 static int output_width(void) {

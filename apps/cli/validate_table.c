@@ -228,7 +228,6 @@ void cli_report_table_row(cli_report_table *t, const tern_report_row *row) {
     fputc('\n', t->out);
     print_lines(t->out, INDENT, t->what + INDENT, r->what + length);
     print_details(t, row);
-    fflush(t->out);
 }
 
 /* -- below it ----------------------------------------------------------------------------------*/

@@ -429,6 +429,22 @@ static void interrupted(void **state) {
     assert_int_equal(access(place, F_OK), -1); /* half a run is no baseline */
 }
 
+/* When the reader of the table goes away the run ends too. */
+static void broken_pipe(void **state) {
+    (void)state;
+    const char *const words[] = {"validate", "--only", "T5c", NULL};
+    int ends[2];
+    char byte;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    FILE *out = fdopen(ends[1], "w");
+    assert_non_null(out);
+    pid_t pid = start(out, NULL, words);
+    fclose(out);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    close(ends[0]);
+    assert_int_equal(child_wait(pid), 141);
+}
+
 /* Progress is shown on a terminal, in one line that is wiped out. */
 static void progress(void **state) {
     (void)state;
@@ -461,13 +477,13 @@ static void progress(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table),        cmocka_unit_test(widths),
-        cmocka_unit_test(files),        cmocka_unit_test(standard_output),
-        cmocka_unit_test(list),         cmocka_unit_test(from),
-        cmocka_unit_test(statuses),     cmocka_unit_test(baselines),
-        cmocka_unit_test(misuse),       cmocka_unit_test(too_many),
-        cmocka_unit_test(interrupted),  cmocka_unit_test(progress),
-        cmocka_unit_test(no_leftovers),
+        cmocka_unit_test(table),       cmocka_unit_test(widths),
+        cmocka_unit_test(files),       cmocka_unit_test(standard_output),
+        cmocka_unit_test(list),        cmocka_unit_test(from),
+        cmocka_unit_test(statuses),    cmocka_unit_test(baselines),
+        cmocka_unit_test(misuse),      cmocka_unit_test(too_many),
+        cmocka_unit_test(interrupted), cmocka_unit_test(broken_pipe),
+        cmocka_unit_test(progress),    cmocka_unit_test(no_leftovers),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
