@@ -20,7 +20,7 @@ static void run_more(const tern__packed_kernel *kernel, const tern__packed_args 
                      int64_t panel_begin, int64_t panel_end) {
     tern__packed_args more = *args;
     int64_t columns = (args->k_end - args->k_begin) * planted / 100;
-    more.k_end = args->k_begin + (columns + kernel->k_unit / 2) / kernel->k_unit * kernel->k_unit;
+    more.k_end = args->k_begin + (columns + kernel->k_unit - 1) / kernel->k_unit * kernel->k_unit;
     if (more.k_end > more.k_begin)
         kernel->run(&more, panel_begin, panel_end);
     kernel->run(args, panel_begin, panel_end);
