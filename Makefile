@@ -32,9 +32,9 @@ docs: release ## write the man page, the page of operations and the shell comple
 	build/release/tern completion zsh >completions/_tern
 	build/release/tern completion fish >completions/tern.fish
 
-# VALIDATE='--peer llama-bench=...' adds options of tern validate. A target that fails is no failure.
+# VALIDATE='--peer llama-bench=...' adds options of tern validate. A failed target is no failure.
 # Where files lie on this machine is left out of the page.
-benchmarks: release ## all targets on this machine, which must be quiet: docs/benchmarks.md, README
+benchmarks: release ## all targets on this quiet machine, into docs/benchmarks.md and README
 	@rm -f build/benchmarks.md
 	build/release/tern validate --full --no-baseline $(VALIDATE) --md build/benchmarks.md || \
 	    test -s build/benchmarks.md
