@@ -32,6 +32,16 @@ docs: release ## write the man page, the page of operations and the shell comple
 	build/release/tern completion zsh >completions/_tern
 	build/release/tern completion fish >completions/tern.fish
 
+# VALIDATE='--peer llama-bench=...' adds options of tern validate. A failed target is no failure.
+# Where files lie on this machine is left out of the page.
+benchmarks: release ## all targets on this quiet machine, into docs/benchmarks.md and README
+	@rm -f build/benchmarks.md
+	build/release/tern validate --full --no-baseline $(VALIDATE) --md build/benchmarks.md || \
+	    test -s build/benchmarks.md
+	sed -E '/^[|]  [|] (peers|model) [|] /s,(=|[|] )[^ =|]*/,\1,g' build/benchmarks.md \
+	    >docs/benchmarks.md
+	tools/readme_table
+
 bench: release ## speed of this machine with a random model of the 2B shape
 	@build/release/tern bench --shape 2b4t
 
@@ -45,4 +55,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "make %-42s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: release debug scalar clang-release aarch64
-.PHONY: test asan tsan check check-models check-functions soak docs bench install clean help
+.PHONY: test asan tsan check check-models check-functions soak docs benchmarks bench
+.PHONY: install clean help

@@ -66,6 +66,19 @@ if(avx512vnni IN_LIST TERN_ISA_TARGET)
   set_tests_properties(test_packed_avxvnni PROPERTIES TIMEOUT 900)
 endif()
 
+# A library for the rows beside other programs' kernels, and the comparison of variants once more,
+# over families that its test makes.
+add_library(fake_dots MODULE ${PROJECT_SOURCE_DIR}/tests/bench/fake_dots.c)
+target_link_libraries(fake_dots PRIVATE tern_flags)
+set_target_properties(fake_dots PROPERTIES C_VISIBILITY_PRESET default)
+target_compile_definitions(test_kernel_peers PRIVATE TEST_FAKE_DOTS="$<TARGET_FILE:fake_dots>")
+add_dependencies(test_kernel_peers fake_dots)
+add_library(tern_faulty_twins OBJECT ${PROJECT_SOURCE_DIR}/src/bench/kernel_twins.c)
+target_link_libraries(tern_faulty_twins PRIVATE tern_flags)
+target_compile_definitions(tern_faulty_twins PRIVATE tern__kernel_twins=test_twins
+                           tern__packed_families=test_packed_families)
+target_link_libraries(test_kernel_twins PRIVATE tern_faulty_twins)
+
 # The long ones start first, so that the last of them does not run alone.
 set_tests_properties(test_hash test_attention test_soak PROPERTIES COST 100)
 
@@ -122,6 +135,21 @@ if(EXISTS ${PROJECT_SOURCE_DIR}/tests/kernels/functions_main.c)
   target_include_directories(tern_functions PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 endif()
 
+# Calls of one hot path, for tools/check_instructions to count instructions of.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  add_executable(tern_hot_paths ${PROJECT_SOURCE_DIR}/tests/bench/hot_paths.c)
+  target_link_libraries(tern_hot_paths PRIVATE tern tern_flags)
+endif()
+
+# Whether `tern validate` finds a kernel that does more work than it should.
+if(amx IN_LIST TERN_ISA_TARGET)
+  add_executable(tern_planted ${PROJECT_SOURCE_DIR}/tests/bench/planted.c)
+  target_link_libraries(tern_planted PRIVATE tern tern_flags)
+  foreach(isa amx avx512vnni avxvnni avx2)
+    target_link_options(tern_planted PRIVATE LINKER:--wrap=tern__trits4_${isa})
+  endforeach()
+endif()
+
 # Makes data/traces anew.
 add_executable(record_traces ${PROJECT_SOURCE_DIR}/tests/memory/record_traces.c)
 target_link_libraries(record_traces PRIVATE tern tern_flags)
@@ -130,7 +158,7 @@ target_link_libraries(record_traces PRIVATE tern tern_flags)
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT CMAKE_CROSSCOMPILING
    AND NOT TERN_SCALAR_ONLY AND NOT TERN_SANITIZE)
   foreach(script check_layers check_style check_symbols check_headers check_readme check_models
-          test_install test_matrix test_numpy)
+          check_benchmarks check_instructions test_install test_matrix test_numpy test_scripts)
     add_test(NAME ${script} COMMAND ${PROJECT_SOURCE_DIR}/tools/${script} ${PROJECT_BINARY_DIR})
     set_tests_properties(${script} PROPERTIES TIMEOUT 1200)
   endforeach()

@@ -58,7 +58,7 @@ complete -c tern -n '__fish_seen_subcommand_from bench' -l cpu -x -d 'kernel lev
 complete -c tern -n '__fish_seen_subcommand_from bench' -l list -d 'list the registered benchmarks'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l json -d 'print JSON'
 complete -c tern -n '__fish_seen_subcommand_from bench' -F
-complete -c tern -n '__fish_seen_subcommand_from bench' -a ' team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 matmul_f64 matmul_i8 memory elementwise matmul zero-copy operations roofline kernels'
+complete -c tern -n '__fish_seen_subcommand_from bench' -a ' team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 matmul_f64 matmul_i8 memory elementwise matmul zero-copy operations roofline kernels models'
 complete -c tern -n __fish_use_subcommand -a validate -d 'measures every performance target on this machine and judges it'
 complete -c tern -n '__fish_seen_subcommand_from validate' -l quick -d 'less than a minute: one pass, fewer rounds, smaller cases, a tiny model'
 complete -c tern -n '__fish_seen_subcommand_from validate' -l full -d 'three passes, some minutes; this is the default'
@@ -75,7 +75,7 @@ complete -c tern -n '__fish_seen_subcommand_from validate' -l baseline -r -F -d 
 complete -c tern -n '__fish_seen_subcommand_from validate' -l save-baseline -r -F -d 'keep the report for later runs; auto: in the place of this machine'
 complete -c tern -n '__fish_seen_subcommand_from validate' -l no-baseline -d 'compare with nothing'
 complete -c tern -n '__fish_seen_subcommand_from validate' -l from -r -F -d 'measure nothing: show, compare and write this saved report; several are merged, as passes of one run'
-complete -c tern -n '__fish_seen_subcommand_from validate' -l list -d 'list the targets and measure nothing'
+complete -c tern -n '__fish_seen_subcommand_from validate' -l list -d 'list the targets and measure nothing; --json and --md write all rows, without figures'
 complete -c tern -n '__fish_seen_subcommand_from validate' -l strict -d 'also fail on what is NOT MEASURED, and on costs that grew by 15 % or more'
 complete -c tern -n '__fish_seen_subcommand_from validate' -l details -d 'below each row: what else did the same work, and how it was measured'
 complete -c tern -n '__fish_seen_subcommand_from validate' -l color -x -a 'auto always never' -d 'colours: auto uses them on a terminal'

@@ -59,7 +59,9 @@ static const cli_option validate_options[] = {
      "measure nothing: show, compare and write this saved report; several are merged, as passes "
      "of one run",
      FIELD(from)},
-    {"list", 0, CLI_FLAG, NULL, NULL, NULL, "list the targets and measure nothing", FIELD(is_list)},
+    {"list", 0, CLI_FLAG, NULL, NULL, NULL,
+     "list the targets and measure nothing; --json and --md write all rows, without figures",
+     FIELD(is_list)},
     {"strict", 0, CLI_FLAG, NULL, NULL, NULL,
      "also fail on what is NOT MEASURED, and on costs that grew by 15 % or more", FIELD(is_strict)},
     {"details", 0, CLI_FLAG, NULL, NULL, NULL,
@@ -475,18 +477,25 @@ static int conclude(validate_state *s) {
     return status != CLI_OK ? status : verdict(s);
 }
 
+/* Reports of what was listed have every row, and no figure. */
+static int show_list(validate_state *s) {
+    if (!s->is_silent)
+        cli_report_list(stdout, output_width(), s->listed);
+    s->report = s->listed;
+    s->listed = NULL;
+    return write_outputs(s);
+}
+
 static int work(validate_state *s, int argc, char **argv) {
     int status = read_peers(s);
     if (status == CLI_OK && s->values.from.count == 0)
         status = list_rows(s);
-    if (status == CLI_OK && s->values.is_list) {
-        cli_report_list(stdout, output_width(), s->listed);
-        return CLI_OK;
-    }
     if (status == CLI_OK)
         status = open_outputs(s);
     if (status != CLI_OK)
         return status;
+    if (s->values.is_list)
+        return show_list(s);
     if (s->values.from.count > 0) {
         status = show_reports(s);
     } else {

@@ -146,7 +146,7 @@ TERN_API tern_status tern_report_baseline_path(const tern_report *report, char *
 
 /* -- files -------------------------------------------------------------------------------------*/
 
-/* JSON, schema "tern-validate" version 1 (docs/validate.md). TERN_E_FORMAT says what is wrong and
+/* JSON, schema "tern-validate" version 1 (docs/measuring.md). TERN_E_FORMAT says what is wrong and
  * where. */
 TERN_API tern_status tern_report_read(const char *path, tern_report **report);
 TERN_API tern_status tern_report_write_json(const tern_report *report, const char *path);

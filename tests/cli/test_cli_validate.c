@@ -170,6 +170,11 @@ static void list(void **state) {
     child_expect(&r, r.status == 0 && strncmp(r.out, "T5a ", 4) == 0);
     child_expect(&r, strstr(r.out, "K1") == NULL);
     child_free(&r);
+    r = child_run("validate", "--list", "--only", "T5e", "--json", "-");
+    child_expect(&r, r.status == 0 && r.out[0] == '{' && strstr(r.out, "\"id\": \"K1\"") == NULL);
+    expect_words(&r, r.out, "\"id\": \"T5e\", \"what\": \"64 MiB limit");
+    expect_words(&r, r.out, "\"median\": null");
+    child_free(&r);
 }
 
 /* -- saved reports -----------------------------------------------------------------------------*/
