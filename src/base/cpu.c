@@ -237,6 +237,10 @@ tern_status tern__cpu_level(const char *level, uint32_t *features) {
     return tern__fail(TERN_E_ARGUMENT, "cpu: level '%s' is none of %s", level, names);
 }
 
+const char *tern__cpu_level_name(int index) {
+    return index >= 0 && index < LEVELS ? levels[index].name : NULL;
+}
+
 void tern__cpu_describe(uint32_t features, char *text, size_t size) {
     static const struct {
         uint32_t feature;

@@ -50,6 +50,9 @@ const tern__cpu_info *tern__cpu(void);
  * TERN_E_UNSUPPORTED for a level this machine lacks. */
 tern_status tern__cpu_level(const char *level, uint32_t *features);
 
+/* The names of the levels of all machines, the plainest first; NULL beyond the last. */
+const char *tern__cpu_level_name(int index);
+
 /* Writes "avx2 avx512 avx512_vnni" for the bits into `text`, cut at `size`. */
 void tern__cpu_describe(uint32_t features, char *text, size_t size);
 

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,11 +15,14 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #if defined(__linux__)
 #include <sys/random.h>
 #endif
+
+extern char **environ;
 
 #include <tern/base.h>
 
@@ -276,6 +280,62 @@ static int os_random(void *bytes, size_t count) {
     return 0;
 }
 
+/* Standard input and messages are nowhere, what is printed goes to `to`. */
+static int start_program(const char *const argv[], int to, pid_t *id) {
+    posix_spawn_file_actions_t files;
+    int error = posix_spawn_file_actions_init(&files);
+    if (error != 0)
+        return error;
+    error = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    if (error == 0)
+        error = posix_spawn_file_actions_adddup2(&files, to, 1);
+    if (error == 0)
+        error = posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
+    if (error == 0)
+        error = posix_spawnp(id, argv[0], &files, NULL, (char *const *)(uintptr_t)argv, environ);
+    posix_spawn_file_actions_destroy(&files);
+    return error;
+}
+
+/* Reads to the end, so that the program never waits for room; what does not fit is dropped. */
+static int read_all(int fd, char *text, size_t size) {
+    char rest[4096];
+    size_t used = 0;
+    for (;;) {
+        bool fits = used + 1 < size;
+        ssize_t count = fits ? read(fd, text + used, size - 1 - used) : read(fd, rest, sizeof rest);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0) {
+            text[used] = '\0';
+            return count < 0 ? errno : 0;
+        }
+        used += fits ? (size_t)count : 0;
+    }
+}
+
+static int os_program_run(const char *const argv[], char *output, size_t size, int *exit_status) {
+    int ends[2], status = 0;
+    pid_t id;
+    if (pipe(ends) != 0)
+        return errno;
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    int error = start_program(argv, ends[1], &id);
+    close(ends[1]);
+    if (error == 0) {
+        error = read_all(ends[0], output, size);
+        while (waitpid(id, &status, 0) < 0)
+            if (errno != EINTR) {
+                error = errno;
+                break;
+            }
+    }
+    close(ends[0]);
+    *exit_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return error;
+}
+
 const tern__os_table tern__os_default = {
     .alloc = os_alloc,
     .free = free,
@@ -302,6 +362,7 @@ const tern__os_table tern__os_default = {
     .thread_start = os_thread_start,
     .thread_join = os_thread_join,
     .random = os_random,
+    .program_run = os_program_run,
 };
 
 /* Atomic because idle worker threads read the clock while a test exchanges tables. */

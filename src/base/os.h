@@ -66,6 +66,12 @@ typedef struct tern__os_table {
     int (*thread_start)(tern__os_thread *thread, void (*body)(void *), void *argument);
     void (*thread_join)(tern__os_thread thread);
     int (*random)(void *bytes, size_t count); /* unpredictable bytes, for seeds */
+
+    /* Runs the program argv[0], looked for along PATH when it has no slash, with the environment
+     * and the processors of the caller, and waits for its end. `output` gets the beginning of what
+     * it prints, up to size - 1 bytes, and a NUL; its messages for people are dropped and it reads
+     * nothing. *exit_status is 128 and the signal's number when one ended it, as in a shell. */
+    int (*program_run)(const char *const argv[], char *output, size_t size, int *exit_status);
 } tern__os_table;
 
 extern const tern__os_table tern__os_default;

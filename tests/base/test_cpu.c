@@ -100,6 +100,20 @@ static void detection_agrees_with_the_kernel(void **state) {
 #endif
 }
 
+/* Every name is a level of some machine. */
+static void levels_have_names(void **state) {
+    (void)state;
+    uint32_t features;
+    int count = 0;
+    assert_null(tern__cpu_level_name(-1));
+    for (const char *name; (name = tern__cpu_level_name(count)) != NULL; count++) {
+        tern_status status = tern__cpu_level(name, &features);
+        assert_true(status == TERN_OK || status == TERN_E_UNSUPPORTED);
+    }
+    assert_true(count >= 5);
+    assert_string_equal(tern__cpu_level_name(0), "scalar");
+}
+
 static void levels_mask_features(void **state) {
     (void)state;
     uint32_t all = tern__cpu()->features, features = 99;
@@ -198,6 +212,7 @@ int main(void) {
         cmocka_unit_test(caches_are_plausible),
         cmocka_unit_test(detection_agrees_with_the_kernel),
         cmocka_unit_test(levels_mask_features),
+        cmocka_unit_test(levels_have_names),
         cmocka_unit_test(foreign_level_is_unsupported),
         cmocka_unit_test(unknown_word_lists_the_known),
         cmocka_unit_test(description_is_cut),

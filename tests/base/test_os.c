@@ -196,6 +196,40 @@ static void a_pipe_does_not_hang(void **state) {
     rmdir(folder);
 }
 
+/* A program of /bin/sh. */
+static int run_shell(const char *script, char *output, size_t size, int *exit_status) {
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    return tern__os()->program_run(argv, output, size, exit_status);
+}
+
+static void a_program_is_run(void **state) {
+    (void)state;
+    char output[16];
+    int status = -1;
+    assert_int_equal(run_shell("echo out; echo err >&2; cat", output, sizeof output, &status), 0);
+    assert_string_equal(output, "out\n");
+    assert_int_equal(status, 0);
+    assert_int_equal(run_shell("printf 7; exit 7", output, sizeof output, &status), 0);
+    assert_string_equal(output, "7");
+    assert_int_equal(status, 7);
+    assert_int_equal(run_shell("kill -9 $$", output, sizeof output, &status), 0);
+    assert_string_equal(output, "");
+    assert_int_equal(status, 128 + SIGKILL);
+    /* More than a pipe holds: the program ends, the beginning is kept. */
+    assert_int_equal(run_shell("yes | head -c 300000", output, 6, &status), 0);
+    assert_string_equal(output, "y\ny\ny");
+    assert_int_equal(status, 0);
+}
+
+static void a_program_that_is_not_there(void **state) {
+    (void)state;
+    char output[16] = "x";
+    int status = 0;
+    const char *const missing[] = {"/nowhere/program", NULL}, *const data[] = {"/dev/null", NULL};
+    assert_int_equal(tern__os()->program_run(missing, output, sizeof output, &status), ENOENT);
+    assert_int_equal(tern__os()->program_run(data, output, sizeof output, &status), EACCES);
+}
+
 static void the_clock_goes_forward(void **state) {
     (void)state;
     uint64_t begin = tern__os()->clock_ns(), last = begin;
@@ -283,6 +317,8 @@ int main(void) {
         cmocka_unit_test(a_file_is_written_and_renamed),
         cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(a_pipe_does_not_hang),
+        cmocka_unit_test(a_program_is_run),
+        cmocka_unit_test(a_program_that_is_not_there),
         cmocka_unit_test(the_clock_goes_forward),
         cmocka_unit_test(random_bytes_differ),
         cmocka_unit_test(threads_leave_signals_to_the_caller),
