@@ -118,6 +118,8 @@ typedef struct tern_model_info {
     int64_t layers, width, heads, kv_heads, head_size, ffn_width, vocabulary, context_length;
     uint64_t parameters;
     uint64_t weight_bytes; /* memory of the packed weights, the embedding and the head */
+    uint64_t token_bytes;  /* of these, what is read to make all logits of one token */
+    uint64_t best_bytes;   /* to make the largest one: with a screen that, and not the table */
     tern_storage storage;  /* of the ternary weights, as it was chosen */
     const char *storage_reason;
     tern_head head; /* as it was chosen: not AUTO */

@@ -86,7 +86,15 @@ void tern_model_release(tern_model *model) {
 }
 
 tern_model_info tern_model_describe(const tern_model *model) {
-    return model->info;
+    tern_model_info info = model->info;
+    bool is_tied = model->output == model->embedding;
+    uint64_t screen = model->screen != NULL ? tern_tensor_bytes(model->screen) : 0;
+    info.token_bytes =
+        info.weight_bytes - screen - (is_tied ? 0 : tern_tensor_bytes(model->embedding));
+    info.best_bytes = info.token_bytes;
+    if (screen > 0)
+        info.best_bytes += screen - tern_tensor_bytes(model->output);
+    return info;
 }
 
 const tern_tokenizer *tern_model_tokenizer(const tern_model *model) {

@@ -288,6 +288,21 @@ static void same_everywhere(void **state) {
 
 /* -- choices -----------------------------------------------------------------------------------*/
 
+/* All matrices of the layers, and the table or the screen. */
+static void check_read_bytes(const tern_model *model) {
+    tern_model_info info = tern_model_describe(model);
+    tern__layer_slot slots[TERN__LAYER_SLOTS];
+    tern__layer_slots(&info, slots);
+    uint64_t layers = 0, table = tern_tensor_bytes(model->output);
+    for (int64_t i = 0; i < info.layers; i++)
+        for (int s = 0; s < TERN__LAYER_SLOTS; s++)
+            if (slots[s].rows > 0)
+                layers += tern_tensor_bytes(*tern__layer_tensor(&model->layers[i], &slots[s]));
+    assert_int_equal(info.token_bytes, layers + table);
+    assert_int_equal(info.best_bytes,
+                     layers + (model->screen != NULL ? tern_tensor_bytes(model->screen) : table));
+}
+
 static void names_and_memory(void **state) {
     (void)state;
     static const char *const names[] = {"auto", "full", "screened", "int8", "int4"};
@@ -304,6 +319,7 @@ static void names_and_memory(void **state) {
         assert_string_equal(info.head_reason, "asked for");
         assert_true((model->screen != NULL) == (heads[h] == TERN_HEAD_SCREENED));
         assert_true((model->output->dtype == TERN_QUANTIZED) == (h >= 2));
+        check_read_bytes(model);
         tern_model_release(model);
     }
     /* The table of Q8_0 takes 8.5 bits a number; each row of 96 has 12 bytes on top of its codes.
@@ -327,12 +343,14 @@ static void what_heads_weigh(void **state) {
         tern_model *full =
             tiny_load_with(context, shapes[s], &(tern_model_options){.head = heads[0]});
         uint64_t bytes = tern_model_describe(full).weight_bytes;
+        check_read_bytes(full);
         uint64_t table = full->output != full->embedding ? tern_tensor_bytes(full->output) : 0;
         assert_int_equal(table == 0, s);
         for (int h = 1; h < 4; h++) {
             tern_model *model =
                 tiny_load_with(context, shapes[s], &(tern_model_options){.head = heads[h]});
             const tern_tensor *own = model->screen != NULL ? model->screen : model->output;
+            check_read_bytes(model);
             assert_int_equal(tern_model_describe(model).weight_bytes,
                              bytes + tern_tensor_bytes(own) - (h > 1 ? table : 0));
             tern_model_release(model);
