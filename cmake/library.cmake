@@ -25,6 +25,26 @@ ${rows}    {0},
 ")
 list(APPEND TERN_SOURCES ${TERN_TRACES_FILE})
 
+# data/story-heldout.txt as a C file: the tokens, and the mean likelihood that is expected.
+set(TERN_STORY_FILE ${PROJECT_BINARY_DIR}/story_heldout.c)
+set(heldout ${PROJECT_SOURCE_DIR}/data/story-heldout.txt)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${heldout})
+file(STRINGS ${heldout} windows REGEX "^window 256 ")
+file(STRINGS ${heldout} mean REGEX "^mean_nll ")
+list(TRANSFORM windows REPLACE "^window 256 (.*)$" "    {\\1},\n")
+list(TRANSFORM windows REPLACE "([0-9]) " "\\1, ")
+list(JOIN windows "" windows)
+string(REGEX REPLACE "^mean_nll ([0-9.]+) .*" "\\1" mean "${mean}")
+file(CONFIGURE OUTPUT ${TERN_STORY_FILE} CONTENT
+"/* SPDX-License-Identifier: MIT */
+#include \"bench/story.h\"
+
+const int16_t tern__story_windows[TERN__STORY_WINDOWS][TERN__STORY_TOKENS] = {
+${windows}};
+const double tern__story_mean_nll = ${mean};
+")
+list(APPEND TERN_SOURCES ${TERN_STORY_FILE})
+
 # Finds a library by its pkg-config module. Its static archive makes the program one file that runs
 # elsewhere; libtern.so has the shared one.
 set(TERN_STATIC_DEPENDENCIES "")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Reader of tests/data/story-golden.txt: the vectors of an independent float64 program. Records are
- * lines "name count values..."; a prompt opens a group, a window too. */
+ * Reader of tests/data/story-golden.txt and data/story-heldout.txt: the vectors of an independent
+ * float64 program. Records are lines "name count values..."; a prompt opens a group, a window too.
+ */
 #ifndef TERN_TEST_GOLDEN_FILE_H
 #define TERN_TEST_GOLDEN_FILE_H
 

@@ -3,6 +3,8 @@
  * story_hash.h as 16 hex digits. A program of its own, so that other compilers' and machines'
  * builds can be asked. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "story_hash.h"
 

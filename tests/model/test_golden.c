@@ -13,6 +13,8 @@ enum { VOCABULARY = 4096, STEPS = 48 };
  * int8 rounding. */
 static const double FLIP_GAP = 0.05;
 
+static const char golden[] = "tests/data/story-golden.txt", heldout[] = "data/story-heldout.txt";
+
 typedef struct fixture {
     tern_context *context;
     tern_model *model;
@@ -20,14 +22,14 @@ typedef struct fixture {
     char *text;
 } fixture;
 
-static fixture open_fixture(const char *model, tern_dtype cache_type) {
+static fixture open_fixture(const char *model, const char *vectors, tern_dtype cache_type) {
     char path[512];
     fixture f = {0};
     test_ok(tern_context_create(NULL, &f.context));
     test_ok(tern_model_load(f.context, test_path(model, path, sizeof path), NULL, &f.model));
     test_ok(tern_session_create(f.context, f.model,
                                 &(tern_session_options){.cache_type = cache_type}, &f.session));
-    f.text = test_read_file(test_path("tests/data/story-golden.txt", path, sizeof path), NULL);
+    f.text = test_read_file(test_path(vectors, path, sizeof path), NULL);
     return f;
 }
 
@@ -79,7 +81,7 @@ static void check_prompts(const char *model, double logit_tolerance) {
     static golden_line line, logits_line;
     static float logits[VOCABULARY];
     int32_t ids[512], greedy[STEPS];
-    fixture f = open_fixture(model, TERN_F32);
+    fixture f = open_fixture(model, golden, TERN_F32);
     const char *text = f.text;
     int prompts = 0, flips = 0;
     int64_t agreed = 0;
@@ -127,7 +129,7 @@ static void check_likelihood(const char *model, tern_dtype cache_type, double to
     int32_t ids[512];
     int64_t count = 0, tokens = 0;
     double ours = 0, reference = 0;
-    fixture f = open_fixture(model, cache_type);
+    fixture f = open_fixture(model, heldout, cache_type);
     float *logits = malloc(512 * VOCABULARY * sizeof *logits);
     assert_non_null(logits);
     const char *text = f.text;
@@ -190,7 +192,7 @@ static void i8_cache_likelihood(void **state) {
  * quarter; there is no other type. */
 static void cache_types(void **state) {
     (void)state;
-    fixture f = open_fixture("models/tern-story-i2_s.gguf", TERN_F16);
+    fixture f = open_fixture("models/tern-story-i2_s.gguf", golden, TERN_F16);
     size_t bytes = tern_session_cache_bytes(f.session);
     tern_session_destroy(f.session);
     test_ok(tern_session_create(f.context, f.model, NULL, &f.session));
