@@ -66,6 +66,19 @@ if(avx512vnni IN_LIST TERN_ISA_TARGET)
   set_tests_properties(test_packed_avxvnni PROPERTIES TIMEOUT 900)
 endif()
 
+# A library for the rows beside other programs' kernels, and the comparison of variants once more,
+# over families that its test makes.
+add_library(fake_dots MODULE ${PROJECT_SOURCE_DIR}/tests/bench/fake_dots.c)
+target_link_libraries(fake_dots PRIVATE tern_flags)
+set_target_properties(fake_dots PROPERTIES C_VISIBILITY_PRESET default)
+target_compile_definitions(test_kernel_peers PRIVATE TEST_FAKE_DOTS="$<TARGET_FILE:fake_dots>")
+add_dependencies(test_kernel_peers fake_dots)
+add_library(tern_faulty_twins OBJECT ${PROJECT_SOURCE_DIR}/src/bench/kernel_twins.c)
+target_link_libraries(tern_faulty_twins PRIVATE tern_flags)
+target_compile_definitions(tern_faulty_twins PRIVATE tern__kernel_twins=test_twins
+                           tern__packed_families=test_packed_families)
+target_link_libraries(test_kernel_twins PRIVATE tern_faulty_twins)
+
 # The long ones start first, so that the last of them does not run alone.
 set_tests_properties(test_hash test_attention test_soak PROPERTIES COST 100)
 

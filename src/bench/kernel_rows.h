@@ -76,4 +76,9 @@ void tern__kernel_lacking(tern__kernel_table *t, tern_bench_row *row, const tern
 tern_status tern__kernel_targets(tern__kernel_table *t);
 tern_status tern__kernel_against_f32(tern__kernel_table *t);
 
+/* Target K7: every variant that the level allows gives the values of the plain one. */
+tern_status tern__kernel_twins(tern__kernel_table *t);
+/* Target K2: decoding beside the kernels of ggml and bitnet.cpp. */
+tern_status tern__kernel_peers(tern__kernel_table *t);
+
 #endif

@@ -251,6 +251,10 @@ static tern_status run(tern__table *table, void *user) {
     TERN__TRY(tern__team_create(table->options.threads, &t.all));
     TERN__TRY(tern__kernel_targets(&t));
     TERN__TRY(tern__kernel_against_f32(&t));
+    if (tern__is_asked_for(table, "K2"))
+        TERN__TRY(tern__kernel_peers(&t));
+    if (tern__is_asked_for(table, "K7"))
+        TERN__TRY(tern__kernel_twins(&t));
     TERN__TRY(show_families(&t));
 done:
     tern__team_destroy(t.all);

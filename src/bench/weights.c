@@ -16,8 +16,8 @@ enum {
     POISON = 0xA5,
 };
 
-/* Codes of one row, of all numbers that the packing has; 0 behind the columns. */
-static void make_row(const tern__weights *w, int64_t row, uint8_t *codes) {
+/* Of all numbers that the packing has. */
+void tern__weights_row(const tern__weights *w, int64_t row, uint8_t *codes) {
     const uint32_t count = (uint32_t)tern__packings[w->kernel->packing].code_count;
     memset(codes, 0, (size_t)w->k);
     for (int64_t k = 0; k < w->columns; k += 16) {
@@ -49,7 +49,7 @@ static tern_status make_matrix(tern__weights *w) {
         return tern__fail(TERN_E_MEMORY, "bench: no memory for a panel of codes");
     for (int64_t panel = 0; panel < w->panels; panel++) {
         for (int64_t row = 0; row < rows; row++)
-            make_row(w, panel * rows + row, codes + row * w->k);
+            tern__weights_row(w, panel * rows + row, codes + row * w->k);
         w->kernel->pack(codes, w->k, w->pages + panel * tern__packed_panel_bytes(w->kernel, w->k));
     }
     tern__os()->free(codes);
@@ -156,7 +156,7 @@ tern_status tern__weights_check(tern__weights *w, tern__team *team, int64_t n) {
     tern__weights_multiply(w, team, n, false);
     for (int64_t i = 0; i < CHECKED_ROWS && status == TERN_OK; i++) {
         int64_t row = (w->rows - 1) * i / (CHECKED_ROWS - 1);
-        make_row(w, row, codes);
+        tern__weights_row(w, row, codes);
         for (int64_t j = 0; j < CHECKED_COLUMNS && status == TERN_OK; j++) {
             int64_t column = (n - 1) * j / (CHECKED_COLUMNS - 1);
             if (!is_right(w, codes, row, column))

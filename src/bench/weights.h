@@ -34,6 +34,9 @@ tern_status tern__weights_open(const tern__packed_kernel *kernel, int64_t rows, 
                                int64_t most_n, int64_t least_bytes, tern__weights *weights);
 void tern__weights_close(tern__weights *weights);
 
+/* The codes (k) of one row, 0 behind the columns. */
+void tern__weights_row(const tern__weights *weights, int64_t row, uint8_t *codes);
+
 /* The product of the next copy, or of the first alone, with n columns; cut as the device cuts it.
  */
 void tern__weights_multiply(tern__weights *weights, tern__team *team, int64_t n, bool is_hot);

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT
+ * Target K2: decoding with one thread, weights streamed from memory, beside the dot products that
+ * ggml (TQ2_0) and bitnet.cpp (I2_S) decode with. Their libraries are opened where --peer says;
+ * they get the same weights and activations in their formats, both sides leave quantising out, and
+ * sums are compared before anything is timed. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/library.h"
+#include "base/os.h"
+#include "base/status.h"
+#include "bench/kernel_rows.h"
+
+#define STREAM_BYTES (INT64_C(256) << 20)
+
+/* s[0] = sum over n of x[i] y[i]. `bs`, `bx`, `by` are for several rows, nrc is their number. */
+typedef void vec_dot_fn(int n, float *s, size_t bs, const void *vx, size_t bx, const void *vy,
+                        size_t by, int nrc);
+
+/* A kernel of another program. */
+typedef struct dot_kind {
+    const char *name;             /* "TQ2_0" */
+    const char *peer;             /* of --peer */
+    const char *symbol, *starter; /* the latter, where it is there, is called once before */
+    double floor, goal;
+    int block;                         /* weights */
+    int block_bytes, activation_bytes; /* of one block */
+    void (*put_weights)(const uint8_t *codes, uint8_t *block);
+    void (*put_activations)(const int8_t *q, uint8_t *block);
+    bool has_offset; /* the sum is of codes, without the offset of 1 */
+} dot_kind;
+
+/* Code i of 128 is in byte i % 32: of TQ2_0 the first 32 in the lowest bits, of I2_S in the
+ * highest. */
+static void put_codes(const uint8_t *codes, uint8_t *bytes, bool is_high_first) {
+    for (int i = 0; i < 32; i++) {
+        unsigned byte = 0;
+        for (int plane = 0; plane < 4; plane++)
+            byte |= (unsigned)codes[32 * plane + i] << 2 * (is_high_first ? 3 - plane : plane);
+        bytes[i] = (uint8_t)byte;
+    }
+}
+
+/* 256 weights: 64 bytes of codes, the scale 1 as F16. */
+static void put_tq2_0(const uint8_t *codes, uint8_t *block) {
+    const uint16_t one = 0x3C00;
+    put_codes(codes, block, false);
+    put_codes(codes + 128, block + 32, false);
+    memcpy(block + 64, &one, sizeof one);
+}
+
+/* 256 activations: the scale 1, the numbers, the sums of each 16. */
+static void put_q8_k(const int8_t *q, uint8_t *block) {
+    const float one = 1;
+    memcpy(block, &one, sizeof one);
+    memcpy(block + 4, q, 256);
+    for (int group = 0; group < 16; group++) {
+        int16_t sum = 0;
+        for (int i = 0; i < 16; i++)
+            sum = (int16_t)(sum + q[16 * group + i]);
+        memcpy(block + 260 + 2 * group, &sum, sizeof sum);
+    }
+}
+
+static void put_i2_s(const uint8_t *codes, uint8_t *block) {
+    put_codes(codes, block, true);
+}
+
+static void put_i8_s(const int8_t *q, uint8_t *block) {
+    memcpy(block, q, 128);
+}
+
+static const dot_kind kinds[] = {
+    {.name = "I2_S",
+     .peer = "bitnet",
+     .symbol = "ggml_vec_dot_i2_i8_s",
+     .floor = 1.3,
+     .goal = 2,
+     .block = 128,
+     .block_bytes = 32,
+     .activation_bytes = 128,
+     .put_weights = put_i2_s,
+     .put_activations = put_i8_s,
+     .has_offset = true},
+    {.name = "TQ2_0",
+     .peer = "ggml",
+     .symbol = "ggml_vec_dot_tq2_0_q8_K",
+     .starter = "ggml_cpu_init",
+     .floor = 1.8,
+     .goal = 2.8,
+     .block = 256,
+     .block_bytes = 66,
+     .activation_bytes = 292,
+     .put_weights = put_tq2_0,
+     .put_activations = put_q8_k},
+};
+
+/* -- libraries ---------------------------------------------------------------------------------*/
+
+typedef struct dot_peer {
+    const dot_kind *kind;
+    tern__library *library;
+    vec_dot_fn *dot; /* NULL: `why` */
+    char why[192];
+} dot_peer;
+
+static void (*function_of(tern__library *library, const char *name))(void) {
+    void *address = name != NULL ? tern__library_symbol(library, name) : NULL;
+    void (*function)(void) = NULL;
+    if (address != NULL)
+        memcpy(&function, &address, sizeof function);
+    return function;
+}
+
+static void open_peer(const tern__kernel_table *t, const dot_kind *kind, dot_peer *peer) {
+    const char *path = tern__peer_path(&t->table.options, kind->peer);
+    *peer = (dot_peer){.kind = kind};
+    if (path == NULL) {
+        snprintf(peer->why, sizeof peer->why, "needs --peer %s=PATH, a library", kind->peer);
+        return;
+    }
+    peer->library = tern__library_open(path, peer->why, sizeof peer->why);
+    if (peer->library == NULL)
+        return;
+    void (*dot)(void) = function_of(peer->library, kind->symbol);
+    if (dot == NULL) {
+        snprintf(peer->why, sizeof peer->why, "%.100s has no %s", path, kind->symbol);
+        return;
+    }
+    void (*start)(void) = function_of(peer->library, kind->starter);
+    if (start != NULL)
+        start();
+    peer->dot = (vec_dot_fn *)dot;
+}
+
+/* -- the contest -------------------------------------------------------------------------------*/
+
+typedef struct contest {
+    const dot_peer *peer;
+    tern__team *team;
+    tern__weights ours;
+    int64_t row_bytes, stride, copies, next; /* of theirs, as tern__weights has them */
+    uint8_t *pages;
+    size_t bytes;
+    uint8_t *activations;
+    float *out; /* (rows) */
+} contest;
+
+static void close_contest(contest *c) {
+    if (c->pages != NULL)
+        tern__os()->pages_unmap(c->pages, c->bytes);
+    if (c->ours.pages != NULL)
+        tern__weights_close(&c->ours);
+    tern__os()->free(c->activations);
+    tern__os()->free(c->out);
+}
+
+/* The matrix of `ours` in the other format, as many copies as make `least` bytes. */
+static tern_status make_theirs(contest *c, int64_t least) {
+    const dot_kind *kind = c->peer->kind;
+    const tern__weights *w = &c->ours;
+    int64_t blocks = w->columns / kind->block;
+    c->row_bytes = blocks * kind->block_bytes;
+    c->stride = tern__round_up_i64(w->rows * c->row_bytes, TERN__READ_UNIT);
+    c->copies = (least + c->stride - 1) / c->stride;
+    c->bytes = (size_t)(c->copies * c->stride);
+    c->pages = tern__limit_pages(c->bytes);
+    uint8_t *codes = tern__os()->alloc((size_t)w->k);
+    c->activations = tern__os()->alloc((size_t)(blocks * kind->activation_bytes));
+    c->out = tern__os()->alloc((size_t)w->rows * sizeof *c->out);
+    if (c->pages == NULL || codes == NULL || c->activations == NULL || c->out == NULL) {
+        tern__os()->free(codes);
+        return tern__fail(TERN_E_MEMORY, "bench: no memory for weights of %s", kind->name);
+    }
+    for (int64_t row = 0; row < w->rows; row++) {
+        tern__weights_row(w, row, codes);
+        for (int64_t i = 0; i < blocks; i++)
+            kind->put_weights(codes + i * kind->block,
+                              c->pages + row * c->row_bytes + i * kind->block_bytes);
+    }
+    for (int64_t i = 0; i < blocks; i++)
+        kind->put_activations(w->q + i * kind->block, c->activations + i * kind->activation_bytes);
+    for (int64_t copy = 1; copy < c->copies; copy++)
+        memcpy(c->pages + copy * c->stride, c->pages, (size_t)(w->rows * c->row_bytes));
+    tern__os()->free(codes);
+    return TERN_OK;
+}
+
+static void multiply_theirs(contest *c) {
+    const uint8_t *matrix = c->pages + c->next * c->stride;
+    for (int64_t row = 0; row < c->ours.rows; row++)
+        c->peer->dot((int)c->ours.columns, &c->out[row], 0, matrix + row * c->row_bytes, 0,
+                     c->activations, 0, 1);
+    c->next = (c->next + 1) % c->copies;
+}
+
+static tern_status run_side(void *user, int side, int64_t calls) {
+    contest *c = user;
+    for (int64_t i = 0; i < calls; i++) {
+        if (side == 0)
+            tern__weights_multiply(&c->ours, c->team, 1, false);
+        else
+            multiply_theirs(c);
+    }
+    return TERN_OK;
+}
+
+/* Sums are whole numbers far below 2^24: floats hold them exactly. */
+static tern_status check_sums(void *user) {
+    contest *c = user;
+    tern_status status = tern__weights_check(&c->ours, c->team, 1);
+    if (status != TERN_OK)
+        return status;
+    memset(c->out, 0xFF, (size_t)c->ours.rows * sizeof *c->out);
+    multiply_theirs(c);
+    for (int64_t row = 0; row < c->ours.rows; row++) {
+        double theirs = (double)c->out[row] - (c->peer->kind->has_offset ? c->ours.q_sum[0] : 0);
+        if (theirs != (double)c->ours.out[row])
+            return tern__fail(TERN_E_UNSUPPORTED, "%s: the sum of row %lld is %g, not %d",
+                              c->peer->kind->symbol, (long long)row, theirs, c->ours.out[row]);
+    }
+    return TERN_OK;
+}
+
+static tern_status measure(tern__kernel_table *t, contest *c, tern_bench_row *row) {
+    const tern_bench_case bench = {
+        .name = "dot", .side = {"tern", "other"}, .check = check_sums, .run = run_side};
+    const tern_bench_options options = {.samples = t->table.options.samples,
+                                        .sample_seconds = 5e-3};
+    tern_bench_result r;
+    tern__limit_settle(t->one);
+    tern_status status = tern__bench_measure(&bench, c, 1, &options, &r);
+    if (status != TERN_OK)
+        return status;
+    double ours = r.side[0].median, theirs = r.side[1].median;
+    tern__row_ratio(row, &r, 1, 1);
+    tern__row_work(row, &r, 2.0 * (double)c->ours.rows * (double)c->ours.columns,
+                   (double)c->ours.matrix_bytes);
+    snprintf(row->detail, sizeof row->detail, "%s: %.3g us, %.2f GB/s; %s: %.3g us, %.2f GB/s",
+             c->ours.kernel->variant.name, ours * 1e6, (double)c->ours.matrix_bytes / ours * 1e-9,
+             c->peer->kind->name, theirs * 1e6,
+             (double)(c->ours.rows * c->row_bytes) / theirs * 1e-9);
+    return TERN_OK;
+}
+
+/* -- rows --------------------------------------------------------------------------------------*/
+
+static tern_status show_contest(tern__kernel_table *t, const dot_peer *peer, tern__packing packing,
+                                const tern__kernel_shape *shape) {
+    char what[64];
+    snprintf(what, sizeof what, "%lld x %lld, %s, against %s", (long long)shape->rows,
+             (long long)shape->columns, tern__packings[packing].name, peer->kind->name);
+    tern_bench_row row = tern__row("K2", what, "x");
+    row.floor = peer->kind->floor;
+    row.goal = peer->kind->goal;
+    row.is_least = row.is_ratio = true;
+    if (tern__row_listed(&t->table, &row))
+        return TERN_OK;
+    if (peer->dot == NULL) {
+        snprintf(row.detail, sizeof row.detail, "%s", peer->why);
+        tern__row_show(&t->table, &row);
+        return TERN_OK;
+    }
+    contest c = {.peer = peer, .team = t->one};
+    int64_t least = tern__limit_memory_set(t->table.options.is_quick ? 1 : STREAM_BYTES);
+    tern_status status;
+    TERN__TRY(tern__weights_open(TERN__PICK(tern__packed_families[packing], t->features),
+                                 shape->rows, shape->columns, 1, least, &c.ours));
+    TERN__TRY(make_theirs(&c, least));
+    TERN__TRY(measure(t, &c, &row));
+    tern__row_show(&t->table, &row);
+done:
+    close_contest(&c);
+    return status == TERN_OK ? status : tern__row_failed(&t->table, &row, status);
+}
+
+static void show_tables(tern__kernel_table *t) {
+    tern_bench_row row = tern__row("K2", "against TL2", "x");
+    row.floor = 1.0;
+    row.goal = 1.4;
+    row.is_least = row.is_ratio = true;
+    if (tern__row_listed(&t->table, &row))
+        return;
+    snprintf(row.detail, sizeof row.detail,
+             "bitnet.cpp generates its code for the shapes of one "
+             "model: no library has a kernel to call");
+    tern__row_show(&t->table, &row);
+}
+
+tern_status tern__kernel_peers(tern__kernel_table *t) {
+    static const tern__packing packings[] = {TERN__PACKING_TRITS4, TERN__PACKING_TRITS5};
+    int shapes = t->table.options.is_quick ? 1 : TERN__KERNEL_SHAPES;
+    tern_status status = TERN_OK;
+    for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds && status == TERN_OK; kind++) {
+        dot_peer peer;
+        open_peer(t, &kinds[kind], &peer);
+        for (int i = 0; i < 2 * shapes && status == TERN_OK; i++)
+            status = show_contest(t, &peer, packings[i % 2], &tern__kernel_shapes[i / 2]);
+        tern__library_close(peer.library);
+    }
+    if (status == TERN_OK)
+        show_tables(t);
+    return status;
+}
