@@ -48,7 +48,7 @@ _tern() {
     tokenize:-*) words="--help --prompt --file --ids --decode --special --bos --json" ;;
     tokenize:*) files=1 words="" ;;
     bench:-*) words="--help --shape --threads --prompt-tokens --tokens --repeats --quick --vs --only --cache --storage --head --cpu --list --json" ;;
-    bench:*) files=1 words=" team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 matmul_f64 matmul_i8 memory elementwise matmul zero-copy operations roofline kernels" ;;
+    bench:*) files=1 words=" team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 matmul_f64 matmul_i8 memory elementwise matmul zero-copy operations roofline kernels models" ;;
     version:-*) words="--help" ;;
     version:*) files=0 words="" ;;
     completion:-*) words="--help" ;;

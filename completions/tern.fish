@@ -58,7 +58,7 @@ complete -c tern -n '__fish_seen_subcommand_from bench' -l cpu -x -d 'kernel lev
 complete -c tern -n '__fish_seen_subcommand_from bench' -l list -d 'list the registered benchmarks'
 complete -c tern -n '__fish_seen_subcommand_from bench' -l json -d 'print JSON'
 complete -c tern -n '__fish_seen_subcommand_from bench' -F
-complete -c tern -n '__fish_seen_subcommand_from bench' -a ' team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 matmul_f64 matmul_i8 memory elementwise matmul zero-copy operations roofline kernels'
+complete -c tern -n '__fish_seen_subcommand_from bench' -a ' team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 matmul_f64 matmul_i8 memory elementwise matmul zero-copy operations roofline kernels models'
 complete -c tern -n __fish_use_subcommand -a version -d 'shows version, compiler, processor and kernel level'
 complete -c tern -n __fish_use_subcommand -a completion -d 'prints a completion script for bash, zsh or fish'
 complete -c tern -n '__fish_seen_subcommand_from completion' -a ' bash zsh fish'

@@ -336,7 +336,8 @@ static int measure_table(const tern_bench_table *table, const bench_values *valu
                                         .samples = (int)values->repeats,
                                         .is_quick = values->is_quick,
                                         .versus = values->versus,
-                                        .only = values->only};
+                                        .only = values->only,
+                                        .story = cli_story_path()};
     return cli_bench_show(table, &options, values->is_json, argc, argv);
 }
 

@@ -152,6 +152,8 @@ char *cli_read_input(const char *path, size_t *bytes);
 /* The model to use: `given` if not NULL, else the first default that exists. NULL after a message
  * that lists the places. Static storage. */
 const char *cli_model_path(const char *given);
+/* The story model that comes along; NULL: it is at none of the places. Static storage. */
+const char *cli_story_path(void);
 
 /* -- text (text.c) -----------------------------------------------------------------------------*/
 

@@ -171,8 +171,10 @@ typedef struct tern_bench_row {
 
 /* A library or program that is not found by itself, or another than the one that would be. */
 typedef struct tern_bench_peer_path {
-    const char
-        *name; /* "openblas", "dnnl", "jemalloc", "mimalloc", "ggml", "bitnet", "llama-bench" */
+    /* Libraries: "openblas", "dnnl", "jemalloc", "mimalloc", "ggml", "bitnet" (both libggml-cpu.so
+     * or like it). Programs: "llama-bench"; for it "llama-model", a file of the same shape that it
+     * reads when it cannot read `model`, and "llama-model-best", another one for M1b. */
+    const char *name;
     const char *path;
 } tern_bench_peer_path;
 
@@ -187,6 +189,7 @@ typedef struct tern_bench_table_options {
                            table; operations: of operations; kernels: of packings too ("trits4",
                            "trits5", "int4", "int8") */
     const char *model;  /* models: a file; NULL: a random model of the 2B4T shape */
+    const char *story;  /* models: the story model that comes along; NULL: `model` may be it */
     const tern_bench_peer_path *peers; /* (peer_count) */
     int peer_count;
     bool is_listing; /* visits the rows with floors and goals, and measures nothing */

@@ -8,62 +8,45 @@
 #include "base/philox.h"
 #include "base/status.h"
 #include "bench/bench.h"
+#include "bench/model_run.h"
 
 enum { MODEL_SAMPLES = 5, CHECK_TOKENS = 8 };
 static const uint64_t TOKEN_SEED = 7;
-
-typedef struct model_state {
-    tern_session *session;
-    int64_t vocabulary, prompt_tokens, generated_tokens, best;
-    float *logits;   /* (2, V) */
-    int32_t *ids;    /* (V): of the best logits */
-    int32_t *tokens; /* (max(prompt, generated)) */
-} model_state;
 
 tern_bench_model_options tern_bench_model_options_default(void) {
     return (tern_bench_model_options){
         .prompt_tokens = 512, .generated_tokens = 128, .samples = MODEL_SAMPLES};
 }
 
-static tern_status run_prompt(void *state, int side, int64_t calls) {
-    (void)side;
-    model_state *s = state;
-    tern_status status = TERN_OK;
-    for (int64_t i = 0; i < calls; i++) {
-        TERN__TRY(tern_session_truncate(s->session, 0));
-        TERN__TRY(tern_session_eval(s->session, s->tokens, s->prompt_tokens, TERN_LOGITS_LAST,
-                                    s->logits));
-    }
-done:
+tern_status tern__model_run_prompt(tern__model_run *s) {
+    tern_status status = tern_session_truncate(s->session, 0);
+    if (status == TERN_OK)
+        status =
+            tern_session_eval(s->session, s->tokens, s->prompt_tokens, TERN_LOGITS_LAST, s->logits);
     return status;
 }
 
-static tern_status eval_singly(model_state *s, int64_t count, float *logits) {
+static tern_status eval_singly(tern__model_run *s, int64_t count, float *logits) {
     tern_status status = tern_session_truncate(s->session, 0);
     for (int64_t i = 0; i < count && status == TERN_OK; i++)
         status = tern_session_eval(s->session, s->tokens + i, 1, TERN_LOGITS_LAST, logits);
     return status;
 }
 
-static tern_status eval_best_singly(model_state *s, int64_t count, float *logits) {
+static tern_status eval_best_singly(tern__model_run *s, int64_t count, float *logits) {
     tern_status status = tern_session_truncate(s->session, 0);
     for (int64_t i = 0; i < count && status == TERN_OK; i++)
         status = tern_session_eval_best(s->session, s->tokens + i, 1, s->best, s->ids, logits);
     return status;
 }
 
-static tern_status run_generation(void *state, int side, int64_t calls) {
-    (void)side;
-    model_state *s = state;
-    tern_status status = TERN_OK;
-    for (int64_t i = 0; i < calls && status == TERN_OK; i++)
-        status = (s->best > 0 ? eval_best_singly : eval_singly)(s, s->generated_tokens, s->logits);
-    return status;
+tern_status tern__model_run_generate(tern__model_run *s) {
+    return (s->best > 0 ? eval_best_singly : eval_singly)(s, s->generated_tokens, s->logits);
 }
 
 /* The best logits are those of their ids among all logits, falling, and the first is the largest.
  */
-static tern_status check_best(model_state *s, int64_t count) {
+static tern_status check_best(tern__model_run *s, int64_t count) {
     float *best = s->logits, *all = s->logits + s->vocabulary, largest = all[0];
     tern_status status = eval_best_singly(s, count, best);
     for (int64_t i = 0; i < s->vocabulary; i++)
@@ -74,8 +57,7 @@ static tern_status check_best(model_state *s, int64_t count) {
     return status;
 }
 
-/* A batch and the same tokens one by one: equal bits, finite, not all the same. */
-static tern_status check_model(model_state *s, int64_t count) {
+tern_status tern__model_run_check(tern__model_run *s, int64_t count) {
     tern_status status = TERN_OK;
     float *batch = s->logits, *single = s->logits + s->vocabulary;
     TERN__TRY(tern_session_truncate(s->session, 0));
@@ -100,15 +82,10 @@ done:
     return status;
 }
 
-/* The harness measures each of the two on a state that is checked already. */
-static const tern_bench_case prompt_case = {
-    .name = "prompt", .unit = "tok", .side = {"tern"}, .run = run_prompt};
-static const tern_bench_case generation_case = {
-    .name = "generation", .unit = "tok", .side = {"tern"}, .run = run_generation};
-
-static tern_status init_state(model_state *s, tern_context *context, tern_model *model,
-                              const tern_bench_model_options *options) {
+tern_status tern__model_run_open(tern_context *context, tern_model *model,
+                                 const tern_bench_model_options *options, tern__model_run *s) {
     tern_status status = TERN_OK;
+    *s = (tern__model_run){0};
     int64_t longest = tern__max_i64(options->prompt_tokens, options->generated_tokens);
     s->vocabulary = tern_model_describe(model).vocabulary;
     s->prompt_tokens = options->prompt_tokens;
@@ -127,10 +104,12 @@ static tern_status init_state(model_state *s, tern_context *context, tern_model 
         s->tokens[i] = (int32_t)((uint64_t)word * (uint64_t)s->vocabulary >> 32);
     }
 done:
+    if (status != TERN_OK)
+        tern__model_run_close(s);
     return status;
 }
 
-static void deinit_state(model_state *s) {
+void tern__model_run_close(tern__model_run *s) {
     if (s->ids != NULL)
         tern__os()->free(s->ids);
     if (s->logits != NULL)
@@ -138,7 +117,30 @@ static void deinit_state(model_state *s) {
     if (s->tokens != NULL)
         tern__os()->free(s->tokens);
     tern_session_destroy(s->session);
+    *s = (tern__model_run){0};
 }
+
+static tern_status run_prompts(void *state, int side, int64_t calls) {
+    (void)side;
+    tern_status status = TERN_OK;
+    for (int64_t i = 0; i < calls && status == TERN_OK; i++)
+        status = tern__model_run_prompt(state);
+    return status;
+}
+
+static tern_status run_generations(void *state, int side, int64_t calls) {
+    (void)side;
+    tern_status status = TERN_OK;
+    for (int64_t i = 0; i < calls && status == TERN_OK; i++)
+        status = tern__model_run_generate(state);
+    return status;
+}
+
+/* The harness measures each of the two on a state that is checked already. */
+static const tern_bench_case prompt_case = {
+    .name = "prompt", .unit = "tok", .side = {"tern"}, .run = run_prompts};
+static const tern_bench_case generation_case = {
+    .name = "generation", .unit = "tok", .side = {"tern"}, .run = run_generations};
 
 tern_status tern_bench_model(tern_context *context, tern_model *model,
                              const tern_bench_model_options *options,
@@ -157,12 +159,12 @@ tern_status tern_bench_model(tern_context *context, tern_model *model,
                           (long long)o.best);
 
     tern_status status = TERN_OK;
-    model_state s = {0};
+    tern__model_run s = {0};
     /* Any sample is long enough: a call is a whole prompt. */
     tern_bench_options harness = {.samples = o.samples > 0 ? o.samples : MODEL_SAMPLES,
                                   .sample_seconds = 1e-9};
-    TERN__TRY(init_state(&s, context, model, &o));
-    TERN__TRY(check_model(&s, tern__min_i64(longest, CHECK_TOKENS)));
+    TERN__TRY(tern__model_run_open(context, model, &o, &s));
+    TERN__TRY(tern__model_run_check(&s, tern__min_i64(longest, CHECK_TOKENS)));
     if (o.prompt_tokens > 0)
         TERN__TRY(tern__bench_measure(&prompt_case, &s, (double)o.prompt_tokens, &harness,
                                       &result->prompt));
@@ -172,6 +174,6 @@ tern_status tern_bench_model(tern_context *context, tern_model *model,
     result->cache_bytes = tern_session_cache_bytes(s.session);
     result->resident_bytes = tern__os_resident_bytes();
 done:
-    deinit_state(&s);
+    tern__model_run_close(&s);
     return status;
 }

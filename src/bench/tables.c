@@ -18,6 +18,8 @@ static const tern_bench_table tables[] = {
      tern_bench_roofline},
     {"kernels", "targets K1 to K7 and T1b: kernels for packed weights and their limits",
      "K1,K2,K3,K4,K5,K6,K7,T1b,KERN", tern_bench_kernels},
+    {"models", "targets M1 to M6: whole models, as a share of the limits or beside llama-bench",
+     "M1a,M1b,M2,M3,M4,M5,M6", tern_bench_models},
 };
 enum { TABLES = sizeof tables / sizeof *tables };
 

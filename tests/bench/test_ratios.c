@@ -141,7 +141,8 @@ static void test_no_row_is_constant(void **state) {
                   {"zero-copy", 0, NULL, NULL, 0},
                   {"operations", 150, some_operations(), "add,sum,matmul,rope", 10},
                   {"roofline", 3, NULL, NULL, 3},
-                  {"kernels", is_fast ? 20 : 6, NULL, "K1,K3,K5,K6,trits4", is_fast ? 10 : 3}};
+                  {"kernels", is_fast ? 20 : 6, NULL, "K1,K3,K5,K6,trits4", is_fast ? 10 : 3},
+                  {"models", 0, NULL, NULL, 0}}; /* of the tiny shape: told, not judged */
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (TEST_IS_SANITIZED)
             check_table(tables[i].name, tables[i].thinned, tables[i].thinned_least);
