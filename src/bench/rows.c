@@ -291,7 +291,8 @@ void tern__row_judge(tern_bench_row *row) {
 }
 
 void tern__row_show(tern__table *table, tern_bench_row *row) {
-    row->load = find_load(table);
+    if (isnan(row->load))
+        row->load = find_load(table);
     begin_window(table);
     if (row->load > TERN__NOISE_LOAD && !is_count(row) && !isnan(row->median))
         row->is_noisy = true;

@@ -94,7 +94,7 @@ void tern__row_series(tern_bench_row *row, const tern_bench_series *series);
  * where other programs were at work, or, in a noisy row, by less than the whole interval: then the
  * detail begins with the reason. A count is judged in any case. */
 void tern__row_judge(tern_bench_row *row);
-/* Tells how busy other programs were since the row before, and judges. */
+/* Tells how busy other programs were since the row before, unless the row knows it, and judges. */
 void tern__row_show(tern__table *table, tern_bench_row *row);
 
 /* A measurement ended with `status`: what is short or missing on this machine becomes a row NOT
