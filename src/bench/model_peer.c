@@ -26,15 +26,20 @@ typedef struct match {
     tern__model_run run;
     tern__llama_job job;
     tern__llama_result peer; /* the last */
+    double load;             /* by others while Tern had its turns, the most; NaN */
 } match;
 
 /* -- rounds ------------------------------------------------------------------------------------*/
 
 static tern_status time_tern(match *m, double *seconds) {
+    tern__noise_window window;
+    tern__noise_begin(&window);
     uint64_t begin = tern__bench_clock(0, false);
     tern_status status = m->work == TERN__WORK_PROMPT ? tern__model_run_prompt(&m->run)
                                                       : tern__model_run_generate(&m->run);
     *seconds = (double)(tern__bench_clock(0, true) - begin) * 1e-9;
+    double load = tern__noise_end(&window);
+    m->load = isnan(m->load) || load > m->load ? load : m->load;
     return status;
 }
 
@@ -96,6 +101,7 @@ static tern_status measure(match *m, int rounds, tern_bench_row *row) {
     tern_status status = take_turns(m, rounds, samples);
     if (status == TERN_OK) {
         sum_up(samples, rounds, room + 2 * rounds, row);
+        row->load = m->load;
         double ours = tern__sample_quantile(samples[0], rounds, 0.5);
         double theirs = tern__sample_quantile(samples[1], rounds, 0.5);
         snprintf(row->detail, sizeof row->detail,
@@ -173,7 +179,7 @@ static tern_status show_match(const tern__model_table *t, tern__model_work work,
     set_target(t, work, &row);
     if (tern__row_listed(t->table, &row) || tern__model_row_missing(t, &row))
         return TERN_OK;
-    match m = {.table = t, .work = work, .tokens = tokens};
+    match m = {.table = t, .work = work, .tokens = tokens, .load = NAN};
     m.job = (tern__llama_job){.program = program, .model = peer_model(t, work)};
     tern_status status =
         m.job.model != NULL

@@ -337,6 +337,39 @@ static void test_beside_llama_bench(void **state) {
     assert_string_equal(peer.model, path_of(story));
 }
 
+/* A machine whose processors are all at work: 100 s more at each look, of which this process had
+ * none. */
+static int busy_file(const char *path, char *text, size_t size) {
+    static long ticks = 0;
+    if (strcmp(path, "/proc/stat") != 0)
+        return ENOENT;
+    ticks += 10000;
+    int used = snprintf(text, size, "cpu  %ld 0 0 0 0 0 0 0 0 0\n", ticks);
+    for (int cpu = 0; cpu < 256 && used < (int)size - 64; cpu++)
+        used +=
+            snprintf(text + used, size - (size_t)used, "cpu%d %ld 0 0 0 0 0 0 0 0 0\n", cpu, ticks);
+    return 0;
+}
+
+/* What others did is counted while Tern has its turns: the peer is another program too. */
+static void test_load_beside_llama_bench(void **state) {
+    (void)state;
+    tern__os_table os = cost_os();
+    tern_bench_table_options options = quick("M2");
+    set_peer(500);
+    os.program_run = fake_run;
+    os.file_text = busy_file;
+    options.peers = llama_paths;
+    options.peer_count = 2;
+    first_ns = 400000000; /* load is told of 50 ms or more */
+    run_on(&os, &options);
+    first_ns = FIRST_NS;
+    assert_true(rows.rows[0].load > 0.5);
+    set_peer(500);
+    run_beside("M2", 2, NULL);
+    assert_true(isnan(rows.rows[0].load));
+}
+
 static void test_bounds_beside_llama_bench(void **state) {
     (void)state;
     static const struct {
@@ -433,6 +466,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_a_file_of_another_shape, restore_os),
         cmocka_unit_test_teardown(test_no_memory, restore_os),
         cmocka_unit_test_teardown(test_beside_llama_bench, restore_os),
+        cmocka_unit_test_teardown(test_load_beside_llama_bench, restore_os),
         cmocka_unit_test_teardown(test_bounds_beside_llama_bench, restore_os),
         cmocka_unit_test_teardown(test_a_peer_that_fails, restore_os),
         cmocka_unit_test_teardown(test_a_program, restore_os),
