@@ -378,6 +378,7 @@ static tern_validate_options run_options(validate_state *s) {
                   .is_quick = v->is_quick,
                   .only = v->only,
                   .model = v->model,
+                  .story = cli_story_path(),
                   .peers = s->peers,
                   .peer_count = s->peer_count},
         .passes = (int)v->passes,

@@ -191,11 +191,17 @@ static tern_status show_prefills(tern__kernel_table *t, const char *id, bool is_
 
 /* -- K6 ----------------------------------------------------------------------------------------*/
 
+/* Another variant is better here and would run in its place: what this one makes of small batches
+ * is shown, and judged at the level where it is the best. */
+static bool is_passed_over(const tern__kernel_table *t, const tern__packed_kernel *kernel) {
+    return is_allowed(t, kernel) && kernel != TERN__PICK(tern__trits4_family, t->features);
+}
+
 static tern_status show_batch(tern__kernel_table *t, const tern__packed_kernel *kernel,
                               tern__weights *w, int64_t n) {
     char what[64];
     int threads = t->table.options.threads;
-    bool has_target = (kernel->variant.needs & BATCH_UNITS) != 0;
+    bool has_target = (kernel->variant.needs & BATCH_UNITS) != 0 && !is_passed_over(t, kernel);
     snprintf(what, sizeof what, "%s, streamed, N = %lld against 1, %d thread%s",
              kernel->variant.name, (long long)n, threads, threads > 1 ? "s" : "");
     tern_bench_row row = tern__row("K6", what, "x");
