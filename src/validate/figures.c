@@ -49,19 +49,21 @@ const char *tern__figure(double value, char text[TERN__FIGURE]) {
         snprintf(text, TERN__FIGURE, "-");
         return text;
     }
-    if (value == 0)
-        value = 0; /* without a sign */
+    if (size == floor(size) && size < 1e7) {
+        snprintf(text, TERN__FIGURE, "%.0f", size == 0 ? 0 : value);
+        group_digits(text);
+        return text;
+    }
     snprintf(text, TERN__FIGURE, "%.2e", value);
     fix_point(text);
     int exponent = atoi(strchr(text, 'e') + 1);
-    if (size != 0 && (exponent < -3 || exponent >= 7)) {
+    if (exponent < -3 || exponent >= 7) {
         shorten_exponent(text);
         return text;
     }
-    bool is_whole = size == floor(size);
-    snprintf(text, TERN__FIGURE, "%.*f", is_whole || exponent >= 2 ? 0 : 2 - exponent, value);
+    snprintf(text, TERN__FIGURE, "%.*f", exponent >= 2 ? 0 : 2 - exponent, value);
     fix_point(text);
-    if (is_whole || exponent >= 2)
+    if (exponent >= 2)
         group_digits(text);
     return text;
 }
@@ -111,6 +113,19 @@ const char *tern__quantity(double value, const char *unit, char text[TERN__FIGUR
     return join(value, divisor, shown, text);
 }
 
+const char *tern__round_quantity(double value, const char *unit, char text[TERN__FIGURE]) {
+    tern__quantity(value, unit, text);
+    char *point = strchr(text, '.');
+    if (point == NULL || strchr(text, 'e') != NULL)
+        return text;
+    char *end = point + 1 + strspn(point + 1, "0123456789"), *cut = end;
+    while (cut[-1] == '0')
+        cut--;
+    cut -= cut[-1] == '.';
+    memmove(cut, end, strlen(end) + 1);
+    return text;
+}
+
 const char *tern__measured(const tern_bench_row *row, char text[TERN__FIGURE]) {
     char middle[TERN__FIGURE], low[TERN__FIGURE], high[TERN__FIGURE];
     double divisor;
@@ -124,26 +139,12 @@ const char *tern__measured(const tern_bench_row *row, char text[TERN__FIGURE]) {
     return text;
 }
 
-/* A quantity that was chosen, not measured: "1.8 x", not "1.80 x". */
-static void round_quantity(double value, const char *unit, char text[TERN__FIGURE]) {
-    tern__quantity(value, unit, text);
-    char *point = strchr(text, '.');
-    if (point == NULL || strchr(text, 'e') != NULL)
-        return;
-    char *end = point + 1 + strspn(point + 1, "0123456789");
-    char *cut = end;
-    while (cut[-1] == '0')
-        cut--;
-    cut -= cut[-1] == '.';
-    memmove(cut, end, strlen(end) + 1);
-}
-
 const char *tern__bound(const tern_bench_row *row, bool is_goal, char text[TERN__FIGURE]) {
     char bound[TERN__FIGURE], bound_p99[TERN__FIGURE];
     const char *sign = row->is_least ? ">=" : "<=";
     double median = is_goal ? row->goal : row->floor, p99 = is_goal ? row->goal_p99 : NAN;
-    round_quantity(median, row->unit, bound);
-    round_quantity(p99, row->unit, bound_p99);
+    tern__round_quantity(median, row->unit, bound);
+    tern__round_quantity(p99, row->unit, bound_p99);
     if (isnan(median) && isnan(p99))
         snprintf(text, TERN__FIGURE, "-");
     else if (isnan(p99))

@@ -14,6 +14,9 @@ const char *tern__figure(double value, char text[TERN__FIGURE]);
 /* With its unit, of a size that reads well: 12 345 ns are "12.3 us", 20 480 B are "20 KiB". */
 const char *tern__quantity(double value, const char *unit, char text[TERN__FIGURE]);
 
+/* Of a number that was chosen, not measured: "1.8 x", not "1.80 x". */
+const char *tern__round_quantity(double value, const char *unit, char text[TERN__FIGURE]);
+
 /* The median and its interval: "31.2 x (30.1 .. 32.0)", "208 B", "-". */
 const char *tern__measured(const tern_bench_row *row, char text[TERN__FIGURE]);
 

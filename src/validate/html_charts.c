@@ -75,7 +75,7 @@ static void add_grid(tern__text *page, const tern__axis *axis, bool has_labels) 
             add_bar_line(page, axis, "grid", tick, 0, BAR_HEIGHT);
         else
             tern__text_print(page, "<text class='x%s' x='%.2f%%' y='15'>%s</text>",
-                             is_minor ? " few" : "", x, tern__figure(tick, figure));
+                             is_minor ? " few" : "", x, tern__round_quantity(tick, "", figure));
     }
 }
 
@@ -232,9 +232,11 @@ static void add_lines(tern__text *page, const tern_bench_row *row, const tern__f
     for (int i = row->series_count - 1; i >= 0; i--)
         tern__frame_line(page, frame, &row->series[i], i, frame->has_marks && i == 0);
     if (frame->has_marks) {
-        snprintf(words, sizeof words, "floor %.80s", tern__quantity(row->floor, row->unit, figure));
+        snprintf(words, sizeof words, "floor %.80s",
+                 tern__round_quantity(row->floor, row->unit, figure));
         tern__frame_mark(page, frame, row->floor, words, 0);
-        snprintf(words, sizeof words, "goal %.80s", tern__quantity(row->goal, row->unit, figure));
+        snprintf(words, sizeof words, "goal %.80s",
+                 tern__round_quantity(row->goal, row->unit, figure));
         tern__frame_mark(page, frame, row->goal, words, 1);
     }
     tern__frame_end(page);

@@ -78,6 +78,11 @@ static int find_family(plot *p, const tern_report_row *row) {
     return i < MOST_FAMILIES ? i : MOST_FAMILIES - 1;
 }
 
+/* Shapes come round after eight families, with other colors. */
+static int color_of(int family) {
+    return (family + family / TERN__COLORS) % TERN__COLORS;
+}
+
 /* -- roofs -------------------------------------------------------------------------------------*/
 
 /* "read, L1 (24 KiB each), 1 thread" without its end. */
@@ -244,7 +249,7 @@ static void add_dots(tern__text *page, plot *p) {
         const tern_report_row *row = &p->report->rows[i];
         if (!is_dot(&row->row) || threads_of(&row->row) != p->threads)
             continue;
-        int family = find_family(p, row) % TERN__COLORS;
+        int family = find_family(p, row);
         tern__text_print(
             page, "<use class='dot f%d' href='#s%d' x='%.2f%%' y='%.1f'><title>%s %s: ", family,
             family, tern__frame_x(&p->frame, intensity(&row->row)),
@@ -265,7 +270,7 @@ static void add_families(tern__text *page, const plot *p) {
         tern__text_print(page,
                          "<span><svg width='16' height='16' aria-hidden='true'><use class='dot "
                          "f%d' href='#s%d' x='8' y='8'/></svg> %s</span> ",
-                         i % TERN__COLORS, i % TERN__COLORS, p->family[i]);
+                         color_of(i), i % TERN__COLORS, p->family[i]);
     }
     tern__text_add(page, "</p>\n");
 }

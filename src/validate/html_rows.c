@@ -194,8 +194,10 @@ static void add_measured(tern__text *page, const tern_bench_row *row) {
 
 static void add_bound(tern__text *page, const tern_bench_row *row, bool is_goal) {
     char figure[TERN__FIGURE];
-    tern__text_print(page, "<td class='n' data-label='%s'><span>", is_goal ? "goal" : "floor");
-    tern__html_figure(page, tern__bound(row, is_goal, figure));
+    tern__bound(row, is_goal, figure);
+    tern__text_print(page, "<td class='n%s' data-label='%s'><span>",
+                     strcmp(figure, "-") == 0 ? " nil" : "", is_goal ? "goal" : "floor");
+    tern__html_figure(page, figure);
     tern__text_add(page, "</span></td>");
 }
 
@@ -212,11 +214,11 @@ static void add_row_verdict(tern__text *page, const tern_bench_row *row) {
 
 static void add_baseline(tern__text *page, const tern_report_row *owner) {
     char figure[TERN__FIGURE];
-    tern__text_add(page, "<td class='n' data-label='baseline'><span>");
     if (owner->grade == TERN_GRADE_NONE) {
-        tern__text_add(page, "-</span></td>");
+        tern__text_add(page, "<td class='n nil' data-label='baseline'><span>-</span></td>");
         return;
     }
+    tern__text_add(page, "<td class='n' data-label='baseline'><span>");
     tern__html_figure(page, tern__quantity(owner->baseline, owner->row.unit, figure));
     tern__text_print(page, "<small class='grade %s'>%s", tern_grade_name(owner->grade),
                      tern_grade_name(owner->grade));
@@ -263,8 +265,8 @@ void tern__html_rows(tern__text *page, const tern_report *report, const char *id
         tern__text_add(page, "<tr>");
         add_what(page, &row->row);
         add_measured(page, &row->row);
-        tern__text_add(page, "<td class='draw'>");
-        if (!isnan(row->row.median))
+        tern__text_print(page, "<td class='draw%s'>", isfinite(row->row.median) ? "" : " nil");
+        if (isfinite(row->row.median))
             tern__html_interval(page, &row->row);
         tern__text_add(page, "</td>");
         add_bound(page, &row->row, false);

@@ -142,7 +142,7 @@ static void add_ticks_x(tern__text *page, const tern__frame *frame) {
                          "<line class='grid' x1='%.2f%%' x2='%.2f%%' y1='0' y2='%d'/>"
                          "<text class='x%s' x='%.2f%%' y='%d'>%s</text>",
                          x, x, frame->height, is_minor ? " few" : "", x, frame->height + 20,
-                         tern__quantity(tick, frame->x_unit, figure));
+                         tern__round_quantity(tick, frame->x_unit, figure));
     }
 }
 
@@ -157,7 +157,7 @@ static void add_ticks_y(tern__text *page, const tern__frame *frame) {
         tern__text_print(page,
                          "<line class='grid' x1='0' x2='100%%' y1='%.1f' y2='%.1f'/>"
                          "<text class='y' x='-8' y='%.1f'>%s</text>",
-                         y, y, y + 4, tern__quantity(tick, frame->y_unit, figure));
+                         y, y, y + 4, tern__round_quantity(tick, frame->y_unit, figure));
     }
 }
 
