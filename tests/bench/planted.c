@@ -95,6 +95,10 @@ int main(int argc, char **argv) {
     int percent = argc > 1 ? atoi(argv[1]) : 20, runs = argc > 2 ? atoi(argv[2]) : 10;
     const char *targets = argc > 3 ? argv[3] : "K5";
     tern_report *baseline = NULL;
+    if (percent < 1 || runs < 1) {
+        fprintf(stderr, "usage: tern_planted [PERCENT [RUNS [TARGETS]]]\n");
+        return 2;
+    }
     wrap_kernels();
     tern_status status = measure(targets, 0, &baseline);
     int slowed = status == TERN_OK ? compare(targets, baseline, percent, runs) : -1;
