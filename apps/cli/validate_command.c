@@ -123,8 +123,9 @@ static int check_words(const validate_values *v) {
 }
 
 /* The names that tern/bench.h knows. */
-static const char *const peer_names[] = {"openblas", "dnnl",   "jemalloc",   "mimalloc",
-                                         "ggml",     "bitnet", "llama-bench"};
+static const char *const peer_names[] = {"openblas",    "dnnl",        "jemalloc",
+                                         "mimalloc",    "ggml",        "bitnet",
+                                         "llama-bench", "llama-model", "llama-model-best"};
 enum { PEER_NAMES = sizeof peer_names / sizeof *peer_names };
 
 static int unknown_peer(const char *name, size_t length) {
@@ -378,6 +379,7 @@ static tern_validate_options run_options(validate_state *s) {
                   .is_quick = v->is_quick,
                   .only = v->only,
                   .model = v->model,
+                  .story = cli_story_path(),
                   .peers = s->peers,
                   .peer_count = s->peer_count},
         .passes = (int)v->passes,
