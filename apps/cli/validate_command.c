@@ -123,8 +123,9 @@ static int check_words(const validate_values *v) {
 }
 
 /* The names that tern/bench.h knows. */
-static const char *const peer_names[] = {"openblas", "dnnl",   "jemalloc",   "mimalloc",
-                                         "ggml",     "bitnet", "llama-bench"};
+static const char *const peer_names[] = {"openblas",    "dnnl",        "jemalloc",
+                                         "mimalloc",    "ggml",        "bitnet",
+                                         "llama-bench", "llama-model", "llama-model-best"};
 enum { PEER_NAMES = sizeof peer_names / sizeof *peer_names };
 
 static int unknown_peer(const char *name, size_t length) {
