@@ -291,14 +291,18 @@ void tern__html_latencies(tern__text *page, const tern_report *report) {
         say_nothing(page, "distribution of T3");
 }
 
-/* What changes little is shown without the zero, and says so. */
+/* What changes little is shown without the zero, what is of very different sizes on a logarithmic
+ * axis; both say so. */
 static void settle_memory(tern__frame *frame, const tern_bench_row *row, char name[TERN__FIGURE]) {
     for (int i = 0; i < row->series_count; i++)
         include_series(frame, &row->series[i]);
     bool is_flat = frame->y.high - frame->y.low < 0.3 * frame->y.high;
+    frame->y.is_log = frame->y.low > 0 && frame->y.high > 50 * frame->y.low;
     snprintf(name, TERN__FIGURE, "%.48s%s", axis_name(row->series[0].y_unit),
-             is_flat ? "; the axis does not begin at 0" : "");
-    if (!is_flat)
+             frame->y.is_log ? ", logarithmic"
+             : is_flat       ? "; the axis does not begin at 0"
+                             : "");
+    if (!is_flat && !frame->y.is_log)
         tern__axis_include(&frame->y, 0);
     tern__axis_settle(&frame->x);
     tern__axis_settle(&frame->y);

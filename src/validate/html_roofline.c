@@ -150,7 +150,7 @@ static void find_all(plot *p) {
     sort_roofs(p);
 }
 
-/* The highest peak and where the slowest bandwidth meets it are on the plot. */
+/* All peaks are on the plot, and where the slowest bandwidth meets the highest of them. */
 static void settle_axes(plot *p) {
     double peak = 0, slowest = INFINITY;
     for (int i = 0; i < p->roofs; i++) {
@@ -158,8 +158,9 @@ static void settle_axes(plot *p) {
             slowest = fmin(slowest, p->roof[i].rate);
         else
             peak = fmax(peak, p->roof[i].rate);
+        if (!p->roof[i].is_bandwidth)
+            tern__axis_include(&p->frame.y, p->roof[i].rate);
     }
-    tern__axis_include(&p->frame.y, peak);
     tern__axis_include(&p->frame.x, peak / slowest);
     if (p->frame.x.low < INFINITY)
         tern__axis_include(&p->frame.x, p->frame.x.low / 2);
@@ -186,6 +187,12 @@ static void add_roof_letter(tern__text *page, const plot *p, int index, double x
                      left, top, left, top + 4.5, 'A' + index);
 }
 
+/* Whether a roof crosses the frame. */
+static bool is_seen(const plot *p, const roof *r) {
+    const tern__axis *x = &p->frame.x, *y = &p->frame.y;
+    return !r->is_bandwidth || (r->rate * x->low < y->high && r->rate * x->high > y->low);
+}
+
 /* Bandwidths rise from the left or the bottom to the highest peak, peaks begin at the highest
  * bandwidth. */
 static void add_roofs(tern__text *page, const plot *p) {
@@ -199,6 +206,8 @@ static void add_roofs(tern__text *page, const plot *p) {
     }
     for (int i = 0; i < p->roofs; i++) {
         const roof *r = &p->roof[i];
+        if (!is_seen(p, r))
+            continue;
         double begin = r->is_bandwidth ? y->low / r->rate : r->rate / fastest;
         double end = r->is_bandwidth ? peak / r->rate : x->high;
         begin = fmin(fmax(x->low, begin), x->high);
@@ -229,6 +238,8 @@ static void add_letters(tern__text *page, const plot *p) {
     double last_top = -100;
     for (int i = 0; i < p->roofs; i++) {
         const roof *r = &p->roof[i];
+        if (!is_seen(p, r))
+            continue;
         if (r->is_bandwidth) {
             double begin = fmax(x->low, y->low / r->rate);
             double at = at_share(x, tern__axis_place(x, begin) + 0.03 + 0.06 * (i % 3));
@@ -284,7 +295,8 @@ static void add_roof_list(tern__text *page, const plot *p) {
         tern__text_print(page, "<li><span class='letter'>%c</span> <b>", 'A' + i);
         tern__html_figure(page, tern__quantity(p->roof[i].rate,
                                                p->roof[i].is_bandwidth ? "GB/s" : "GOP/s", figure));
-        tern__text_print(page, "</b> %s</li>\n", p->roof[i].names);
+        tern__text_print(page, "</b> %s%s</li>\n", p->roof[i].names,
+                         is_seen(p, &p->roof[i]) ? "" : " (beyond the plot)");
     }
     tern__text_add(page, "</ul>\n");
 }

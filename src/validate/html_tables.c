@@ -132,7 +132,8 @@ void tern__html_limits(tern__text *page, const tern_report *report) {
     char figure[TERN__FIGURE];
     const tern_report_row *first = tern__html_first(report, "ROOF");
     if (first == NULL) {
-        tern__text_add(page, "<p class='empty'>They were not measured.</p>\n");
+        tern__text_add(page, "<p class='empty'>They are not in this report: <code>tern validate "
+                             "--only ROOF</code> measures them.</p>\n");
         return;
     }
     tern__html_command(page, report, first);
@@ -187,7 +188,8 @@ void tern__html_kernels(tern__text *page, const tern_report *report) {
     char family[TERN__PIVOT_WORDS];
     tern__pivot pivot;
     if (tern__html_first(report, "KERN") == NULL)
-        tern__text_add(page, "<p class='empty'>They were not measured.</p>\n");
+        tern__text_add(page, "<p class='empty'>They are not in this report: <code>tern validate "
+                             "--only KERN</code> measures them.</p>\n");
     for (int64_t i = -1; (i = tern__family_next(report, "KERN", i)) >= 0;) {
         tern__family_of(&report->rows[i], family);
         tern__text_print(page, "<h3>%s</h3>\n", family);
@@ -200,7 +202,8 @@ void tern__html_kernels(tern__text *page, const tern_report *report) {
 void tern__html_operations(tern__text *page, const tern_report *report) {
     tern__pivot pivot;
     if (tern__html_first(report, "OPS") == NULL) {
-        tern__text_add(page, "<p class='empty'>They were not measured.</p>\n");
+        tern__text_add(page, "<p class='empty'>They are not in this report: <code>tern validate "
+                             "--only OPS</code> measures them.</p>\n");
         return;
     }
     tern__text_add(page, "<code class='command'>tern bench operations</code>\n");
