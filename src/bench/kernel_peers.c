@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Target K2: decoding with one thread, weights streamed from memory, beside the dot products that
- * ggml (TQ2_0) and bitnet.cpp (I2_S) decode with. Their libraries are opened where --peer says;
- * they get the same weights and activations in their formats, both sides leave quantising out, and
- * sums are compared before anything is timed. */
+ * Kernels beside the dot products of ggml (TQ2_0) and bitnet.cpp (I2_S), with one thread: target
+ * K2, decoding with weights streamed from memory, and that part of K5 which is about bitnet.cpp.
+ * Their libraries are opened where --peer says; they get the same weights and activations in their
+ * formats, both sides leave quantising out, and sums are compared before anything is timed. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +13,7 @@
 #include "bench/kernel_rows.h"
 
 #define STREAM_BYTES (INT64_C(256) << 20)
+enum { TILE = 16 };
 
 /* s[0] = sum over n of x[i] y[i]. `bs`, `bx`, `by` are for several rows, nrc is their number. */
 typedef void vec_dot_fn(int n, float *s, size_t bs, const void *vx, size_t bx, const void *vy,
@@ -139,12 +140,14 @@ static void open_peer(const tern__kernel_table *t, const dot_kind *kind, dot_pee
 typedef struct contest {
     const dot_peer *peer;
     tern__team *team;
+    int64_t n; /* columns: 1, or the tokens of a prompt, which find the weights in a cache */
     tern__weights ours;
     int64_t row_bytes, stride, copies, next; /* of theirs, as tern__weights has them */
     uint8_t *pages;
     size_t bytes;
-    uint8_t *activations;
-    float *out; /* (rows) */
+    uint8_t *activations; /* (n, column_bytes) */
+    int64_t column_bytes;
+    float *out; /* (n, rows) */
 } contest;
 
 static void close_contest(contest *c) {
@@ -167,8 +170,9 @@ static tern_status make_theirs(contest *c, int64_t least) {
     c->bytes = (size_t)(c->copies * c->stride);
     c->pages = tern__limit_pages(c->bytes);
     uint8_t *codes = tern__os()->alloc((size_t)w->k);
-    c->activations = tern__os()->alloc((size_t)(blocks * kind->activation_bytes));
-    c->out = tern__os()->alloc((size_t)w->rows * sizeof *c->out);
+    c->column_bytes = blocks * kind->activation_bytes;
+    c->activations = tern__os()->alloc((size_t)(c->n * c->column_bytes));
+    c->out = tern__os()->alloc((size_t)(c->n * w->rows) * sizeof *c->out);
     if (c->pages == NULL || codes == NULL || c->activations == NULL || c->out == NULL) {
         tern__os()->free(codes);
         return tern__fail(TERN_E_MEMORY, "bench: no memory for weights of %s", kind->name);
@@ -179,19 +183,28 @@ static tern_status make_theirs(contest *c, int64_t least) {
             kind->put_weights(codes + i * kind->block,
                               c->pages + row * c->row_bytes + i * kind->block_bytes);
     }
-    for (int64_t i = 0; i < blocks; i++)
-        kind->put_activations(w->q + i * kind->block, c->activations + i * kind->activation_bytes);
+    for (int64_t column = 0; column < c->n; column++)
+        for (int64_t i = 0; i < blocks; i++)
+            kind->put_activations(w->q + column * w->q_stride + i * kind->block,
+                                  c->activations + column * c->column_bytes +
+                                      i * kind->activation_bytes);
     for (int64_t copy = 1; copy < c->copies; copy++)
         memcpy(c->pages + copy * c->stride, c->pages, (size_t)(w->rows * c->row_bytes));
     tern__os()->free(codes);
     return TERN_OK;
 }
 
+/* In tiles of 16 rows and 16 columns, as their programs call their dot products. */
 static void multiply_theirs(contest *c) {
+    const int64_t rows = c->ours.rows;
     const uint8_t *matrix = c->pages + c->next * c->stride;
-    for (int64_t row = 0; row < c->ours.rows; row++)
-        c->peer->dot((int)c->ours.columns, &c->out[row], 0, matrix + row * c->row_bytes, 0,
-                     c->activations, 0, 1);
+    for (int64_t tile = 0; tile < rows; tile += TILE)
+        for (int64_t first = 0; first < c->n; first += TILE)
+            for (int64_t column = first; column < tern__min_i64(first + TILE, c->n); column++)
+                for (int64_t row = tile; row < tern__min_i64(tile + TILE, rows); row++)
+                    c->peer->dot((int)c->ours.columns, &c->out[column * rows + row], 0,
+                                 matrix + row * c->row_bytes, 0,
+                                 c->activations + column * c->column_bytes, 0, 1);
     c->next = (c->next + 1) % c->copies;
 }
 
@@ -199,7 +212,7 @@ static tern_status run_side(void *user, int side, int64_t calls) {
     contest *c = user;
     for (int64_t i = 0; i < calls; i++) {
         if (side == 0)
-            tern__weights_multiply(&c->ours, c->team, 1, false);
+            tern__weights_multiply(&c->ours, c->team, c->n, c->n > 1);
         else
             multiply_theirs(c);
     }
@@ -209,16 +222,18 @@ static tern_status run_side(void *user, int side, int64_t calls) {
 /* Sums are whole numbers far below 2^24: floats hold them exactly. */
 static tern_status check_sums(void *user) {
     contest *c = user;
-    tern_status status = tern__weights_check(&c->ours, c->team, 1);
+    const int64_t rows = c->ours.rows;
+    tern_status status = tern__weights_check(&c->ours, c->team, c->n);
     if (status != TERN_OK)
         return status;
-    memset(c->out, 0xFF, (size_t)c->ours.rows * sizeof *c->out);
+    memset(c->out, 0xFF, (size_t)(c->n * rows) * sizeof *c->out);
     multiply_theirs(c);
-    for (int64_t row = 0; row < c->ours.rows; row++) {
-        double theirs = (double)c->out[row] - (c->peer->kind->has_offset ? c->ours.q_sum[0] : 0);
-        if (theirs != (double)c->ours.out[row])
+    for (int64_t i = 0; i < c->n * rows; i++) {
+        double offset = c->peer->kind->has_offset ? c->ours.q_sum[i / rows] : 0;
+        double theirs = (double)c->out[i] - offset;
+        if (theirs != (double)c->ours.out[i])
             return tern__fail(TERN_E_UNSUPPORTED, "%s: the sum of row %lld is %g, not %d",
-                              c->peer->kind->symbol, (long long)row, theirs, c->ours.out[row]);
+                              c->peer->kind->symbol, (long long)(i % rows), theirs, c->ours.out[i]);
     }
     return TERN_OK;
 }
@@ -234,45 +249,82 @@ static tern_status measure(tern__kernel_table *t, contest *c, tern_bench_row *ro
     if (status != TERN_OK)
         return status;
     double ours = r.side[0].median, theirs = r.side[1].median;
+    double operations = 2.0 * (double)c->ours.rows * (double)c->ours.columns * (double)c->n;
+    const char *unit = c->n == 1 ? "GB/s" : "GOP/s";
     tern__row_ratio(row, &r, 1, 1);
-    tern__row_work(row, &r, 2.0 * (double)c->ours.rows * (double)c->ours.columns,
-                   (double)c->ours.matrix_bytes);
-    snprintf(row->detail, sizeof row->detail, "%s: %.3g us, %.2f GB/s; %s: %.3g us, %.2f GB/s",
-             c->ours.kernel->variant.name, ours * 1e6, (double)c->ours.matrix_bytes / ours * 1e-9,
+    if (c->n == 1)
+        tern__row_work(row, &r, operations, (double)c->ours.matrix_bytes);
+    snprintf(row->detail, sizeof row->detail, "%s: %.3g us, %.2f %s; %s: %.3g us, %.2f %s",
+             c->ours.kernel->variant.name, ours * 1e6,
+             (c->n == 1 ? (double)c->ours.matrix_bytes : operations) / ours * 1e-9, unit,
              c->peer->kind->name, theirs * 1e6,
-             (double)(c->ours.rows * c->row_bytes) / theirs * 1e-9);
+             (c->n == 1 ? (double)(c->ours.rows * c->row_bytes) : operations) / theirs * 1e-9,
+             unit);
     return TERN_OK;
 }
 
 /* -- rows --------------------------------------------------------------------------------------*/
 
-static tern_status show_contest(tern__kernel_table *t, const dot_peer *peer, tern__packing packing,
-                                const tern__kernel_shape *shape) {
-    char what[64];
-    snprintf(what, sizeof what, "%lld x %lld, %s, against %s", (long long)shape->rows,
-             (long long)shape->columns, tern__packings[packing].name, peer->kind->name);
-    tern_bench_row row = tern__row("K2", what, "x");
-    row.floor = peer->kind->floor;
-    row.goal = peer->kind->goal;
+/* A row about one of our kernels and one of theirs. */
+typedef struct duel {
+    const char *id;
+    const tern__packed_kernel *kernel;
+    const tern__kernel_shape *shape;
+    int64_t n;
+    double floor, goal;
+} duel;
+
+static tern_status run_duel(tern__kernel_table *t, const dot_peer *peer, const duel *d,
+                            tern_bench_row *row) {
+    contest c = {.peer = peer, .team = t->one, .n = d->n};
+    int64_t least =
+        d->n > 1 ? 1 : tern__limit_memory_set(t->table.options.is_quick ? 1 : STREAM_BYTES);
+    tern_status status;
+    TERN__TRY(
+        tern__weights_open(d->kernel, d->shape->rows, d->shape->columns, d->n, least, &c.ours));
+    TERN__TRY(make_theirs(&c, least));
+    TERN__TRY(measure(t, &c, row));
+done:
+    close_contest(&c);
+    return status;
+}
+
+static tern_status show_duel(tern__kernel_table *t, const dot_peer *peer, const duel *d,
+                             const char *what) {
+    tern_bench_row row = tern__row(d->id, what, "x");
+    row.floor = d->floor;
+    row.goal = d->goal;
     row.is_least = row.is_ratio = true;
     if (tern__row_listed(&t->table, &row))
         return TERN_OK;
+    if ((d->kernel->variant.needs & ~t->features) != 0) {
+        tern__kernel_lacking(t, &row, &d->kernel->variant);
+        return TERN_OK;
+    }
     if (peer->dot == NULL) {
         snprintf(row.detail, sizeof row.detail, "%s", peer->why);
         tern__row_show(&t->table, &row);
         return TERN_OK;
     }
-    contest c = {.peer = peer, .team = t->one};
-    int64_t least = tern__limit_memory_set(t->table.options.is_quick ? 1 : STREAM_BYTES);
-    tern_status status;
-    TERN__TRY(tern__weights_open(TERN__PICK(tern__packed_families[packing], t->features),
-                                 shape->rows, shape->columns, 1, least, &c.ours));
-    TERN__TRY(make_theirs(&c, least));
-    TERN__TRY(measure(t, &c, &row));
+    tern_status status = run_duel(t, peer, d, &row);
+    if (status != TERN_OK)
+        return tern__row_failed(&t->table, &row, status);
     tern__row_show(&t->table, &row);
-done:
-    close_contest(&c);
-    return status == TERN_OK ? status : tern__row_failed(&t->table, &row, status);
+    return TERN_OK;
+}
+
+static tern_status show_decode(tern__kernel_table *t, const dot_peer *peer, tern__packing packing,
+                               const tern__kernel_shape *shape) {
+    char what[64];
+    snprintf(what, sizeof what, "%lld x %lld, %s, against %s", (long long)shape->rows,
+             (long long)shape->columns, tern__packings[packing].name, peer->kind->name);
+    const duel d = {.id = "K2",
+                    .kernel = TERN__PICK(tern__packed_families[packing], t->features),
+                    .shape = shape,
+                    .n = 1,
+                    .floor = peer->kind->floor,
+                    .goal = peer->kind->goal};
+    return show_duel(t, peer, &d, what);
 }
 
 static void show_tables(tern__kernel_table *t) {
@@ -296,10 +348,48 @@ tern_status tern__kernel_peers(tern__kernel_table *t) {
         dot_peer peer;
         open_peer(t, &kinds[kind], &peer);
         for (int i = 0; i < 2 * shapes && status == TERN_OK; i++)
-            status = show_contest(t, &peer, packings[i % 2], &tern__kernel_shapes[i / 2]);
+            status = show_decode(t, &peer, packings[i % 2], &tern__kernel_shapes[i / 2]);
         tern__library_close(peer.library);
     }
     if (status == TERN_OK)
         show_tables(t);
+    return status;
+}
+
+/* The units that K5 compares with bitnet.cpp. */
+static const struct {
+    uint32_t needs;
+    double floor, goal;
+} prompt_units[] = {{TERN__CPU_AVX_VNNI, 1.6, 2.2}, {TERN__CPU_AVX2, 1.4, 1.7}};
+
+/* A variant counts as the unit which is the best that it needs; what needs more has other floors.
+ */
+static tern_status show_prompt(tern__kernel_table *t, const dot_peer *peer,
+                               const tern__packed_kernel *kernel) {
+    static const tern__kernel_shape quick_shape = {640, 2560};
+    duel d = {.id = "K5",
+              .kernel = kernel,
+              .shape = t->table.options.is_quick ? &quick_shape : &tern__kernel_shapes[0],
+              .n = tern__kernel_tokens(t)};
+    for (size_t i = 0; i < sizeof prompt_units / sizeof *prompt_units && d.floor == 0; i++) {
+        d.floor = (kernel->variant.needs & prompt_units[i].needs) != 0 ? prompt_units[i].floor : 0;
+        d.goal = prompt_units[i].goal;
+    }
+    if (d.floor == 0 || (kernel->variant.needs & (TERN__CPU_AVX512 | TERN__CPU_AMX_INT8)) != 0)
+        return TERN_OK;
+    char what[64];
+    snprintf(what, sizeof what, "%lld x %lld, %lld tokens, %s, against %s",
+             (long long)d.shape->rows, (long long)d.shape->columns, (long long)d.n,
+             kernel->variant.name, peer->kind->name);
+    return show_duel(t, peer, &d, what);
+}
+
+tern_status tern__kernel_prompt_peers(tern__kernel_table *t) {
+    dot_peer peer;
+    tern_status status = TERN_OK;
+    open_peer(t, &kinds[0], &peer);
+    for (int k = 0; tern__trits4_family[k] != NULL && status == TERN_OK; k++)
+        status = show_prompt(t, &peer, tern__trits4_family[k]);
+    tern__library_close(peer.library);
     return status;
 }

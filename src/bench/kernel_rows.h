@@ -80,5 +80,7 @@ tern_status tern__kernel_against_f32(tern__kernel_table *t);
 tern_status tern__kernel_twins(tern__kernel_table *t);
 /* Target K2: decoding beside the kernels of ggml and bitnet.cpp. */
 tern_status tern__kernel_peers(tern__kernel_table *t);
+/* That part of K5 which compares with another program. */
+tern_status tern__kernel_prompt_peers(tern__kernel_table *t);
 
 #endif

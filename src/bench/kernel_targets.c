@@ -256,6 +256,8 @@ tern_status tern__kernel_targets(tern__kernel_table *t) {
         status = show_prefills(t, "K4", true);
     if (is_asked_for(t, "K5") && status == TERN_OK)
         status = show_prefills(t, "K5", false);
+    if (is_asked_for(t, "K5") && status == TERN_OK)
+        status = tern__kernel_prompt_peers(t);
     if (is_asked_for(t, "K6") && status == TERN_OK)
         status = show_batches(t);
     return status;

@@ -23,7 +23,6 @@
 enum { SIDES = 2 + TERN__PEERS, SIDE_COUNTS = 0, SIDE_SITES = 1, SIDE_PEERS = 2 };
 /* Every member of the live set is met about three times before a round counts. */
 enum { WARM_BATCHES = 512, ROUND_BATCHES = 512, PLAN_BATCHES = 2048 };
-enum { QUICK_WARM_BATCHES = 64, QUICK_ROUND_BATCHES = 128 };
 /* So long that neither thread spins for much of a time slice when the other one has lost its
  * processor. */
 enum { RING = 32 };
@@ -41,7 +40,6 @@ typedef enum churn_phase { PHASE_OPEN, PHASE_RUN, PHASE_HAND_OVER, PHASE_CLOSE }
 typedef struct churn_crew {
     tern__team *team;
     int lanes;
-    int warm, counted; /* batches of a round */
     tern__churn_plan *plan;
     tern__churn_side side[SIDES];
     bool is_here[SIDES];
@@ -49,7 +47,7 @@ typedef struct churn_crew {
     double *samples;     /* (sides, lanes, capacity) ns */
     int64_t counts[SIDES];
     int64_t capacity; /* samples of a lane */
-    uint64_t *stamps; /* (lanes, warm + counted + 1) */
+    uint64_t *stamps; /* (lanes, WARM_BATCHES + ROUND_BATCHES + 1) */
     double *loops;    /* (rounds + 1) of known length, between the rounds */
     double *medians;  /* (rounds) */
     double *scratch;  /* for one round of all lanes, or for the bootstrap of the medians */
@@ -76,7 +74,7 @@ static void note_failure(churn_crew *crew, tern_status status) {
 /* -- what a lane does --------------------------------------------------------------------------*/
 
 static uint64_t *stamps_of(const churn_crew *crew, int lane) {
-    return crew->stamps + (size_t)lane * (size_t)(crew->warm + crew->counted + 1);
+    return crew->stamps + (size_t)lane * (size_t)(WARM_BATCHES + ROUND_BATCHES + 1);
 }
 
 static void keep_samples(churn_crew *crew, int lane, const double *ns, int64_t count) {
@@ -90,14 +88,14 @@ static void keep_samples(churn_crew *crew, int lane, const double *ns, int64_t c
 static tern_status run_round(churn_crew *crew, int lane) {
     tern__churn *churn = &crew->churns[crew->at * crew->lanes + lane];
     uint64_t *stamps = stamps_of(crew, lane);
-    tern_status status = tern__churn_run(churn, crew->warm + crew->counted, stamps);
-    double ns[ROUND_BATCHES]; /* the first `counted` are used */
-    for (int i = 0; i < crew->counted && status == TERN_OK; i++) {
-        uint64_t ticks = stamps[crew->warm + i + 1] - stamps[crew->warm + i];
+    tern_status status = tern__churn_run(churn, WARM_BATCHES + ROUND_BATCHES, stamps);
+    double ns[ROUND_BATCHES];
+    for (int i = 0; i < ROUND_BATCHES && status == TERN_OK; i++) {
+        uint64_t ticks = stamps[WARM_BATCHES + i + 1] - stamps[WARM_BATCHES + i];
         ns[i] = (double)ticks / TERN__CHURN_BATCH;
     }
     if (status == TERN_OK)
-        keep_samples(crew, lane, ns, crew->counted);
+        keep_samples(crew, lane, ns, ROUND_BATCHES);
     return status;
 }
 
@@ -107,7 +105,7 @@ static tern_status create_for_other(churn_crew *crew) {
     tern__churn *churn = &crew->churns[crew->at * crew->lanes];
     ring *r = crew->ring;
     tern_status status = TERN_OK;
-    for (int64_t b = 0; b < crew->warm + crew->counted; b++) {
+    for (int64_t b = 0; b < WARM_BATCHES + ROUND_BATCHES; b++) {
         while (b - atomic_load_explicit(&r->released, memory_order_acquire) >= RING)
             ;
         tern__churn_take(churn, r->taken[b % RING]);
@@ -120,8 +118,8 @@ static tern_status create_for_other(churn_crew *crew) {
 
 static tern_status release_for_other(churn_crew *crew) {
     ring *r = crew->ring;
-    double ns[ROUND_BATCHES]; /* the first `counted` are used */
-    for (int64_t b = 0; b < crew->warm + crew->counted; b++) {
+    double ns[ROUND_BATCHES];
+    for (int64_t b = 0; b < WARM_BATCHES + ROUND_BATCHES; b++) {
         while (atomic_load_explicit(&r->made, memory_order_acquire) <= b)
             ;
         const tern__churn_side *side = &crew->side[crew->at];
@@ -129,10 +127,10 @@ static tern_status release_for_other(churn_crew *crew) {
         tern__churn_release(side, r->taken[b % RING]);
         uint64_t end = tern__bench_clock(side->number, true);
         atomic_store_explicit(&r->released, b + 1, memory_order_release);
-        if (b >= crew->warm)
-            ns[b - crew->warm] = (double)(end - begin) / TERN__CHURN_BATCH;
+        if (b >= WARM_BATCHES)
+            ns[b - WARM_BATCHES] = (double)(end - begin) / TERN__CHURN_BATCH;
     }
-    keep_samples(crew, 1, ns, crew->counted);
+    keep_samples(crew, 1, ns, ROUND_BATCHES);
     return TERN_OK;
 }
 
@@ -220,19 +218,17 @@ static tern_status crew_init(churn_crew *crew, tern__memory_bench *bench, int la
     tern_status status = TERN_OK;
     tern__lock_init(&crew->lock);
     crew->lanes = lanes;
-    crew->warm = bench->table.options.is_quick ? QUICK_WARM_BATCHES : WARM_BATCHES;
-    crew->counted = bench->table.options.is_quick ? QUICK_ROUND_BATCHES : ROUND_BATCHES;
-    crew->capacity = (int64_t)bench->table.options.samples * crew->counted;
+    crew->capacity = (int64_t)bench->table.options.samples * ROUND_BATCHES;
     add_sides(crew, bench, has_sites);
     TERN__TRY(tern__churn_plan_create(PLAN_SEED, TERN__CHURN_LIVE, PLAN_BATCHES, &crew->plan));
     size_t sets = (size_t)SIDES * (size_t)lanes;
     crew->churns = tern__os()->alloc(sets * sizeof *crew->churns);
     crew->samples = tern__os()->alloc(sets * (size_t)crew->capacity * sizeof *crew->samples);
-    crew->stamps = tern__os()->alloc((size_t)lanes * (size_t)(crew->warm + crew->counted + 1) *
+    crew->stamps = tern__os()->alloc((size_t)lanes * (size_t)(WARM_BATCHES + ROUND_BATCHES + 1) *
                                      sizeof *crew->stamps);
     crew->ring = tern__os()->alloc(sizeof *crew->ring);
     int64_t rounds = bench->table.options.samples;
-    int64_t room = tern__max_i64(tern__bootstrap_room(1, rounds), (int64_t)lanes * crew->counted);
+    int64_t room = tern__max_i64(tern__bootstrap_room(1, rounds), (int64_t)lanes * ROUND_BATCHES);
     crew->loops = tern__os()->alloc((size_t)(2 * rounds + 1 + room) * sizeof *crew->loops);
     if (crew->churns == NULL || crew->samples == NULL || crew->stamps == NULL ||
         crew->ring == NULL || crew->loops == NULL)
@@ -257,7 +253,7 @@ static tern_status measure(churn_crew *crew, churn_phase phase, int rounds) {
             if (!crew->is_here[i])
                 continue;
             TERN__TRY(call(crew, phase, i));
-            crew->counts[i] += crew->counted;
+            crew->counts[i] += ROUND_BATCHES;
         }
         crew->loops[round + 1] = tern__noise_loop();
     }
@@ -273,13 +269,13 @@ static double *side_of(const churn_crew *crew, int side) {
 
 /* The median of each round, over the lanes from `first` on. */
 static void find_medians(churn_crew *crew, int side, int first) {
-    int64_t rounds = crew->counts[side] / crew->counted;
+    int64_t rounds = crew->counts[side] / ROUND_BATCHES;
     for (int64_t round = 0; round < rounds; round++) {
         int64_t n = 0;
         for (int lane = first; lane < crew->lanes; lane++)
-            for (int64_t i = 0; i < crew->counted; i++)
+            for (int64_t i = 0; i < ROUND_BATCHES; i++)
                 crew->scratch[n++] =
-                    side_of(crew, side)[lane * crew->capacity + round * crew->counted + i];
+                    side_of(crew, side)[lane * crew->capacity + round * ROUND_BATCHES + i];
         tern__sort_samples(crew->scratch, n);
         crew->medians[round] = tern__sample_quantile(crew->scratch, n, 0.5);
     }
@@ -289,7 +285,7 @@ static void find_medians(churn_crew *crew, int side, int first) {
  * of the rounds' medians, or in a noisy row their spread. */
 static void set_interval(churn_crew *crew, int side, tern_bench_row *row) {
     const double *samples[] = {crew->medians};
-    int64_t n = crew->counts[side] / crew->counted;
+    int64_t n = crew->counts[side] / ROUND_BATCHES;
     tern__interval interval;
     tern__bootstrap(&(tern__rounds){samples, 1, n}, 1, crew->scratch, &interval, NULL);
     tern__sort_samples(crew->medians, n);

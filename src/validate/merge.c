@@ -117,8 +117,16 @@ static void merge_intervals(const parts *p, tern_bench_row *merged) {
     merged->p99 = most_field(p, FIELD(p99));
 }
 
-/* By name, as a peer may be missing in one pass and not in the next. */
-static void merge_peer(const parts *p, tern_bench_peer *peer) {
+static double best_of(double *values, int count, bool is_least) {
+    double best = NAN;
+    for (int i = 0; i < count; i++)
+        best = is_least ? fmax(best, values[i]) : fmin(best, values[i]);
+    return best;
+}
+
+/* By name, as a peer may be missing in one pass and not in the next. Others are credited with their
+ * best pass: allocators with that in which the process was new. */
+static void merge_peer(const parts *p, bool is_least, tern_bench_peer *peer) {
     double median[MAX_PARTS], p99[MAX_PARTS];
     int medians = 0, p99s = 0;
     for (int i = 0; i < p->count; i++)
@@ -133,8 +141,8 @@ static void merge_peer(const parts *p, tern_bench_peer *peer) {
             if (medians == MAX_PARTS || p99s == MAX_PARTS)
                 return;
         }
-    peer->median = median_of(median, medians);
-    peer->p99 = median_of(p99, p99s);
+    peer->median = best_of(median, medians, is_least);
+    peer->p99 = best_of(p99, p99s, is_least);
     if (medians > 0)
         peer->reason = NULL;
 }
@@ -150,7 +158,7 @@ static void merge_peers(const parts *p, tern_bench_row *merged) {
                 merged->peer[merged->peer_count++] = p->row[i]->peer[j];
         }
     for (int i = 0; i < merged->peer_count; i++)
-        merge_peer(p, &merged->peer[i]);
+        merge_peer(p, merged->is_least, &merged->peer[i]);
 }
 
 static const char busy[] = "the floor was missed, but the machine was busy all the time";
@@ -218,6 +226,8 @@ void tern__rows_merge(const tern_report_row *const *rows, int count, tern_report
     } else {
         merge_intervals(p, row);
     }
+    /* A goal may be what a peer reached. */
+    row->goal = row->is_least ? most_field(p, FIELD(goal)) : least_field(p, FIELD(goal));
     row->load = median_field(p, FIELD(load));
     row->operations = median_field(p, FIELD(operations));
     row->bytes = median_field(p, FIELD(bytes));

@@ -548,15 +548,12 @@ done:
     return status;
 }
 
-/* The limits of the machine come first: others are shares of them. */
+/* In the order of the list, which begins with memory: allocators are compared with what they are in
+ * a process that has done nothing yet. */
 tern_status tern_validate(const tern_validate_options *options, tern_report **report) {
     const tern_bench_table *tables[TERN__MAX_TABLES];
     int count = 0;
-    const tern_bench_table *roofline = tern_bench_table_find("roofline");
-    if (roofline != NULL)
-        tables[count++] = roofline;
-    for (int i = 0; i < tern_bench_table_count() && count < TERN__MAX_TABLES; i++)
-        if (tern_bench_table_at(i) != roofline)
-            tables[count++] = tern_bench_table_at(i);
+    for (; count < tern_bench_table_count() && count < TERN__MAX_TABLES; count++)
+        tables[count] = tern_bench_table_at(count);
     return tern__validate_tables(options, tables, count, report);
 }

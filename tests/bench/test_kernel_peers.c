@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT
- * Target K2: the rows beside other programs' kernels, with a library that has them and is slow, on
- * a clock by which each side takes a given time. */
+ * Targets K2 and K5: the rows beside other programs' kernels, with a library that has them and is
+ * slow, on a clock by which each side takes a given time. */
 #include "bench/cost_clock.h"
 
+#include "base/cpu.h"
 #include "base/library.h"
 
 enum { ROWS = 5 }; /* one shape, two storages, two kernels, and TL2 */
 
 static table rows;
 
-static void run_with(const char *ggml, const char *bitnet, uint64_t other_ns) {
+static void run_only(const char *only, const char *ggml, const char *bitnet, uint64_t other_ns) {
     const tern_bench_peer_path paths[] = {{"ggml", ggml}, {"bitnet", bitnet}};
     tern_bench_table_options options = {.threads = 1,
                                         .samples = 1,
                                         .is_quick = true,
-                                        .only = "K2",
+                                        .only = only,
                                         .peers = paths,
                                         .peer_count = 2};
     tern__os_table os = cost_os();
@@ -25,6 +26,10 @@ static void run_with(const char *ggml, const char *bitnet, uint64_t other_ns) {
     tern_status status = tern_bench_kernels(&options, collect, &rows);
     tern__os_set(NULL);
     test_ok(status);
+}
+
+static void run_with(const char *ggml, const char *bitnet, uint64_t other_ns) {
+    run_only("K2", ggml, bitnet, other_ns);
     assert_int_equal(rows.count, ROWS);
 }
 
@@ -97,6 +102,47 @@ static void test_missing_libraries(void **state) {
         check_missing(i, i < 2 ? "libm.so.6 has no ggml_vec_dot_i2_i8_s" : "/nowhere/libggml.so");
 }
 
+/* A row of K5 for each variant whose unit has a target; of 64 tokens, all sums are compared. */
+static void check_prompts(const char *detail, double median) {
+    static const struct {
+        const char *what;
+        uint32_t needs;
+        double floor, goal;
+    } expected[] = {{"640 x 2560, 64 tokens, avx_vnni, against I2_S", TERN__CPU_AVX_VNNI, 1.6, 2.2},
+                    {"640 x 2560, 64 tokens, avx2, against I2_S", TERN__CPU_AVX2, 1.4, 1.7}};
+    int count = 0;
+    for (int i = 0; i < rows.count; i++)
+        count += strstr(rows.what[i], "against") != NULL;
+#if defined(__x86_64__)
+    assert_int_equal(count, 2);
+    for (int i = 0; i < 2; i++) {
+        const tern_bench_row *row = row_of(&rows, expected[i].what);
+        assert_true(row->floor == expected[i].floor && row->goal == expected[i].goal);
+        bool is_here = (expected[i].needs & ~tern__cpu()->features) == 0;
+        assert_non_null(strstr(row->detail, is_here ? detail : "lacks"));
+        if (is_here && !isnan(median))
+            assert_true(fabs(row->median - median) < 1e-12);
+        else
+            assert_true(isnan(row->median));
+    }
+#else
+    (void)expected, (void)detail, (void)median;
+    assert_int_equal(count, 0);
+#endif
+}
+
+static void test_prompts(void **state) {
+    (void)state;
+    run_only("K5", NULL, TEST_FAKE_DOTS, 30000000);
+    check_prompts("; I2_S: 3e+04 us, ", 1.5);
+    *number("fake_error") = 1;
+    run_only("K5", NULL, TEST_FAKE_DOTS, 30000000);
+    *number("fake_error") = 0;
+    check_prompts("ggml_vec_dot_i2_i8_s: the sum of row ", NAN);
+    run_only("K5", NULL, NULL, 30000000);
+    check_prompts("needs --peer bitnet=PATH", NAN);
+}
+
 static void *no_pages(size_t bytes) {
     return bytes < 1 << 20 ? tern__os_default.pages_map(bytes) : NULL;
 }
@@ -120,6 +166,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_ratios, restore_os),
         cmocka_unit_test_teardown(test_wrong_sums, restore_os),
+        cmocka_unit_test_teardown(test_prompts, restore_os),
         cmocka_unit_test_teardown(test_missing_libraries, restore_os),
         cmocka_unit_test_teardown(test_no_memory, restore_os),
     };

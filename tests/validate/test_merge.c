@@ -149,6 +149,7 @@ static void peers_and_series(void **state) {
                               timed_row("a", 12, 11, 13)};
     for (int i = 0; i < 3; i++) {
         tern__row_peer(&rows[i], "glibc", 40 + 10 * i, 90);
+        rows[i].goal = 40 + 10 * i;
         rows[i].series_count = 1;
         rows[i].series[0] = (tern_bench_series){.name = i == 1 ? "quiet" : "noisy",
                                                 .x_unit = "",
@@ -162,10 +163,16 @@ static void peers_and_series(void **state) {
     tern__row_peer(&rows[1], "jemalloc", 20, NAN);
     tern_report_row m = merge(rows, 3);
     assert_int_equal(m.row.peer_count, 2);
-    assert_true(m.row.peer[0].median == 45 && m.row.peer[0].p99 == 90);
+    /* Of the quiet passes the best one of the peer, which is the goal. */
+    assert_true(m.row.peer[0].median == 40 && m.row.peer[0].p99 == 90);
+    assert_true(m.row.goal == 40);
     assert_string_equal(m.row.peer[1].name, "jemalloc");
     assert_true(m.row.peer[1].median == 20 && m.row.peer[1].reason == NULL);
     assert_string_equal(m.row.series[0].name, "quiet");
+    for (int i = 0; i < 3; i++)
+        rows[i].is_least = true;
+    m = merge(rows, 3);
+    assert_true(m.row.peer[0].median == 50 && m.row.goal == 50);
     m = merge(rows, 1);
     assert_string_equal(m.row.peer[1].reason, "it is not installed");
 }
