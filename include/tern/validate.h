@@ -96,8 +96,8 @@ TERN_API const char *tern_report_fact_value(const tern_report *report,
 TERN_API int64_t tern_report_count(const tern_report *report, tern_bench_verdict verdict);
 TERN_API int64_t tern_report_grades(const tern_report *report, tern_grade grade);
 
-/* Over all rows of one target: FAIL if one fails, else PASS if one passes, else NOT MEASURED, or
- * NO_TARGET when its rows have goals only. */
+/* Over all rows of one target: FAIL if one fails; NOT MEASURED if one missed its floor in noise;
+ * else PASS if one passes, else NOT MEASURED, or NO_TARGET when its rows have goals only. */
 TERN_API tern_bench_verdict tern_report_verdict(const tern_report *report, const char *id);
 
 /* The exact command that measures the row again. Written into `text`, cut at `size`. */

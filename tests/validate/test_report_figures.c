@@ -148,6 +148,16 @@ static void ranges_of_targets(void **state) {
     assert_string_equal(tern__target_range(report, "K1", text), "2.05 \xc2\xb5s; 50 %");
     assert_int_equal(tern__targets_with(report, TERN_BENCH_PASS), 1);
     assert_int_equal(tern__targets_with(report, TERN_BENCH_NOT_MEASURED), tern_target_count() - 1);
+    /* A floor that was missed in noise leaves the target open, whatever else passes. */
+    row = report_measured("K1", "f", 0.5);
+    row.floor = 1;
+    row.verdict = TERN_BENCH_NOT_MEASURED;
+    report_add(report, &row);
+    assert_int_equal(tern_report_verdict(report, "K1"), TERN_BENCH_NOT_MEASURED);
+    row.what = "g";
+    row.verdict = TERN_BENCH_FAIL;
+    report_add(report, &row);
+    assert_int_equal(tern_report_verdict(report, "K1"), TERN_BENCH_FAIL);
     tern_report_destroy(report);
 }
 
