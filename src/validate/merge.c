@@ -126,12 +126,10 @@ static void merge_peer(const parts *p, tern_bench_peer *peer) {
             const tern_bench_peer *other = &p->row[i]->peer[j];
             if (strcmp(other->name, peer->name) != 0)
                 continue;
-            if (!isnan(other->median))
+            if (!isnan(other->median) && medians < MAX_PARTS)
                 median[medians++] = other->median;
-            if (!isnan(other->p99))
+            if (!isnan(other->p99) && p99s < MAX_PARTS)
                 p99[p99s++] = other->p99;
-            if (medians == MAX_PARTS || p99s == MAX_PARTS)
-                return;
         }
     peer->median = median_of(median, medians);
     peer->p99 = median_of(p99, p99s);
