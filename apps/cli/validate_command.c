@@ -258,7 +258,7 @@ static int save_baseline(const validate_state *s) {
     const char *path = s->values.save;
     if (path == NULL)
         return CLI_OK;
-    if (is_interrupted)
+    if (tern_report_fact_value(s->report, "ended")[0] != '\0')
         return cli_fail("the run was not finished: no baseline is kept");
     if (strcmp(path, "auto") == 0) {
         if (tern_report_baseline_path(s->report, place, sizeof place) != TERN_OK)

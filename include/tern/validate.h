@@ -3,8 +3,9 @@
  * Every performance target, measured on this machine and judged: what `tern validate` shows.
  *
  *     tern_report *report;
- *     if (tern_validate(NULL, &report) == TERN_OK && tern_report_count(report, TERN_BENCH_FAIL) ==
- * 0) tern_report_write_html(report, "report.html"); tern_report_destroy(report);
+ *     if (tern_validate(NULL, &report) == TERN_OK)
+ *         tern_report_write_html(report, "report.html");
+ *     tern_report_destroy(report);
  *
  * A report is made by measuring, by reading one that was saved, or by merging several; it can be
  * compared with another one, its baseline, and written as JSON, Markdown or one HTML page.
@@ -96,8 +97,8 @@ TERN_API const char *tern_report_fact_value(const tern_report *report,
 TERN_API int64_t tern_report_count(const tern_report *report, tern_bench_verdict verdict);
 TERN_API int64_t tern_report_grades(const tern_report *report, tern_grade grade);
 
-/* Over all rows of one target: FAIL if one fails, else PASS if one passes, else NOT MEASURED, or
- * NO_TARGET when its rows have goals only. */
+/* Over all rows of one target: FAIL if one fails; NOT MEASURED if one missed its floor in noise;
+ * else PASS if one passes, else NOT MEASURED, or NO_TARGET when its rows have goals only. */
 TERN_API tern_bench_verdict tern_report_verdict(const tern_report *report, const char *id);
 
 /* The exact command that measures the row again. Written into `text`, cut at `size`. */

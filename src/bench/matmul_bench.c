@@ -109,14 +109,16 @@ static double gflops(int n, double seconds) {
     return flop(n) / seconds * 1e-9;
 }
 
-/* Against the faster of the plain loops. */
-static tern_status show_plain(tern__table *table, state *s, bool is_avx512) {
+/* Against the faster of the plain loops; for other instruction sets there is no target. */
+static tern_status show_plain(tern__table *table, state *s, uint32_t features) {
     char what[48];
     snprintf(what, sizeof what, "F32 matmul %d against plain loops", s->n);
     tern_bench_row row = tern__row("T1a", what, "x");
     row.is_least = row.is_ratio = true;
-    row.floor = is_avx512 ? 15 : 8;
-    row.goal = is_avx512 ? 30 : 15;
+    if ((features & (TERN__CPU_AVX512 | TERN__CPU_AVX2)) != 0) {
+        row.floor = (features & TERN__CPU_AVX512) != 0 ? 15 : 8;
+        row.goal = (features & TERN__CPU_AVX512) != 0 ? 30 : 15;
+    }
     if (tern__row_listed(table, &row))
         return TERN_OK;
     tern_bench_options options = {.samples = table->options.samples, .sample_seconds = 1e-3};
@@ -201,12 +203,12 @@ done:
 }
 
 static tern_status show_size(tern__table *table, tern_context *context, int n,
-                             tern__blas *libraries, bool is_avx512) {
+                             tern__blas *libraries, uint32_t features) {
     state s = {.context = context, .n = n};
     tern_status status = TERN_OK;
     if (!table->options.is_listing)
         TERN__TRY(open_state(&s));
-    TERN__TRY(show_plain(table, &s, is_avx512));
+    TERN__TRY(show_plain(table, &s, features));
     for (int i = 0; i < LIBRARIES; i++)
         TERN__TRY(show_library(table, &s, &libraries[i]));
 done:
@@ -226,8 +228,7 @@ static tern_status show_sizes(tern__table *table) {
                                       &context));
     tern__blas_open(libraries, &table->options);
     for (int i = 0; i < (table->options.is_quick ? 1 : 3); i++)
-        TERN__TRY(
-            show_size(table, context, sizes[i], libraries, (features & TERN__CPU_AVX512) != 0));
+        TERN__TRY(show_size(table, context, sizes[i], libraries, features));
 done:
     tern__blas_close(libraries);
     tern_context_destroy(context);

@@ -407,6 +407,11 @@ static tern_status show_remote(tern__memory_bench *bench) {
     churn_crew crew = {0};
     if (tern__row_listed(&bench->table, &row))
         return TERN_OK;
+    if (tern__os_cpu_count() == 1) { /* the two would wait for each other by time slices */
+        snprintf(row.detail, sizeof row.detail, "needs two processors");
+        tern__row_show(&bench->table, &row);
+        return TERN_OK;
+    }
     tern_status status = crew_init(&crew, bench, 2, false);
     if (status == TERN_OK)
         status = measure(&crew, PHASE_HAND_OVER, bench->table.options.samples);

@@ -199,7 +199,8 @@ static tern_status show_hash(const tern__model_table *t) {
 
 /* -- M6: the screened head ---------------------------------------------------------------------*/
 
-/* The next of the largest logits behind `last`: the lowest id first among equals. */
+/* The next of the largest logits behind `last`: the lowest id first among equals; -1 when there is
+ * none, as all the rest are NaN. */
 static int32_t next_best(const float *logits, int64_t vocabulary, float last, int32_t last_id) {
     int32_t best = -1;
     for (int32_t i = 0; i < vocabulary; i++) {
@@ -218,6 +219,8 @@ static int64_t count_wrong(const float *all, int64_t vocabulary, const int32_t *
     int32_t last_id = -1;
     for (int i = 0; i < BEST; i++) {
         last_id = next_best(all, vocabulary, last, last_id);
+        if (last_id < 0)
+            return wrong + BEST - i;
         last = all[last_id];
         wrong += ids[i] != last_id || memcmp(&logits[i], &last, sizeof last) != 0;
     }

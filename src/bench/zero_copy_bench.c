@@ -236,8 +236,9 @@ static tern_status show_definitions(tern__table *table, mix *m) {
         return status;
     tern_stats_get(m->context, &stats);
     tern__row_count(&row, 100 * stats.zero_copy_rate);
-    list_copies(m->context, row.detail, sizeof row.detail);
-    memmove(row.detail, row.detail + 2, strlen(row.detail) - 1);
+    char copies[sizeof row.detail];
+    list_copies(m->context, copies, sizeof copies);
+    snprintf(row.detail, sizeof row.detail, "%s", copies + strspn(copies, "; "));
     tern__row_show(table, &row);
     return TERN_OK;
 }

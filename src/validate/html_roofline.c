@@ -262,8 +262,9 @@ static void add_dots(tern__text *page, plot *p) {
             continue;
         int family = find_family(p, row);
         tern__text_print(
-            page, "<use class='dot f%d' href='#s%d' x='%.2f%%' y='%.1f'><title>%s %s: ", family,
-            family, tern__frame_x(&p->frame, intensity(&row->row)),
+            page,
+            "<use class='dot f%d' href='#s%d' x='%.2f%%' y='%.1f'><title>%s %s: ", color_of(family),
+            family % TERN__COLORS, tern__frame_x(&p->frame, intensity(&row->row)),
             tern__frame_y(&p->frame, height(&row->row)), row->row.id, row->row.what);
         tern__text_print(page, "%s GOP/s at %s operations a byte</title></use>",
                          tern__figure(height(&row->row), operations),

@@ -280,7 +280,7 @@ void tern__html_rows(tern__text *page, const tern_report *report, const char *id
 }
 
 void tern__html_command(tern__text *page, const tern_report *report, const tern_report_row *row) {
-    char command[256];
+    char command[TERN__COMMAND];
     tern_report_command(report, row, command, sizeof command);
     tern__text_print(page, "<code class='command'>%s</code>", command);
 }

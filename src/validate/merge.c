@@ -134,12 +134,10 @@ static void merge_peer(const parts *p, bool is_least, tern_bench_peer *peer) {
             const tern_bench_peer *other = &p->row[i]->peer[j];
             if (strcmp(other->name, peer->name) != 0)
                 continue;
-            if (!isnan(other->median))
+            if (!isnan(other->median) && medians < MAX_PARTS)
                 median[medians++] = other->median;
-            if (!isnan(other->p99))
+            if (!isnan(other->p99) && p99s < MAX_PARTS)
                 p99[p99s++] = other->p99;
-            if (medians == MAX_PARTS || p99s == MAX_PARTS)
-                return;
         }
     peer->median = best_of(median, medians, is_least);
     peer->p99 = best_of(p99, p99s, is_least);

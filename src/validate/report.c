@@ -236,15 +236,17 @@ int64_t tern_report_grades(const tern_report *report, tern_grade grade) {
 }
 
 tern_bench_verdict tern_report_verdict(const tern_report *report, const char *id) {
-    int64_t count[TERN_BENCH_NO_TARGET + 1] = {0}, floors = 0;
+    int64_t count[TERN_BENCH_NO_TARGET + 1] = {0}, floors = 0, doubtful = 0;
     for (int64_t i = 0; i < report->row_count; i++) {
         const tern_bench_row *row = &report->rows[i].row;
         if (strcmp(row->id, id) != 0)
             continue;
         count[row->verdict]++;
         floors += !isnan(row->floor);
+        doubtful += row->verdict == TERN_BENCH_NOT_MEASURED && !isnan(row->median);
     }
     return count[TERN_BENCH_FAIL] > 0                       ? TERN_BENCH_FAIL
+           : doubtful > 0                                   ? TERN_BENCH_NOT_MEASURED
            : count[TERN_BENCH_PASS] > 0                     ? TERN_BENCH_PASS
            : count[TERN_BENCH_NO_TARGET] > 0 && floors == 0 ? TERN_BENCH_NO_TARGET
                                                             : TERN_BENCH_NOT_MEASURED;

@@ -10,6 +10,8 @@
 #define TERN__REPORT_SCHEMA "tern-validate"
 enum { TERN__REPORT_VERSION = 1 };
 
+enum { TERN__COMMAND = 1024 }; /* bytes of the command that measures a row again, with paths */
+
 /* Lists that grow; the pointers move when they do. */
 struct tern_report {
     tern_report_row *rows;

@@ -72,7 +72,8 @@ static void add_head(tern__text *page, const tern_report *report) {
     tern__text_add(page, "</h1>\n");
     add_shares(page, report);
     tern__text_print(page,
-                     "<p class='lead'>Counted are the figures that have a floor. Of %d targets %d "
+                     "<p class='lead'>Counted are figures, but for measured ones without a floor. "
+                     "Of %d targets %d "
                      "pass, %d fail, %d were not measured.</p>\n",
                      tern_target_count(), tern__targets_with(report, TERN_BENCH_PASS),
                      tern__targets_with(report, TERN_BENCH_FAIL),

@@ -132,7 +132,7 @@ static const tern_report_row *first_row(const tern_report *report, const char *i
 }
 
 static void add_command(tern__text *page, const tern_report *report, const char *id) {
-    char command[256];
+    char command[TERN__COMMAND];
     const tern_report_row *row = first_row(report, id);
     if (row == NULL)
         return;
@@ -215,7 +215,7 @@ static void add_kernels(tern__text *page, const tern_report *report) {
                              "where there are many columns: one matrix again and again (hot), or "
                              "weights from a working set larger than the caches (streamed).\n\n");
     for (int64_t i = -1; (i = tern__family_next(report, "KERN", i)) >= 0;) {
-        char command[256];
+        char command[TERN__COMMAND];
         tern__family_of(&report->rows[i], family);
         tern_report_command(report, &report->rows[i], command, sizeof command);
         tern__text_print(page, "### %s\n\n`%s`\n\n", family, command);
@@ -241,9 +241,10 @@ static void add_counts(tern__text *page, const tern_report *report) {
                      (long long)tern_report_count(report, TERN_BENCH_PASS),
                      (long long)tern_report_count(report, TERN_BENCH_FAIL),
                      (long long)tern_report_count(report, TERN_BENCH_NOT_MEASURED));
-    tern__text_print(page, ", of the figures that have a floor. Of %d targets %d pass, %d fail, ",
-                     tern_target_count(), tern__targets_with(report, TERN_BENCH_PASS),
-                     tern__targets_with(report, TERN_BENCH_FAIL));
+    tern__text_print(
+        page, ", measured figures without a floor left out. Of %d targets %d pass, %d fail, ",
+        tern_target_count(), tern__targets_with(report, TERN_BENCH_PASS),
+        tern__targets_with(report, TERN_BENCH_FAIL));
     tern__text_print(page, "%d were not measured.\n\n",
                      tern__targets_with(report, TERN_BENCH_NOT_MEASURED));
 }

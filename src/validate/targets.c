@@ -51,8 +51,8 @@ static const tern_target targets[] = {
      "All bytes of bookkeeping for one tensor, whoever keeps them, at ranks 0 to 8.",
      "5 % of a tensor of 4 KiB", "128 B up to rank 4, 256 B at rank 8", TERN_TARGET_SEED, "memory"},
     {"T5c", "fragmentation",
-     "Committed over live bytes: the mean over recorded traces of allocations, and the state after "
-     "1e8 random operations.",
+     "Committed over live bytes: their peaks over recorded traces of allocations, and the state "
+     "after a million random operations.",
      "1.25 over traces, 2.0 after random operations",
      "1.10 over traces, 1.5 after random operations", TERN_TARGET_SEED, "memory"},
     {"T5d", "leaks",
@@ -159,10 +159,12 @@ static const char *run_fact(const tern_report *report, const char *name) {
     return "";
 }
 
-/* "tern bench kernels --only K1" */
-static void name_row(const tern_bench_row *row, char *text, size_t size) {
+/* "tern bench kernels --only K1"; tern bench takes no model and no peers. */
+static void name_row(const tern_report *report, const tern_bench_row *row, char *text,
+                     size_t size) {
     const tern_target *target = tern_target_find(row->id);
-    if (target != NULL) {
+    bool is_of_files = run_fact(report, "model")[0] != '\0' || run_fact(report, "peers")[0] != '\0';
+    if (target != NULL && !is_of_files) {
         snprintf(text, size, "tern bench %s --only %s", target->table, target->id);
         return;
     }
@@ -178,13 +180,30 @@ static void name_row(const tern_bench_row *row, char *text, size_t size) {
     }
 }
 
+/* " --model FILE --peer NAME=PATH": those of the run. */
+static void add_files(const tern_report *report, char *text, size_t size) {
+    const char *model = run_fact(report, "model"), *peers = run_fact(report, "peers");
+    size_t used = strlen(text);
+    if (model[0] != '\0')
+        snprintf(text + used, size - used, " --model %s", model);
+    while (*peers != '\0') {
+        const char *end = strstr(peers, ", ");
+        size_t length = end != NULL ? (size_t)(end - peers) : strlen(peers);
+        used = strlen(text);
+        snprintf(text + used, size - used, " --peer %.*s", (int)length, peers);
+        peers += length + (end != NULL ? 2 : 0);
+    }
+}
+
 void tern_report_command(const tern_report *report, const tern_report_row *row, char *text,
                          size_t size) {
     const char *level = run_fact(report, "level"), *threads = run_fact(report, "threads");
     char name[160];
-    name_row(&row->row, name, sizeof name);
+    name_row(report, &row->row, name, sizeof name);
     snprintf(text, size, "%s%s%s%s%s%s", name,
              strcmp(run_fact(report, "quick"), "yes") == 0 ? " --quick" : "",
              level[0] != '\0' ? " --cpu " : "", level, threads[0] != '\0' ? " --threads " : "",
              threads);
+    if (tern_target_find(row->row.id) != NULL)
+        add_files(report, text, size);
 }

@@ -148,6 +148,41 @@ static void ranges_of_targets(void **state) {
     assert_string_equal(tern__target_range(report, "K1", text), "2.05 \xc2\xb5s; 50 %");
     assert_int_equal(tern__targets_with(report, TERN_BENCH_PASS), 1);
     assert_int_equal(tern__targets_with(report, TERN_BENCH_NOT_MEASURED), tern_target_count() - 1);
+    /* A floor that was missed in noise leaves the target open, whatever else passes. */
+    row = report_measured("K1", "f", 0.5);
+    row.floor = 1;
+    row.verdict = TERN_BENCH_NOT_MEASURED;
+    report_add(report, &row);
+    assert_int_equal(tern_report_verdict(report, "K1"), TERN_BENCH_NOT_MEASURED);
+    row.what = "g";
+    row.verdict = TERN_BENCH_FAIL;
+    report_add(report, &row);
+    assert_int_equal(tern_report_verdict(report, "K1"), TERN_BENCH_FAIL);
+    tern_report_destroy(report);
+}
+
+/* What a run was given is a part of the command that measures a row again. */
+static void commands(void **state) {
+    (void)state;
+    char text[TERN__COMMAND];
+    tern_report *report;
+    test_ok(tern__report_create(&report));
+    tern_bench_row row = report_measured("K2", "against TQ2_0", 2);
+    report_add(report, &row);
+    row = report_measured("KERN", "trits4 avx2, N = 1", 2);
+    report_add(report, &row);
+    test_ok(tern__report_add_fact(report, "run", "threads", "2"));
+    tern_report_command(report, tern_report_row_at(report, 0), text, sizeof text);
+    assert_string_equal(text, "tern bench kernels --only K2 --threads 2");
+    test_ok(tern__report_add_fact(report, "run", "model", "m.gguf"));
+    test_ok(tern__report_add_fact(report, "run", "peers", "ggml=/a/b.so, bitnet=c.so"));
+    tern_report_command(report, tern_report_row_at(report, 0), text, sizeof text);
+    assert_string_equal(text, "tern validate --only K2 --threads 2 --model m.gguf "
+                              "--peer ggml=/a/b.so --peer bitnet=c.so");
+    tern_report_command(report, tern_report_row_at(report, 1), text, sizeof text);
+    assert_string_equal(text, "tern bench kernels --only trits4 --threads 2");
+    tern_report_command(report, tern_report_row_at(report, 0), text, 20);
+    assert_string_equal(text, "tern validate --onl");
     tern_report_destroy(report);
 }
 
@@ -278,6 +313,7 @@ int main(void) {
         cmocka_unit_test(rows_in_words),
         cmocka_unit_test(widest_words_fit),
         cmocka_unit_test(ranges_of_targets),
+        cmocka_unit_test(commands),
         cmocka_unit_test(lines_and_columns),
         cmocka_unit_test(texts_escape_by_kind),
         cmocka_unit_test(texts_print),

@@ -394,6 +394,39 @@ static void roofs_meet_their_kernels(void **state) {
     free(text);
 }
 
+/* Each of more families than there are shapes has a dot that is drawn, as its legend has it. */
+static void dots_have_shapes_and_colors(void **state) {
+    (void)state;
+    tern_report *report;
+    test_ok(tern__report_create(&report));
+    for (int i = 0; i < 12; i++) {
+        char what[32];
+        snprintf(what, sizeof what, "family%d avx2, N = 1", i);
+        tern_bench_row row = report_measured("KERN", what, 10);
+        row.operations = 1e12;
+        row.bytes = 1e10;
+        report_add(report, &row);
+    }
+    char *text = page_of(report);
+    int dots = 0, color, other_color, shape, other_shape;
+    const char *key = strstr(text, "<p class='key'><span><svg width='16'");
+    assert_non_null(key);
+    const char *end = key;
+    for (const char *at = text; (at = strstr(at, "<use class='dot ")) != NULL && at < end; at++) {
+        assert_int_equal(sscanf(at, "<use class='dot f%d' href='#s%d'", &color, &shape), 2);
+        assert_true(color < 8 && shape < 8);
+        key = strstr(key, "<use class='dot ");
+        assert_non_null(key);
+        assert_int_equal(
+            sscanf(key++, "<use class='dot f%d' href='#s%d'", &other_color, &other_shape), 2);
+        assert_true(color == other_color && shape == other_shape);
+        dots++;
+    }
+    assert_int_equal(dots, 12);
+    tern_report_destroy(report);
+    free(text);
+}
+
 static void writing_may_fail_anywhere(void **state) {
     (void)state;
     tern_report *report = report_sample();
@@ -410,6 +443,7 @@ int main(void) {
         cmocka_unit_test(long_series_are_thinned),
         cmocka_unit_test(bars_have_their_length),
         cmocka_unit_test(roofs_meet_their_kernels),
+        cmocka_unit_test(dots_have_shapes_and_colors),
         cmocka_unit_test(writing_may_fail_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
