@@ -96,7 +96,7 @@ double tern__axis_place(const tern__axis *axis, double value) {
 static double log_tick(const tern__axis *axis, int index, bool *is_minor) {
     static const double digits[] = {1, 2, 5};
     double first = floor(log_10(axis->low)), decades = log_10(axis->high / axis->low);
-    int each = decades < 4 ? 3 : 1;
+    int each = decades < 3 ? 3 : 1;
     double every = fmax(1, ceil(decades / MOST_DECADES));
     double tick = NAN;
     for (int i = 0, found = -1; found < index; i++) {
