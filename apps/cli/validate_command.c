@@ -490,6 +490,11 @@ static int show_list(validate_state *s) {
 
 static int work(validate_state *s, int argc, char **argv) {
     int status = read_peers(s);
+    bool is_measuring = s->values.from.count == 0 && !s->values.is_list;
+    /* Before libraries are opened: what they do to the process, such as binding it to a processor,
+     * would be inherited. */
+    if (status == CLI_OK && is_measuring)
+        cli_restart_with_room(argc, argv);
     if (status == CLI_OK && s->values.from.count == 0)
         status = list_rows(s);
     if (status == CLI_OK)
@@ -498,10 +503,9 @@ static int work(validate_state *s, int argc, char **argv) {
         return status;
     if (s->values.is_list)
         return show_list(s);
-    if (s->values.from.count > 0) {
+    if (!is_measuring) {
         status = show_reports(s);
     } else {
-        cli_restart_with_room(argc, argv);
         s->progress_width = cli_width(stderr);
         status = measure(s);
     }
