@@ -108,7 +108,8 @@ static tern_status show_model(tern__memory_bench *bench) {
         tern__row_count(&row, share);
     add_course(&row, "committed", &c, c.committed);
     add_course(&row, "asked for", &c, c.asked);
-    add_course(&row, "resident", &c, c.resident);
+    if (c.resident[0] > 0) /* the system tells */
+        add_course(&row, "resident", &c, c.resident);
     tern__row_show(&bench->table, &row);
     return TERN_OK;
 }
