@@ -38,8 +38,8 @@ benchmarks: release ## all targets on this quiet machine, into docs/benchmarks.m
 	@rm -f build/benchmarks.md
 	build/release/tern validate --full --no-baseline $(VALIDATE) --md build/benchmarks.md || \
 	    test -s build/benchmarks.md
-	sed -E '/^[|]  [|] (peers|model) [|] /s,(=|[|] )[^ =|]*/,\1,g' build/benchmarks.md \
-	    >docs/benchmarks.md
+	sed -E -e '/^[|]  [|] (peers|model) [|] /s,(=|[|] )[^ =|]*/,\1,g' \
+	    -e 's,(--model |--peer [a-z-]+=)[^ ]*/,\1,g' build/benchmarks.md >docs/benchmarks.md
 	tools/readme_table
 
 bench: release ## speed of this machine with a random model of the 2B shape
