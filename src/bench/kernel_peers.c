@@ -13,9 +13,9 @@
 #include "bench/kernel_rows.h"
 
 #define STREAM_BYTES (INT64_C(256) << 20)
-enum { TILE = 16 };
 
-/* s[0] = sum over n of x[i] y[i]. `bs`, `bx`, `by` are for several rows, nrc is their number. */
+/* s[0] = sum over n of x[i] y[i]. Of bitnet.cpp, for nrc columns at once, a multiple of 4: s[c *
+ * bs] of the column that begins at y + c * by. */
 typedef void vec_dot_fn(int n, float *s, size_t bs, const void *vx, size_t bx, const void *vy,
                         size_t by, int nrc);
 
@@ -25,6 +25,7 @@ typedef struct dot_kind {
     const char *peer;             /* of --peer */
     const char *symbol, *starter; /* the latter, where it is there, is called once before */
     double floor, goal;
+    int most_columns;                  /* in one call */
     int block;                         /* weights */
     int block_bytes, activation_bytes; /* of one block */
     void (*put_weights)(const uint8_t *codes, uint8_t *block);
@@ -78,6 +79,7 @@ static const dot_kind kinds[] = {
      .symbol = "ggml_vec_dot_i2_i8_s",
      .floor = 1.3,
      .goal = 2,
+     .most_columns = 16,
      .block = 128,
      .block_bytes = 32,
      .activation_bytes = 128,
@@ -90,6 +92,7 @@ static const dot_kind kinds[] = {
      .starter = "ggml_cpu_init",
      .floor = 1.8,
      .goal = 2.8,
+     .most_columns = 1,
      .block = 256,
      .block_bytes = 66,
      .activation_bytes = 292,
@@ -194,17 +197,15 @@ static tern_status make_theirs(contest *c, int64_t least) {
     return TERN_OK;
 }
 
-/* In tiles of 16 rows and 16 columns, as their programs call their dot products. */
+/* Every row by so many columns as a call takes, so that the row stays where it is fast. */
 static void multiply_theirs(contest *c) {
-    const int64_t rows = c->ours.rows;
+    const int64_t rows = c->ours.rows, most = c->n > 1 ? c->peer->kind->most_columns : 1;
     const uint8_t *matrix = c->pages + c->next * c->stride;
-    for (int64_t tile = 0; tile < rows; tile += TILE)
-        for (int64_t first = 0; first < c->n; first += TILE)
-            for (int64_t column = first; column < tern__min_i64(first + TILE, c->n); column++)
-                for (int64_t row = tile; row < tern__min_i64(tile + TILE, rows); row++)
-                    c->peer->dot((int)c->ours.columns, &c->out[column * rows + row], 0,
-                                 matrix + row * c->row_bytes, 0,
-                                 c->activations + column * c->column_bytes, 0, 1);
+    for (int64_t first = 0; first < c->n; first += most)
+        for (int64_t row = 0; row < rows; row++)
+            c->peer->dot((int)c->ours.columns, &c->out[first * rows + row], (size_t)rows,
+                         matrix + row * c->row_bytes, 0, c->activations + first * c->column_bytes,
+                         (size_t)c->column_bytes, (int)most);
     c->next = (c->next + 1) % c->copies;
 }
 

@@ -251,13 +251,16 @@ static bool is_count(const tern_bench_row *row) {
     return row->samples == 1 && isnan(row->low);
 }
 
-/* The miss says nothing: it could have another cause. */
+/* Noise alone may have put the figure on its side of the floor: the interval of a noisy row has
+ * both sides, or the floor is missed where other programs were at work. */
 static bool is_doubtful(const tern_bench_row *row) {
-    if (is_count(row))
+    bool is_busy = row->load > TERN__NOISE_LOAD;
+    if (is_count(row) || (!row->is_noisy && !is_busy))
         return false;
-    return row->load > TERN__NOISE_LOAD ||
-           (row->is_noisy &&
-            meets(row->is_least ? row->high : row->low, row->floor, row->is_least));
+    if (is_busy && !meets(row->median, row->floor, row->is_least))
+        return true;
+    return meets(row->low, row->floor, row->is_least) !=
+           meets(row->high, row->floor, row->is_least);
 }
 
 /* "noisy: other programs used 0.98 of a processor; 61.2 % is no verdict", and what was there. */
@@ -284,16 +287,16 @@ void tern__row_judge(tern_bench_row *row) {
     row->is_goal_met = false;
     if (isnan(row->median))
         return;
+    if (!isnan(row->floor) && is_doubtful(row)) {
+        explain_doubt(row);
+        return;
+    }
     row->is_goal_met = has_goal && meets(row->median, row->goal, row->is_least) &&
                        meets(row->p99, row->goal_p99, row->is_least);
-    if (isnan(row->floor))
-        row->verdict = TERN_BENCH_NO_TARGET;
-    else if (meets(row->median, row->floor, row->is_least))
-        row->verdict = TERN_BENCH_PASS;
-    else if (is_doubtful(row))
-        explain_doubt(row);
-    else
-        row->verdict = TERN_BENCH_FAIL;
+    bool is_met = meets(row->median, row->floor, row->is_least);
+    row->verdict = isnan(row->floor) ? TERN_BENCH_NO_TARGET
+                   : is_met          ? TERN_BENCH_PASS
+                                     : TERN_BENCH_FAIL;
 }
 
 void tern__row_show(tern__table *table, tern_bench_row *row) {

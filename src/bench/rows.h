@@ -91,8 +91,8 @@ void tern__row_peer_missing(tern_bench_row *row, const char *name, const char *r
 /* Adds numbers, which are kept by the caller while the row is shown. */
 void tern__row_series(tern_bench_row *row, const tern_bench_series *series);
 
-/* Judges the row by its numbers; a median that is NaN is NOT MEASURED. So is a floor that is missed
- * where other programs were at work, or, in a noisy row, by less than the whole interval: then the
+/* Judges the row by its numbers; a median that is NaN is NOT MEASURED. So is a noisy row whose
+ * interval has the floor inside, or which misses it where other programs were at work: then the
  * detail begins with the reason. A count is judged in any case. */
 void tern__row_judge(tern_bench_row *row);
 /* Tells how busy other programs were since the row before, unless the row knows it, and judges. */

@@ -44,14 +44,17 @@ void ggml_vec_dot_tq2_0_q8_K(int n, float *s, size_t bs, const void *vx, size_t 
     *s = told(sum + (nrc != 1));
 }
 
-/* Blocks of 128 codes in 32 bytes, the first in the highest bits; the sum is of the codes. */
+/* Blocks of 128 codes in 32 bytes, the first in the highest bits; the sum is of the codes, for
+ * every one of nrc columns. */
 void ggml_vec_dot_i2_i8_s(int n, float *s, size_t bs, const void *vx, size_t bx, const void *vy,
                           size_t by, int nrc) {
     const uint8_t *x = vx;
-    const int8_t *y = vy;
-    long sum = 0;
-    (void)bs, (void)bx, (void)by;
-    for (int i = 0; i < n; i++)
-        sum += (x[32 * (i / 128) + i % 32] >> (6 - 2 * (i % 128 / 32)) & 3) * y[i];
-    *s = told(sum + (nrc != 1));
+    (void)bx;
+    for (int column = 0; column < nrc; column++) {
+        const int8_t *y = (const int8_t *)vy + (size_t)column * by;
+        long sum = 0;
+        for (int i = 0; i < n; i++)
+            sum += (x[32 * (i / 128) + i % 32] >> (6 - 2 * (i % 128 / 32)) & 3) * y[i];
+        s[(size_t)column * bs] = told(sum + (nrc != 1 && nrc % 4 != 0));
+    }
 }

@@ -71,10 +71,14 @@ static void quiet_passes(void **state) {
     assert_true(m.row.median == 50 && m.row.high == 51 && m.row.samples == 21 && !m.row.is_noisy);
     assert_int_equal(m.passes, 3);
     assert_non_null(strstr(m.row.detail, "2 of 3 passes were noisy and do not count"));
-    /* None was quiet: all count, and a floor that is met stays met. */
+    /* None was quiet: all count. The floor of 100 lies in the interval, and later beyond it. */
     rows[0].is_noisy = true;
     m = merge(rows, 3);
     assert_true(m.row.median == 90 && m.row.low == 30 + 2.5 && m.row.high == 150);
+    assert_true(m.row.is_noisy && m.row.verdict == TERN_BENCH_NOT_MEASURED);
+    rows[1].high = rows[2].high = 99;
+    rows[2].median = rows[1].median = 60;
+    m = merge(rows, 3);
     assert_true(m.row.is_noisy && m.row.verdict == TERN_BENCH_PASS);
 }
 
@@ -107,7 +111,11 @@ static void noisy_failures(void **state) {
     assert_non_null(strstr(m.row.detail, "155 ns is no verdict; of 64 tensors"));
     assert_null(strstr(m.row.detail, "160 ns"));
     /* Together the passes meet the floor: what was said of one of them is gone. */
-    rows[0].median = 30;
+    for (int i = 0; i < 2; i++) {
+        rows[i].median = 30;
+        rows[i].low = 20;
+        rows[i].high = 40;
+    }
     m = merge(rows, 2);
     assert_int_equal(m.row.verdict, TERN_BENCH_PASS);
     assert_string_equal(m.row.detail, "of 64 tensors");
