@@ -7,7 +7,8 @@
  * chance only, all of one run lie above all of the other in 2 of 20 orders (3! 3! / 6! each way).
  * If the intervals were no wider than the medians' range, 1 row in 10 would disagree; with the
  * quarters it is 1 in 30 for normal medians, and less where the passes' own intervals are wider
- * than a small part of what lies between passes. */
+ * than a small part of what lies between passes. The margin is a hundredth of the figure at least:
+ * so much depends on where a process happens to lie in memory, which no pass of it can tell. */
 #include "validate/merge.h"
 
 #include <math.h>
@@ -21,6 +22,7 @@
 #include "validate/report.h"
 
 enum { MAX_PARTS = TERN__MAX_PASSES };
+static const double PLACE_SHARE = 0.01;
 
 /* The rows that count, of those that were given. */
 typedef struct parts {
@@ -107,7 +109,7 @@ static void merge_counts(const parts *p, tern_bench_row *merged) {
 
 static void merge_intervals(const parts *p, tern_bench_row *merged) {
     double least = least_field(p, FIELD(median)), most = most_field(p, FIELD(median));
-    double margin = (most - least) / 4;
+    double margin = fmax((most - least) / 4, PLACE_SHARE * median_field(p, FIELD(median)));
     double low = least - margin;
     merged->median = median_field(p, FIELD(median));
     merged->low = fmin(least_field(p, FIELD(low)), least >= 0 ? fmax(low, 0) : low);

@@ -40,7 +40,8 @@ static void medians(void **state) {
     m = merge(rows, 2);
     assert_true(m.row.median == 11 && m.passes == 2);
     m = merge(rows, 1);
-    assert_true(m.row.median == 12 && m.row.low == 11 && m.row.high == 12 && m.row.samples == 21);
+    assert_true(m.row.median == 12 && m.row.low == 11 && m.row.samples == 21);
+    assert_true(fabs(m.row.high - 12.12) < 1e-12); /* a hundredth at least */
     /* What cannot be negative has no interval that is. */
     rows[0] = timed_row("a", 9, 9, 9);
     rows[1] = timed_row("a", 1, 1, 1);
