@@ -548,8 +548,8 @@ done:
     return status;
 }
 
-/* In the order of the list, which begins with memory: allocators are compared with what they are in
- * a process that has done nothing yet. */
+/* In the order of the list, which begins with memory: allocators are slower in a process that has
+ * worked. */
 tern_status tern_validate(const tern_validate_options *options, tern_report **report) {
     const tern_bench_table *tables[TERN__MAX_TABLES];
     int count = 0;
