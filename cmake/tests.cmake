@@ -141,6 +141,10 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   target_link_libraries(tern_hot_paths PRIVATE tern tern_flags)
 endif()
 
+# Long jobs of tools/check_validate.
+add_executable(tern_doubled ${PROJECT_SOURCE_DIR}/tests/bench/doubled.c)
+target_link_libraries(tern_doubled PRIVATE tern_test_support)
+
 # Whether `tern validate` finds a kernel that does more work than it should.
 if(amx IN_LIST TERN_ISA_TARGET)
   add_executable(tern_planted ${PROJECT_SOURCE_DIR}/tests/bench/planted.c)
