@@ -148,7 +148,8 @@ static struct fake {
     uint64_t jitter;                 /* each run costs up to this many percent more */
     tern_status setup_status, check_status, run_status;
     int setups, checks, runs[TERN_BENCH_SIDES], teardowns;
-    char order[512]; /* 'A' and 'B' by run */
+    char order[512];                     /* 'A' and 'B' by run */
+    double spent[TERN_BENCH_SIDES][128]; /* seconds a call, by run of the side */
     test_random random;
 } fake;
 
@@ -176,9 +177,11 @@ static tern_status fake_run(void *state, int side, int64_t calls) {
         fake.order[length] = (char)('A' + side);
     uint64_t cost = fake.cost[side] * (uint64_t)calls;
     if (fake.jitter > 0)
-        cost += cost * (uint64_t)test_random_range(&fake.random, 0, (int64_t)fake.jitter) / 100;
-    if (fake.runs[side]++ == 0)
+        cost += cost * (uint64_t)test_random_range(&fake.random, 0, 1000 * (int64_t)fake.jitter) /
+                100000;
+    if (fake.runs[side] == 0)
         cost += fake.first_cost;
+    fake.spent[side][fake.runs[side]++ % 128] = (double)cost * 1e-9 / (double)calls;
     fake_ns += cost;
     return fake.run_status;
 }
@@ -306,6 +309,57 @@ static void test_noise(void **state) {
     assert_true(result.ratio_low <= result.ratios_p5[1]);
     assert_true(result.ratios_p95[1] <= result.ratio_high);
     assert_true(result.ratio_high / result.ratio_low > 1.5);
+}
+
+/* The quantiles and intervals are those of what the last runs took, round by round. */
+static void test_figures(void **state) {
+    (void)state;
+    enum { SAMPLES = 41 };
+    fake.jitter = 5;
+    tern_bench_options options = {.samples = SAMPLES, .sample_seconds = 0.001};
+    tern_bench_result result;
+    test_ok(tern_bench_run(&fake_case, &options, &result));
+    assert_false(result.is_noisy);
+    double x[3][SAMPLES], scratch[2 * (SAMPLES + 2 * TERN__BOOTSTRAP_ROUNDS)];
+    const double *rounds[] = {x[0], x[1]};
+    tern__interval medians[2], ratios[2];
+    for (int side = 0; side < 2; side++)
+        for (int i = 0; i < SAMPLES; i++)
+            x[side][i] = fake.spent[side][(fake.runs[side] - SAMPLES + i) % 128];
+    for (int i = 0; i < SAMPLES; i++)
+        x[2][i] = x[1][i] / x[0][i];
+    tern__bootstrap(&(tern__rounds){rounds, 2, SAMPLES}, 1, scratch, medians, ratios);
+    for (int i = 0; i < 3; i++)
+        tern__sort_samples(x[i], SAMPLES);
+    for (int side = 0; side < 2; side++) {
+        const tern_bench_side *s = &result.side[side];
+        assert_near(s->median, x[side][20]);
+        assert_near(s->p5, x[side][2]);
+        assert_near(s->p95, x[side][38]);
+        assert_near(s->low, medians[side].low);
+        assert_near(s->high, medians[side].high);
+    }
+    assert_near(result.ratio, x[1][20] / x[0][20]);
+    assert_near(result.ratios_p5[1], x[2][2]);
+    assert_near(result.ratios_p95[1], x[2][38]);
+    assert_near(result.ratio_low, ratios[1].low);
+    assert_near(result.ratio_high, ratios[1].high);
+}
+
+/* Where the middle of the samples spans more than a quarter of the median, they are noisy. */
+static void test_spread(void **state) {
+    (void)state;
+    for (int jitter = 20; jitter <= 45; jitter += 25) {
+        install_clock(NULL);
+        fake.jitter = (uint64_t)jitter;
+        tern_bench_options options = {.samples = 100, .sample_seconds = 0.001};
+        tern_bench_result result;
+        test_ok(tern_bench_run(&fake_case, &options, &result));
+        const tern_bench_side *s = &result.side[0];
+        assert_true((s->p95 - s->p5 > 0.25 * s->median) == (jitter == 45));
+        assert_true(s->p95 - s->p5 < 0.45 * s->median);
+        assert_int_equal(result.is_noisy, jitter == 45);
+    }
 }
 
 static void test_dead_clock(void **state) {
@@ -439,6 +493,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_defaults_and_one_side, install_clock, restore_clock),
         cmocka_unit_test_setup_teardown(test_cold_start, install_clock, restore_clock),
         cmocka_unit_test_setup_teardown(test_noise, install_clock, restore_clock),
+        cmocka_unit_test_setup_teardown(test_figures, install_clock, restore_clock),
+        cmocka_unit_test_setup_teardown(test_spread, install_clock, restore_clock),
         cmocka_unit_test_setup_teardown(test_dead_clock, install_clock, restore_clock),
         cmocka_unit_test_setup_teardown(test_failures, install_clock, restore_clock),
         cmocka_unit_test(test_registered),

@@ -176,6 +176,41 @@ static void test_shares(void **state) {
     }
 }
 
+/* The number behind these words. */
+static double number_behind(const char *text, const char *words) {
+    const char *at = strstr(text, words);
+    if (at == NULL) {
+        fail_msg("'%s' is without '%s'", text, words);
+        return NAN;
+    }
+    return strtod(at + strlen(words), NULL);
+}
+
+/* What a model took, and not what was there before, over all that it needs on paper. */
+static void test_resident(void **state) {
+    (void)state;
+    enum { BEFORE = 96 << 20, MIB = 1 << 20 };
+    if (TEST_IS_SANITIZED || tern__os_resident_bytes() == 0)
+        test_skip("resident memory is not told, or not that of the model");
+    char *before = malloc(BEFORE);
+    assert_non_null(before);
+    memset(before, 1, BEFORE);
+    tern_bench_table_options options = quick("M3");
+    options.model = path_of(story);
+    run_on(NULL, &options);
+    assert_true(before[BEFORE / 2] == 1);
+    free(before);
+    const char *detail = rows.rows[0].detail;
+    double told = strtod(detail, NULL), more = number_behind(detail, "shape; ");
+    double paper = number_behind(detail, "paper "), parts = number_behind(detail, "head ") +
+                                                            number_behind(detail, "values ") +
+                                                            number_behind(detail, "activations ");
+    double ratio = more / paper, step = (0.06 + 0.06 * fabs(ratio)) / paper; /* of what is told */
+    if (!(more < (double)BEFORE / MIB && fabs(paper - parts) < 0.21 &&
+          fabs(told - ratio) < step + 0.01 * fabs(ratio)))
+        fail_msg("'%s'", detail);
+}
+
 /* -- what is missing ---------------------------------------------------------------------------*/
 
 static void test_without_story(void **state) {
@@ -259,8 +294,10 @@ static void test_no_memory(void **state) {
 
 static struct {
     int calls, error, exit_status;
-    const char *output; /* NULL: a rate for what was asked */
-    double rate;
+    const char *output;      /* NULL: a rate for what was asked */
+    double rate, rate_after; /* of the first call, and of later ones; 0: the same */
+    uint64_t at[2];          /* Tern's time when it was called */
+    int pinned;              /* where the thread was told to stay, last; -1: anywhere */
     int64_t parameters;
     char model[512];
 } peer;
@@ -273,7 +310,11 @@ static int fake_run(const char *const argv[], char *output, size_t size, int *ex
         if (flags[i] != NULL)
             assert_string_equal(argv[1 + i], flags[i]);
     assert_null(argv[13]);
-    peer.calls++;
+    assert_int_equal(peer.pinned, -1); /* a program would stay where its parent is */
+    if (peer.calls < 2)
+        peer.at[peer.calls] = cost_now;
+    if (peer.calls++ > 0 && peer.rate_after > 0)
+        peer.rate = peer.rate_after;
     snprintf(peer.model, sizeof peer.model, "%s", argv[2]);
     if (peer.output != NULL)
         snprintf(output, size, "%s", peer.output);
@@ -287,6 +328,10 @@ static int fake_run(const char *const argv[], char *output, size_t size, int *ex
     return peer.error;
 }
 
+static void note_pin(int index) {
+    peer.pinned = index;
+}
+
 static const tern_bench_peer_path llama_paths[] = {{"llama-bench", "/opt/llama-bench"},
                                                    {"llama-model", "f16.gguf"},
                                                    {"llama-model-best", "q6.gguf"}};
@@ -295,6 +340,7 @@ static void run_beside(const char *only, int peers, const char *model) {
     tern__os_table os = cost_os();
     tern_bench_table_options options = quick(only);
     os.program_run = fake_run;
+    os.thread_pin = note_pin;
     options.peers = llama_paths;
     options.peer_count = peers;
     options.model = model;
@@ -326,42 +372,53 @@ static void test_beside_llama_bench(void **state) {
         check_told(&rows.rows[0], tokens[i] / 500.0 / (FIRST_NS * 1e-9));
         assert_non_null(strstr(rows.rows[0].detail, "llama-bench 0c1e57098 (42), bitnet TQ2_0: "
                                                     "500 tok/s"));
-        assert_true(rows.rows[0].is_ratio && rows.rows[0].is_least);
+        assert_true(rows.rows[0].is_ratio && rows.rows[0].is_least && !rows.rows[0].is_noisy);
+        assert_true(peer.at[0] == peer.at[1]); /* Tern, the peer, the peer, Tern */
         assert_string_equal(rows.rows[0].unit, "x");
         set_peer(250); /* half as fast: the ratio doubles */
         run_beside(ids[i], 2, NULL);
         assert_string_equal(peer.model, "f16.gguf");
         check_told(&rows.rows[0], tokens[i] / 250.0 / (FIRST_NS * 1e-9));
     }
+    /* One round of two takes twice as long. */
+    set_peer(500);
+    peer.rate_after = 250;
+    run_beside("M2", 2, NULL);
+    assert_true(rows.rows[0].is_noisy);
+    check_told(&rows.rows[0], PROMPT * (1 / 500.0 + 1 / 250.0) / 2 / (FIRST_NS * 1e-9));
     run_beside("M1a", 1, path_of(story)); /* and no file of its own */
     assert_string_equal(peer.model, path_of(story));
 }
 
-/* A machine whose processors are all at work: 100 s more at each look, of which this process had
- * none. */
+/* A machine whose processors are all at work when it is looked at for the first times, and idle
+ * afterwards: 100 s more at each look, of which this process had none. */
+static int busy_looks;
 static int busy_file(const char *path, char *text, size_t size) {
-    static long ticks = 0;
+    static long busy = 0, idle = 0;
     if (strcmp(path, "/proc/stat") != 0)
         return ENOENT;
-    ticks += 10000;
-    int used = snprintf(text, size, "cpu  %ld 0 0 0 0 0 0 0 0 0\n", ticks);
+    *(busy_looks-- > 0 ? &busy : &idle) += 10000;
+    int used = snprintf(text, size, "cpu  %ld 0 0 %ld 0 0 0 0 0 0\n", busy, idle);
     for (int cpu = 0; cpu < 256 && used < (int)size - 64; cpu++)
-        used +=
-            snprintf(text + used, size - (size_t)used, "cpu%d %ld 0 0 0 0 0 0 0 0 0\n", cpu, ticks);
+        used += snprintf(text + used, size - (size_t)used, "cpu%d %ld 0 0 %ld 0 0 0 0 0 0\n", cpu,
+                         busy, idle);
     return 0;
 }
 
-/* What others did is counted while Tern has its turns: the peer is another program too. */
+/* What others did is counted while Tern has its turns: the peer is another program too. The worst
+ * of the turns counts. */
 static void test_load_beside_llama_bench(void **state) {
     (void)state;
     tern__os_table os = cost_os();
     tern_bench_table_options options = quick("M2");
     set_peer(500);
     os.program_run = fake_run;
+    os.thread_pin = note_pin;
     os.file_text = busy_file;
     options.peers = llama_paths;
     options.peer_count = 2;
     first_ns = 400000000; /* load is told of 50 ms or more */
+    busy_looks = 3;       /* until the end of the first turn */
     run_on(&os, &options);
     first_ns = FIRST_NS;
     assert_true(rows.rows[0].load > 0.5);
@@ -407,6 +464,8 @@ static void test_a_peer_that_fails(void **state) {
         {0, 0, "[]", "no rate for what was asked"},
         {0, 0, "{\"avg_ts\": 5}", "no rate for what was asked"},
         {0, 0, "[{\"n_prompt\": 64, \"n_gen\": 0, \"n_threads\": 2, \"avg_ts\": 5}]", "no rate"},
+        {0, 0, "[{\"n_prompt\": 64, \"n_gen\": 1, \"n_threads\": 1, \"avg_ts\": 5}]", "no rate"},
+        {0, 0, "[{\"n_prompt\": 65, \"n_gen\": 0, \"n_threads\": 1, \"avg_ts\": 5}]", "no rate"},
         {0, 0, "[{\"n_prompt\": 64, \"n_gen\": 0, \"n_threads\": 1, \"avg_ts\": -5}]", "no rate"},
         {0, 0, "[{\"n_prompt\": 64, \"n_gen\": 0, \"n_threads\": 1, \"avg_ts\": \"5\"}]",
          "no rate"},
@@ -422,6 +481,10 @@ static void test_a_peer_that_fails(void **state) {
         check_missing(&rows.rows[0], cases[i].words);
         assert_int_equal(peer.calls, 1);
     }
+    set_peer(500);
+    peer.parameters += peer.parameters / 50; /* not the same model */
+    run_beside("M2", 2, NULL);
+    check_missing(&rows.rows[0], " parameters, Tern's ");
     set_peer(500);
     run_beside("M2", 1, NULL);
     check_missing(&rows.rows[0], "--peer llama-model=FILE");
@@ -460,6 +523,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_rows, restore_os),
         cmocka_unit_test_teardown(test_one_target, restore_os),
         cmocka_unit_test_teardown(test_shares, restore_os),
+        cmocka_unit_test_teardown(test_resident, restore_os),
         cmocka_unit_test_teardown(test_without_story, restore_os),
         cmocka_unit_test_teardown(test_another_story, restore_os),
         cmocka_unit_test_teardown(test_a_file_that_is_none, restore_os),

@@ -61,10 +61,11 @@ static int machine_text(const char *path, char *text, size_t size) {
     unsigned long long last = (unsigned long long)(busy * 100) - 5 * part;
     snprintf(text, size,
              "cpu  999999 0 0 0 0 0 0 0 0 0\n"
-             "cpu%d %llu %llu %llu %llu 0 %llu %llu %llu 77 0\n"
+             "cpu%d %llu %llu %llu %llu %llu %llu %llu %llu 77 0\n"
              "cpu99999 %llu 0 0 0 0 0 0 0 0 0\n"
              "intr 1 2 3\n",
-             allowed_cpu(), part, part, part, (unsigned long long)(idle * 100), part, part, last,
+             allowed_cpu(), part, part, part, (unsigned long long)(idle * 60),
+             (unsigned long long)(idle * 40), part, part, last, /* it waits for a disk, too */
              (unsigned long long)(machine.now / 1000));
     return 0;
 }
@@ -237,6 +238,77 @@ static void test_rows_tell_the_load(void **state) {
     assert_load(seen.load, 0);
 }
 
+/* -- figures -----------------------------------------------------------------------------------*/
+
+static void expect_row(const tern_bench_row *row, const double figures[5], bool is_ratio) {
+    const double got[] = {row->low, row->p5, row->median, row->p95, row->high};
+    for (int i = 0; i < 5; i++)
+        if (fabs(got[i] - figures[i]) > 1e-12 * figures[i])
+            fail_msg("%s: figure %d is %.17g, not %g", row->what, i, got[i], figures[i]);
+    assert_int_equal(row->samples, 11);
+    assert_int_equal(row->is_ratio, is_ratio);
+    assert_true(row->is_noisy);
+}
+
+/* What a row takes from a result: nothing is swapped but where a rate is 1 over a time, and the
+ * noise comes along. */
+static void test_rows_of_results(void **state) {
+    (void)state;
+    tern_bench_result r = {.samples = 11,
+                           .sides = 2,
+                           .is_noisy = true,
+                           .ratios = {0, 0.5},
+                           .ratios_p5 = {0, 0.25},
+                           .ratios_p95 = {0, 0.75},
+                           .ratios_low = {0, 0.375},
+                           .ratios_high = {0, 0.625}};
+    r.side[0].median = 8;
+    r.side[1] =
+        (tern_bench_side){.calls = 3, .median = 4, .p5 = 2, .p95 = 8, .low = 3.2, .high = 5};
+    tern_bench_row row = tern__row("T0", "time", "ns");
+    tern__row_time(&row, &r, 1, 10);
+    expect_row(&row, (const double[]){32, 20, 40, 80, 50}, false);
+    row = tern__row("T0", "rate", "GB/s");
+    tern__row_rate(&row, &r, 1, 16);
+    expect_row(&row, (const double[]){3.2, 2, 4, 8, 5}, false);
+    assert_true(row.is_least);
+    row = tern__row("T0", "ratio", "x");
+    tern__row_ratio(&row, &r, 1, 100);
+    expect_row(&row, (const double[]){37.5, 25, 50, 75, 62.5}, true);
+    tern__row_work(&row, &r, 80, 16);
+    assert_true(row.operations == 10 && row.bytes == 2); /* of the first side */
+
+    double samples[101];
+    for (int i = 0; i < 101; i++)
+        samples[i] = (i * 37) % 101;
+    row = tern__row("T0", "samples", "ns");
+    tern__row_samples(&row, samples, 101);
+    assert_true(row.samples == 101 && row.median == 50);
+    assert_true(row.p5 == 5 && row.p95 == 95 && fabs(row.p99 - 99) < 1e-9);
+}
+
+/* A goal of two parts is met when both are. */
+static void test_goals(void **state) {
+    (void)state;
+    tern_bench_row row = tern__row("T0", "a row", "ns");
+    row.samples = 11;
+    row.median = row.low = row.high = 20;
+    row.p99 = 100;
+    row.goal = 20;
+    row.goal_p99 = 100;
+    tern__row_judge(&row);
+    assert_true(row.is_goal_met);
+    row.p99 = 101;
+    tern__row_judge(&row);
+    assert_false(row.is_goal_met);
+    row.goal_p99 = NAN;
+    tern__row_judge(&row);
+    assert_true(row.is_goal_met);
+    row.goal = NAN;
+    tern__row_judge(&row);
+    assert_false(row.is_goal_met); /* there is none */
+}
+
 /* -- verdicts ----------------------------------------------------------------------------------*/
 
 static void test_verdicts(void **state) {
@@ -263,6 +335,7 @@ static void test_verdicts(void **state) {
         {110, 101, 120, 100, NAN, false, true, 11, TERN_BENCH_FAIL},
         /* Other programs: never a failure. */
         {70, 60, 74, 75, 0.11, true, true, 11, TERN_BENCH_NOT_MEASURED},
+        {70, 60, 74, 75, 0.11, true, false, 11, TERN_BENCH_NOT_MEASURED},
         {70, 60, 74, 75, 0.10, true, false, 11, TERN_BENCH_FAIL},
         {110, 101, 120, 100, 1.5, false, true, 11, TERN_BENCH_NOT_MEASURED},
         {76, 60, 80, 75, 1.5, true, true, 11, TERN_BENCH_NOT_MEASURED},
@@ -417,6 +490,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_window_stays_open, install, restore),
         cmocka_unit_test_setup_teardown(test_nobody_tells, install, restore),
         cmocka_unit_test_setup_teardown(test_rows_tell_the_load, install, restore),
+        cmocka_unit_test(test_rows_of_results),
+        cmocka_unit_test(test_goals),
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_long_detail),
         cmocka_unit_test(test_slowed),

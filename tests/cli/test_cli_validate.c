@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -161,10 +162,11 @@ static void list(void **state) {
     child_result r = child_run("validate", "--list");
     child_expect(&r, r.status == 0 && r.err[0] == '\0');
     expect_words(&r, r.out, "T1a  ");
-    expect_words(&r, r.out, "\nM6   ");
+    expect_words(&r, r.out, "\nM6   the same bits everywhere (tern bench models, 3 rows)\n");
     expect_words(&r, r.out,
                  "\nT5e  allocations that succeed (tern bench memory, 2 rows)\n     floor");
     expect_words(&r, r.out, "\nKERN no target (");
+    expect_words(&r, r.out, "\nROOF no target (");
     child_free(&r);
     r = child_run("validate", "--list", "--only", "T5");
     child_expect(&r, r.status == 0 && strncmp(r.out, "T5a ", 4) == 0);
@@ -174,6 +176,14 @@ static void list(void **state) {
     child_expect(&r, r.status == 0 && r.out[0] == '{' && strstr(r.out, "\"id\": \"K1\"") == NULL);
     expect_words(&r, r.out, "\"id\": \"T5e\", \"what\": \"64 MiB limit");
     expect_words(&r, r.out, "\"median\": null");
+    child_free(&r);
+    /* What the run is told is in its facts. */
+    r = child_run("validate", "--list", "--only", "T5e", "--json", "-", "--cpu", "scalar",
+                  "--model", "README.md", "--peer", "ggml=LICENSE", "--peer", "dnnl=README.md");
+    child_expect(&r, r.status == 0);
+    expect_words(&r, r.out, "\"level\", \"value\": \"scalar\"");
+    expect_words(&r, r.out, "\"model\", \"value\": \"README.md\"");
+    expect_words(&r, r.out, "\"peers\", \"value\": \"ggml=LICENSE, dnnl=README.md\"");
     child_free(&r);
 }
 
@@ -233,7 +243,24 @@ static void statuses(void **state) {
     r = child_run("validate", "--from", path, "--baseline", bad, "--strict", "--json", compared);
     child_expect(&r, r.status == 1);
     expect_words(&r, r.out, "\n  +100 % critical     T5e  1 B to ");
+    expect_words(&r, r.out, ": 100 %, before 200 %\n");
     child_free(&r);
+    /* From 15 % on, and not below. */
+    static const struct {
+        const char *median;
+        int status;
+        const char *words;
+    } costs[] = {{"\"median\": 107,", 0, "\n  +7.0 % minor        T5e  1 B to "},
+                 {"\"median\": 120,", 1, "\n  +20.0 % moderate    T5e  1 B to "},
+                 {"\"median\": 135,", 1, "\n  +35.0 % major       T5e  1 B to "}};
+    for (size_t i = 0; i < sizeof costs / sizeof *costs; i++) {
+        const char *other = in_folder("other.json");
+        write_edited(path, "\"median\": 100,", costs[i].median, other);
+        r = child_run("validate", "--from", path, "--baseline", other, "--strict");
+        child_expect(&r, r.status == costs[i].status);
+        expect_words(&r, r.out, costs[i].words);
+        child_free(&r);
+    }
     /* It is kept in the file. */
     r = child_run("validate", "--from", compared);
     child_expect(&r, r.status == 0);
@@ -246,6 +273,68 @@ static void statuses(void **state) {
     /* So is what is not measured. */
     r = child_run(QUICK, "T1c", "--strict");
     child_expect(&r, r.status == 1);
+    child_free(&r);
+}
+
+/* Intervals, noise, a goal of two parts, rows without a floor, and rows that are new. */
+static void figures(void **state) {
+    (void)state;
+    const char *path = in_folder("plain.json"), *a = in_folder("a.json"), *b = in_folder("b.json");
+    save_report("T5d,T5e", path);
+    write_edited(path, "\"low\": null, \"high\": null", "\"low\": 90, \"high\": 110", a);
+    write_edited(a, "\"noisy\": false", "\"noisy\": true", b);
+    write_edited(b, "\"floor\": 100, \"goal\": 100, \"goal_p99\": null",
+                 "\"floor\": 100, \"goal\": 100, \"goal_p99\": 105", a);
+    child_result r = child_run("validate", "--from", a);
+    child_expect(&r, r.status == 0);
+    expect_words(&r, r.out, " ~100 % (90 .. 110) ");
+    expect_words(&r, r.out, " >= 100 (105) ");
+    expect_words(&r, r.out, " rows are noisy (~): ");
+    child_free(&r);
+    write_edited(path, "\"floor\": 100,", "\"floor\": null,", a);
+    save_report("T5e", b);
+    r = child_run("validate", "--from", a, "--baseline", b);
+    child_expect(&r, r.status == 0 && strstr(r.out, "noisy") == NULL);
+    expect_words(&r, r.out, ", 2 without a floor\n");
+    expect_words(&r, r.out, " new\n");
+    expect_words(&r, r.out, " same\n");
+    child_free(&r);
+    write_edited(b, "\"floor\": 100,", "\"floor\": null,", a);
+    r = child_run("validate", "--from", a);
+    expect_words(&r, r.out, "\n2 rows: 0 PASS (0 with the goal), 0 FAIL, 0 NOT MEASURED, 2 with");
+    child_free(&r);
+}
+
+/* A report that could be opened and not be written, and a place for baselines that is none: the run
+ * has failed, whatever it measured, and leaves no part of a file. */
+static void unwritten(void **state) {
+    (void)state;
+    const char *path = in_folder("good.json"), *page = in_folder("large.html");
+    save_report("T5e", path);
+    struct rlimit old, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = old;
+    small.rlim_cur = 16 << 10; /* the page is larger */
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    child_result r = child_run("validate", "--from", path, "--html", page);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    child_expect(&r, r.status == 1 && strstr(r.out, "\nwrote ") == NULL);
+    expect_words(&r, r.err, "large.html");
+    assert_int_equal(access(page, F_OK), -1);
+    child_free(&r);
+    setenv("TMPDIR", in_folder("none"), 1);
+    r = child_run("validate", "--from", path, "--json", "-");
+    unsetenv("TMPDIR");
+    child_expect(&r, r.status == 1 && r.out[0] == '\0');
+    expect_words(&r, r.err, "/none/tern-report-");
+    child_free(&r);
+    setenv("XDG_STATE_HOME", path, 1); /* a file */
+    r = child_run("validate", "--from", path, "--save-baseline", "auto");
+    setenv("XDG_STATE_HOME", in_folder("state"), 1);
+    child_expect(&r, r.status == 1);
+    expect_words(&r, r.err, "good.json");
     child_free(&r);
 }
 
@@ -328,6 +417,7 @@ static void misuse(void **state) {
         {{"--baseline", "a", "--no-baseline"}, 2, "exclude each other"},
         {{"--from", "a.json", "--quick"}, 2, "--from measures nothing"},
         {{"--from", "a.json", "--only", "T1"}, 2, "--from measures nothing"},
+        {{"--from", "a.json", "--cpu", "scalar"}, 2, "--from measures nothing"},
         {{"--from", "a.json", "--list"}, 2, "--from measures nothing"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -488,7 +578,8 @@ int main(void) {
         cmocka_unit_test(table),       cmocka_unit_test(widths),
         cmocka_unit_test(files),       cmocka_unit_test(standard_output),
         cmocka_unit_test(list),        cmocka_unit_test(from),
-        cmocka_unit_test(statuses),    cmocka_unit_test(baselines),
+        cmocka_unit_test(statuses),    cmocka_unit_test(figures),
+        cmocka_unit_test(unwritten),   cmocka_unit_test(baselines),
         cmocka_unit_test(misuse),      cmocka_unit_test(too_many),
         cmocka_unit_test(interrupted), cmocka_unit_test(broken_pipe),
         cmocka_unit_test(progress),    cmocka_unit_test(no_leftovers),

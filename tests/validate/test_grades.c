@@ -154,6 +154,10 @@ static void other_machines(void **state) {
     expect_refusal(here, level, "with level avx2, not unknown");
     test_ok(tern__report_add_fact(here, "run", "level", "avx2"));
     test_ok(tern__report_check_same(here, level, "it"));
+    test_ok(tern__report_add_fact(level, "run", "model", "large.gguf"));
+    expect_refusal(here, level, "with model large.gguf, not unknown");
+    test_ok(tern__report_add_fact(here, "run", "model", "small.gguf"));
+    expect_refusal(here, level, "with model large.gguf, not small.gguf");
     tern_report_destroy(here);
     tern_report_destroy(there);
     tern_report_destroy(level);

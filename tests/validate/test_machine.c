@@ -119,6 +119,11 @@ static void other_systems(void **state) {
     expect(report, "huge pages", "always");
     tern_report_destroy(report);
 
+    put_file("/proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu sse\n"); /* that does not tell it */
+    report = describe(NULL);
+    expect(report, "virtualisation", "virtual machine (xen)");
+    tern_report_destroy(report);
+
     file_count = 0;
     put_file("/proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu sse\n");
     put_file("/sys/class/dmi/id/product_name", "Desk\n");
@@ -203,6 +208,8 @@ static void fingerprints(void **state) {
     put_file("/proc/sys/kernel/osrelease", "6.2.0\n");
     assert_string_equal(fingerprint(NULL, other, sizeof other), first);
     assert_string_equal(fingerprint("scalar", other, sizeof other), first);
+    put_file("/proc/meminfo", "MemTotal:       25165824 kB\n"); /* all of the 24 GiB */
+    assert_string_equal(fingerprint(NULL, other, sizeof other), first);
     put_file("/proc/meminfo", "MemTotal:       49282468 kB\n");
     assert_string_not_equal(fingerprint(NULL, other, sizeof other), first);
     put_machine();

@@ -42,6 +42,14 @@ static void medians(void **state) {
     m = merge(rows, 1);
     assert_true(m.row.median == 12 && m.row.low == 11 && m.row.samples == 21);
     assert_true(fabs(m.row.high - 12.12) < 1e-12); /* a hundredth at least */
+    /* Samples without an interval are no count: nothing of them is the worst. */
+    for (int i = 0; i < 3; i++) {
+        rows[i] = timed_row("a", 10 + i * i, NAN, NAN);
+        rows[i].p5 = 9;
+        rows[i].p95 = 20;
+    }
+    m = merge(rows, 3);
+    assert_true(m.row.median == 11 && m.row.samples == 63);
     /* What cannot be negative has no interval that is. */
     rows[0] = timed_row("a", 9, 9, 9);
     rows[1] = timed_row("a", 1, 1, 1);
@@ -223,6 +231,12 @@ static void reports(void **state) {
     assert_int_equal(tern_report_grades(merged, TERN_GRADE_SAME), 2);
     assert_true(find_row(merged, "T3", "both")->baseline == 10);
     tern_report_destroy(merged);
+    /* Of more it says nothing about the figures that they are now. */
+    test_ok(tern_report_compare(parts[1], parts[0]));
+    test_ok(tern_report_merge((const tern_report *const *)parts, 2, &merged));
+    both = find_row(merged, "T3", "both");
+    assert_true(both->grade == TERN_GRADE_NONE && isnan(both->baseline) && isnan(both->change));
+    tern_report_destroy(merged);
     tern_report_destroy(parts[0]);
     tern_report_destroy(parts[1]);
 }
@@ -273,7 +287,9 @@ static void checklist(void **state) {
         timed_row("a", 13, 12, 14),    ratio_row("T4", "a", 97, 80),
         ratio_row("T5a", "a", 1, 0.5), counted_row("a", 0),
         tern__row("T1c", "a", "x"),    ratio_row("K7", "a", 0, 0),
+        ratio_row("T4", "b", 9, 5),
     };
+    rows[10].unit = "times"; /* in another unit than the one before */
     snprintf(rows[8].detail, sizeof rows[8].detail, "no accelerator");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         add_row(report, &rows[i]);
@@ -289,7 +305,9 @@ static void checklist(void **state) {
     item = item_of(report, "100 ns");
     assert_int_equal(item->verdict, TERN_BENCH_PASS);
     assert_string_equal(item->found, "T3: 1 of 1 rows pass, 13 ns");
-    assert_int_equal(item_of(report, "80 %")->verdict, TERN_BENCH_PASS);
+    item = item_of(report, "80 %");
+    assert_int_equal(item->verdict, TERN_BENCH_PASS);
+    assert_string_equal(item->found, "T4: 2 of 2 rows pass, 97 x");
     item = item_of(report, "Memory");
     assert_int_equal(item->verdict, TERN_BENCH_PASS);
     assert_non_null(strstr(item->found, "T5b: not a part of this run"));
@@ -301,9 +319,13 @@ static void checklist(void **state) {
     report = new_report("abc");
     rows[0] = ratio_row("M6", "a", 0, 1);
     add_row(report, &rows[0]);
+    rows[0] = tern__row("T4", "the table ended", ""); /* a failure that has no floor */
+    rows[0].verdict = TERN_BENCH_FAIL;
+    add_row(report, &rows[0]);
     test_ok(tern__report_add_checklist(report));
     assert_int_equal(item_of(report, "Cross")->verdict, TERN_BENCH_FAIL);
     assert_int_equal(item_of(report, "SIMD")->verdict, TERN_BENCH_NOT_MEASURED);
+    assert_string_equal(item_of(report, "80 %")->found, "T4: 0 of 1 rows pass");
     tern_report_destroy(report);
 }
 

@@ -5,6 +5,7 @@
 
 #include "validate/figures.h"
 #include "validate/pivot.h"
+#include "validate/plot.h"
 #include "validate/report_text.h"
 
 static void numbers(void **state) {
@@ -188,33 +189,38 @@ static void commands(void **state) {
 
 static void lines_and_columns(void **state) {
     (void)state;
-    static const char *const words[] = {
-        "trits4 amx", "trits4 avx2, N = 1, hot, 1 thread", "trits4 avx2, N = 4, hot, 1 thread",
-        "trits4 avx2, N = 4, streamed, 2 threads", "trits5 avx2, N = 8, hot, 1 thread"};
+    static const char *const words[] = {"trits4 amx",
+                                        "trits4 avx2, N = 1, hot, 1 thread",
+                                        "trits4 avx2, N = 4, hot, 1 thread",
+                                        "trits4 avx2, N = 4, streamed, 2 threads",
+                                        "trits5 avx2, N = 8, hot, 1 thread",
+                                        "trits4 avx512, N = 1, hot, 1 thread"};
     tern_report *report;
     tern__pivot pivot;
     char label[64], family[TERN__PIVOT_WORDS];
     test_ok(tern__report_create(&report));
-    for (int i = 0; i < 5; i++) {
-        tern_bench_row row = report_measured("KERN", words[i], i == 0 ? (double)NAN : i);
+    for (int i = 0; i < 6; i++) {
+        bool is_missing = i == 0 || i == 5;
+        tern_bench_row row = report_measured("KERN", words[i], is_missing ? (double)NAN : i);
         report_add(report, &row);
     }
     tern__pivot_init(&pivot, report, "KERN", "trits4");
     assert_int_equal(pivot.columns, 2);
     assert_string_equal(pivot.column[0], "N = 1");
     assert_string_equal(pivot.column[1], "N = 4");
-    static const int64_t lines[] = {0, 1, 3, -1};
+    static const int64_t lines[] = {0, 1, 3, 5, -1};
     static const char *const labels[] = {"trits4 amx", "trits4 avx2, hot, 1 thread",
-                                         "trits4 avx2, streamed, 2 threads"};
+                                         "trits4 avx2, streamed, 2 threads",
+                                         "trits4 avx512, hot, 1 thread"};
     int64_t line = -1;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         line = tern__pivot_next(&pivot, line);
         assert_int_equal(line, lines[i]);
         if (line < 0)
             break;
         tern__pivot_label(&pivot, line, label, sizeof label);
         assert_string_equal(label, labels[i]);
-        assert_int_equal(tern__pivot_has_cells(&pivot, line), i > 0);
+        assert_int_equal(tern__pivot_has_cells(&pivot, line), i == 1 || i == 2);
     }
     assert_ptr_equal(tern__pivot_cell(&pivot, 1, 1), tern_report_row_at(report, 2));
     assert_null(tern__pivot_cell(&pivot, 3, 0));
@@ -224,6 +230,66 @@ static void lines_and_columns(void **state) {
     tern__family_of(tern_report_row_at(report, 4), family);
     assert_string_equal(family, "trits5");
     tern_report_destroy(report);
+}
+
+static void axes_have_ticks(void **state) {
+    (void)state;
+    static const struct {
+        tern__axis axis;
+        int minor; /* how often: every n-th is none; 0: none is */
+        double ticks[9];
+    } cases[] = {
+        {{.is_log = false, .low = 0, .high = 10}, 2, {0, 2, 4, 6, 8, 10, NAN}},
+        {{.is_log = false, .low = -1, .high = 1}, 2, {-1, -0.5, 0, 0.5, 1, NAN}},
+        {{.is_log = true, .low = 10, .high = 1000}, 3, {10, 20, 50, 100, 200, 500, 1000, NAN}},
+        {{.is_log = true, .low = 1, .high = 1e5}, 0, {1, 10, 100, 1e3, 1e4, 1e5, NAN}},
+        {{.is_log = true, .low = 1, .high = 1e14}, 0, {1, 1e2, 1e4, 1e6, 1e8, 1e10, 1e12, 1e14}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int tick = 0; tick < 8; tick++) {
+            bool is_minor;
+            double expected = cases[i].ticks[tick];
+            double got = tern__axis_tick(&cases[i].axis, tick, &is_minor);
+            if (isnan(expected) ? !isnan(got) : !(fabs(got - expected) <= 1e-12 * fabs(expected)))
+                fail_msg("axis %zu, tick %d: %g, not %g", i, tick, got, expected);
+            if (isnan(expected))
+                break;
+            assert_int_equal(is_minor, cases[i].minor > 0 && tick % cases[i].minor != 0);
+        }
+}
+
+/* The command that measures a row again, in the way of the run. */
+static void commands_by_kind(void **state) {
+    (void)state;
+    static const struct {
+        const char *id, *what, *command;
+    } cases[] = {
+        {"K1", "2560 x 2560", "tern bench kernels --only K1"},
+        {"T1b", "2560 x 2560", "tern bench kernels --only T1b"},
+        {"KERN", "trits4 avx2, N = 4", "tern bench kernels --only trits4"},
+        {"OPS", "add, large", "tern bench operations --only add"},
+        {"ROOF", "read, L1", "tern bench roofline"},
+        {"X1", "of a later version", "tern validate --only X1"},
+    };
+    char text[256], expected[256];
+    for (int is_quick = 0; is_quick < 2; is_quick++) {
+        tern_report *report;
+        test_ok(tern__report_create(&report));
+        test_ok(tern__report_add_fact(report, "machine", "threads", "96")); /* not of the run */
+        test_ok(tern__report_add_fact(report, "run", "quick", is_quick ? "yes" : "no"));
+        if (is_quick) {
+            test_ok(tern__report_add_fact(report, "run", "level", "avx2"));
+            test_ok(tern__report_add_fact(report, "run", "threads", "2"));
+        }
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            tern_report_row row = {.row = report_row(cases[i].id, cases[i].what)};
+            tern_report_command(report, &row, text, sizeof text);
+            snprintf(expected, sizeof expected, "%s%s", cases[i].command,
+                     is_quick ? " --quick --cpu avx2 --threads 2" : "");
+            assert_string_equal(text, expected);
+        }
+        tern_report_destroy(report);
+    }
 }
 
 /* -- texts -------------------------------------------------------------------------------------*/
@@ -315,6 +381,8 @@ int main(void) {
         cmocka_unit_test(ranges_of_targets),
         cmocka_unit_test(commands),
         cmocka_unit_test(lines_and_columns),
+        cmocka_unit_test(axes_have_ticks),
+        cmocka_unit_test(commands_by_kind),
         cmocka_unit_test(texts_escape_by_kind),
         cmocka_unit_test(texts_print),
         cmocka_unit_test(locales_change_nothing),

@@ -334,10 +334,18 @@ static void long_series_are_thinned(void **state) {
     assert_true(strcspn(points, ">") < 20000);
     assert_non_null(strstr(points, ",0.0 "));
     assert_non_null(strstr(points, ",500.0 "));
+    /* What the axis says: nothing at the bottom, 1 000 on top. */
+    assert_non_null(strstr(text, "<text class='y' x='-8' y='264.0'>0</text>"));
+    assert_non_null(strstr(text, "<text class='y' x='-8' y='4.0'>1000</text>"));
     tern_report_destroy(report);
     free(text);
     free(x);
     free(y);
+}
+
+static void expect_words(const char *text, const char *words) {
+    if (strstr(text, words) == NULL)
+        fail_msg("the page has no %s", words);
 }
 
 /* Where things are drawn: a bar of half the axis, a floor, an interval. */
@@ -352,7 +360,14 @@ static void bars_have_their_length(void **state) {
     row.goal = 20;
     row.verdict = TERN_BENCH_PASS;
     report_add(report, &row);
+    row = report_measured("T2", "sub, 2 Ki, avx2", 4);
+    row.floor = 5;
+    row.verdict = TERN_BENCH_FAIL;
+    report_add(report, &row);
     char *text = page_of(report);
+    expect_words(text, "<line class='whisker' x1='40.00%' x2='40.00%' y1='7'");
+    expect_words(text, "<line class='whisker' x1='60.00%' x2='60.00%' y1='7'");
+    expect_words(text, "<rect class='bar failed' x='0' width='20.00%' y='5'");
     assert_non_null(strstr(text, "<rect class='bar' x='0' width='50.00%' y='5'"));
     assert_non_null(strstr(text, "<line class='whisker' x1='40.00%' x2='60.00%'"));
     assert_non_null(strstr(text, "<line class='floor' x1='25.00%' x2='25.00%'"));
@@ -390,6 +405,191 @@ static void roofs_meet_their_kernels(void **state) {
         assert_string_equal(x[i], x[i + 1]);
         assert_string_equal(y[i], y[i + 1]);
     }
+    expect_words(dot, "1000 GOP/s at 100 operations a byte</title>");
+    assert_true(atof(strstr(slope, "y1='") + 4) > atof(y[0])); /* it rises: y counts downwards */
+    tern_report_destroy(report);
+    free(text);
+}
+
+static void add_limit(tern_report *report, const char *what, double rate, const char *unit) {
+    tern_bench_row row = report_measured("ROOF", what, rate);
+    row.unit = unit;
+    report_add(report, &row);
+}
+
+/* Each number of threads has a plot of its own; roofs are named from the highest on, bandwidths
+ * first, and those that are as good as one have one letter. */
+static void roofs_are_named(void **state) {
+    (void)state;
+    tern_report *report;
+    test_ok(tern__report_create(&report));
+    add_limit(report, "read, memory, 1 thread", 10, "GB/s");
+    add_limit(report, "fma, 1 thread", 1000, "GOP/s");
+    add_limit(report, "read, L1, 1 thread", 100, "GB/s");
+    add_limit(report, "read, L2, 1 thread", 96, "GB/s");
+    add_limit(report, "dot, 1 thread", 1200, "GOP/s");
+    add_limit(report, "read, L1, 2 threads", 200, "GB/s");
+    for (int threads = 1; threads <= 2; threads++) {
+        char what[64];
+        snprintf(what, sizeof what, "trits4 avx2, N = 1, hot, %d thread%s", threads,
+                 threads > 1 ? "s" : "");
+        tern_bench_row row = report_measured("KERN", what, 10);
+        row.operations = 1e11 * threads;
+        row.bytes = 1e10;
+        report_add(report, &row);
+    }
+    char *text = page_of(report);
+    static const char *const roofs[] = {
+        "<li><span class='letter'>A</span> <b>100&nbsp;GB/s</b> read, L1; read, L2</li>\n"
+        "<li><span class='letter'>B</span> <b>10&nbsp;GB/s</b> read, memory</li>\n"
+        "<li><span class='letter'>C</span> <b>1200&nbsp;GOP/s</b> dot</li>\n"
+        "<li><span class='letter'>D</span> <b>1000&nbsp;GOP/s</b> fma</li>\n</ul>",
+        "<ul class='roofs'>\n<li><span class='letter'>A</span> <b>200&nbsp;GB/s</b> read, L1"};
+    for (int i = 0; i < 2; i++)
+        expect_words(text, roofs[i]);
+    assert_int_equal(report_occurrences(text, "1 thread: 100 GOP/s at 10 operations a byte"), 1);
+    assert_int_equal(report_occurrences(text, "2 threads: 200 GOP/s at 20 operations a byte"), 1);
+    tern_report_destroy(report);
+    free(text);
+}
+
+/* -- words and marks of rows -------------------------------------------------------------------*/
+
+/* A time of 50 ns, from 40 to 60, under a floor of 100 and over a goal of 20, on an axis to 106. */
+static tern_bench_row interval_row(const char *what) {
+    tern_bench_row row = report_measured("T3", what, 50);
+    row.unit = "ns";
+    row.is_least = false;
+    row.low = 40;
+    row.high = 60;
+    row.p5 = 30;
+    row.p95 = 70;
+    row.floor = 100;
+    row.goal = 20;
+    row.verdict = TERN_BENCH_PASS;
+    return row;
+}
+
+static void intervals_are_drawn(void **state) {
+    (void)state;
+    tern_report *report;
+    test_ok(tern__report_create(&report));
+    tern_bench_row row = interval_row("at most");
+    report_add(report, &row);
+    char *text = page_of(report);
+    static const char *const words[] = {
+        "<rect class='zone' x='0.00%' width='94.34%' y='9'",
+        "<rect class='spread' x='28.30%' width='37.74%' y='10'",
+        "<rect class='inner' x='37.74%' width='18.87%' y='6'",
+        "<line class='goal' x1='18.87%' x2='18.87%' y1='1'",
+        "<line class='floor' x1='94.34%' x2='94.34%' y1='1'",
+        "<line class='median' x1='47.17%' x2='47.17%' y1='4'",
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        expect_words(text, words[i]);
+    free(text);
+    tern_report_destroy(report);
+    test_ok(tern__report_create(&report));
+    row.is_least = true;
+    report_add(report, &row);
+    text = page_of(report);
+    expect_words(text, "<rect class='zone' x='94.34%' width='5.66%' y='9'");
+    tern_report_destroy(report);
+    free(text);
+}
+
+/* Figures, bounds, verdicts and what changed, each in its cell. */
+static void rows_are_worded(void **state) {
+    (void)state;
+    tern_report *report;
+    tern_report_row *added;
+    test_ok(tern__report_create(&report));
+    tern_bench_row row = interval_row("slower");
+    test_ok(tern__report_add_row(report, &row, &added));
+    added->baseline = 42.5;
+    added->baseline_low = 42;
+    added->baseline_high = 43;
+    added->change = 17.6;
+    added->grade = TERN_GRADE_MODERATE;
+    row = report_measured("K1", "missed", 12345);
+    row.unit = "ns";
+    row.low = 9000;
+    row.high = 13000;
+    row.floor = 20000;
+    row.goal = 10000;
+    row.is_goal_met = true;
+    row.verdict = TERN_BENCH_FAIL;
+    report_add(report, &row);
+    row.what = "missed, too";
+    report_add(report, &row);
+    row = report_row("K4", "not here");
+    row.floor = 1;
+    report_add(report, &row);
+    char *text = page_of(report);
+    static const char *const words[] = {
+        "<h1><span class='pass'><b>1</b> pass</span>, <span class='fail'><b>2</b> fail</span>, "
+        "<span class='none'><b>1</b> not measured</span></h1>",
+        "<rect class='pass' x='0.000%' width='24.700%'",
+        "<rect class='fail' x='25.000%' width='49.700%'",
+        "<rect class='none' x='75.000%' width='24.700%'",
+        "<b>50&nbsp;ns</b> <small>40 &ndash; 60</small></span></td>",
+        "<b>12.3&nbsp;\xc2\xb5s</b> <small>9 &ndash; 13</small></span></td>",
+        "data-label='floor'><span>&le; 100&nbsp;ns</span></td><td class='n' data-label='goal'>"
+        "<span>&le; 20&nbsp;ns</span></td>",
+        "<span class='chip pass'><span aria-hidden='true'>&#10003;</span> PASS</span><small>goal "
+        "missed</small>",
+        "<span class='chip fail'><span aria-hidden='true'>&#10007;</span> FAIL</span><small>goal "
+        "met</small>",
+        "<td class='n' data-label='baseline'><span>42.5&nbsp;ns<small class='grade moderate'>"
+        "moderate, cost +17.6&nbsp;%</small>",
+        "<span class='grade moderate'>moderate</span></td><th scope='row'>T3 slower</th><td "
+        "class='n' data-label='cost'><b>+17.6&nbsp;%</b></td><td class='n' data-label='baseline'>"
+        "42.5&nbsp;ns</td><td class='n' data-label='now'>50&nbsp;ns (40 &ndash; 60)</td>",
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        expect_words(text, words[i]);
+    tern_report_destroy(report);
+    free(text);
+}
+
+/* Floor and goal are marked where they are, and what is hardly anything is still on the plot. */
+static void latencies_are_marked(void **state) {
+    (void)state;
+    static const double x[] = {10, 20, 40, 80, 160}, y[] = {0, 50, 2, 1, 0};
+    tern_report *report;
+    test_ok(tern__report_create(&report));
+    tern_bench_row row = interval_row("created");
+    row.series_count = 1;
+    row.series[0] = (tern_bench_series){"tern", "ns", "% of batches", 5, x, y, NULL};
+    report_add(report, &row);
+    char *text = page_of(report);
+    const char *floor = strstr(text, "<line class='mark' x1='");
+    assert_non_null(floor);
+    const char *goal = strstr(floor + 1, "<line class='mark' x1='");
+    assert_non_null(goal);
+    const char *words = strstr(floor, ">floor 100 ns</text>");
+    assert_true(words != NULL && words < goal && strstr(goal, ">goal 20 ns</text>") != NULL);
+    /* From 10 to 160 with a margin: log 10, log 2 and log 16 of it. */
+    assert_true(fabs(atof(floor + 23) - atof(goal + 23) - 100 * 0.69897 / 1.32453) < 0.1);
+    tern_report_destroy(report);
+    free(text);
+}
+
+/* Copies stand out, zeros stand back. */
+static void copies_are_told(void **state) {
+    (void)state;
+    static const double x[] = {0, 1}, views[] = {3, 0}, copies[] = {0, 2};
+    static const char *const labels[] = {"add", "sum"};
+    tern_report *report;
+    test_ok(tern__report_create(&report));
+    tern_bench_row row = report_measured("T4", "operations", 97);
+    row.series_count = 2;
+    row.series[0] = (tern_bench_series){"view", "", "calls", 2, x, views, labels};
+    row.series[1] = (tern_bench_series){"copy", "", "calls", 2, x, copies, labels};
+    report_add(report, &row);
+    char *text = page_of(report);
+    expect_words(text, "add</th><td class='n'>3</td><td class='n zero'>0</td></tr>");
+    expect_words(text, "sum</th><td class='n zero'>0</td><td class='n copied'>2</td></tr>");
     tern_report_destroy(report);
     free(text);
 }
@@ -444,6 +644,11 @@ int main(void) {
         cmocka_unit_test(bars_have_their_length),
         cmocka_unit_test(roofs_meet_their_kernels),
         cmocka_unit_test(dots_have_shapes_and_colors),
+        cmocka_unit_test(roofs_are_named),
+        cmocka_unit_test(intervals_are_drawn),
+        cmocka_unit_test(rows_are_worded),
+        cmocka_unit_test(latencies_are_marked),
+        cmocka_unit_test(copies_are_told),
         cmocka_unit_test(writing_may_fail_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

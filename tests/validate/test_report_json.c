@@ -50,9 +50,18 @@ static void same_series(const tern_bench_series *a, const tern_bench_series *b) 
     }
 }
 
+static tern_report_row *find_named(const tern_report *report, const char *id) {
+    for (int64_t i = 0; i < report->row_count; i++)
+        if (strcmp(report->rows[i].row.id, id) == 0)
+            return &report->rows[i];
+    fail_msg("no row of %s", id);
+    return NULL;
+}
+
 static void everything_is_read_again(void **state) {
     (void)state;
     tern_report *report = report_small();
+    find_named(report, "K1")->baseline = 76.5;
     size_t bytes;
     char *text = report_text(tern_report_write_json, report, &bytes);
     tern_report *again = read_text(text, bytes);
@@ -88,6 +97,14 @@ static void everything_is_read_again(void **state) {
     assert_int_equal(b->row.peer_count, 2);
     assert_string_equal(b->row.peer[0].name, "glibc");
     same_number(b->row.peer[0].median, 335.03125);
+    /* A figure of before stays where there is none now, and so no grade. */
+    a = find_named(report, "K1");
+    b = find_named(again, "K1");
+    assert_true(isnan(a->row.median) && a->grade == TERN_GRADE_NONE);
+    same_number(b->baseline, 76.5);
+    assert_int_equal(b->grade, TERN_GRADE_NONE);
+    a = tern_report_row_at(report, 0);
+    b = tern_report_row_at(again, 0);
     assert_null(b->row.peer[0].reason);
     assert_non_null(b->row.peer[1].reason);
     assert_int_equal(b->row.series_count, 2);
@@ -283,11 +300,13 @@ static const struct {
     {"\"p99\": 922.5", "\"p98\": 922.5", TERN_E_FORMAT, "peer 0: \"p99\" is missing"},
     {"\"x\": [1, 2", "\"x\": [1, 1, 2", TERN_E_FORMAT, "series 0: \"y\" is not as long as x"},
     {"\"x\": [1, 2", "\"x\": [3, 2", TERN_E_FORMAT, "\"x\" does not ascend"},
+    {"\"x\": [1, 2, 4", "\"x\": [1, 4, 2", TERN_E_FORMAT, "\"x\" does not ascend"},
     {"\"x\": [1, 2", "\"x\": [null, 2", TERN_E_FORMAT, "\"x\" has an element that is no number"},
     {"\"y\": [0.5, ", "\"y\": [\"0.5\", ", TERN_E_FORMAT, "\"y\" has an element that is no number"},
     {"\"label\": null", "\"label\": [\"a\"]", TERN_E_FORMAT, "\"label\" is neither null nor"},
     {"\"label\": [\"add\"", "\"label\": [4", TERN_E_FORMAT, "series 1: \"label\" is no string"},
     {"\"grade\": \"same\"", "\"grade\": \"worse\"", TERN_E_FORMAT, "baseline: \"grade\" is an"},
+    {"\"low\": 39,", "\"low\": 139,", TERN_E_FORMAT, "baseline: \"high\" is less than low"},
     {"\"baseline\": {", "\"baseline\": [", TERN_E_FORMAT, "line"},
     {"\"baseline\": null", "\"baseline\": 3", TERN_E_FORMAT, "neither null nor an object"},
     {"\"change\": 3.75", "\"change\": 3.75, \"other\": 1", TERN_E_FORMAT, "6 keys, 5 are known"},

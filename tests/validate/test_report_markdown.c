@@ -90,6 +90,13 @@ static void figures_are_worded(void **state) {
     (void)state;
     tern_report *report = report_small();
     size_t bytes;
+    tern_bench_row other = report_measured("K2", "slow", 1);
+    other.floor = 2;
+    other.verdict = TERN_BENCH_FAIL;
+    report_add(report, &other);
+    other = report_row("ROOF", "tiles");
+    snprintf(other.detail, sizeof other.detail, "lacks amx");
+    report_add(report, &other);
     char *text = report_text(tern_report_write_markdown, report, &bytes);
     const char *row =
         "| created and released | 41.5 ns (40.7 .. 42.3), p99 88 ns, noisy | <= 100 ns "
@@ -98,9 +105,11 @@ static void figures_are_worded(void **state) {
         fail_msg("not there: %s", row);
     assert_non_null(strstr(text, "| add, 2 Ki, avx2 | 9 x (8.82 .. 9.18) | >= 10 x | - | **FAIL** "
                                  "|\n"));
+    assert_non_null(strstr(text, "\n| trits4 avx2, hot, 1 thread | 12.5 GB/s |\n"));
+    assert_non_null(strstr(text, "\n| tiles | NOT MEASURED | lacks amx |\n"));
     assert_non_null(strstr(text, "; beside it glibc 335 ns (p99 922 ns), "));
-    assert_non_null(strstr(text, "**1 pass, 1 fail, 1 not measured**"));
-    assert_non_null(strstr(text, "Of 25 targets 1 pass, 1 fail, 23 were not measured"));
+    assert_non_null(strstr(text, "**1 pass, 2 fail, 2 not measured**"));
+    assert_non_null(strstr(text, "Of 25 targets 1 pass, 2 fail, 22 were not measured"));
     tern_report_destroy(report);
     free(text);
 }

@@ -117,7 +117,7 @@ typedef struct seen {
     char order[512];
     bool has_ended;
     tern_validate_progress last;
-    tern_grade grade; /* of the last row */
+    tern_grade grades[64]; /* by row */
 } seen;
 
 static bool see_progress(void *user, const tern_validate_progress *p) {
@@ -135,8 +135,7 @@ static void see_row(void *user, const tern_report_row *row) {
     seen *s = user;
     size_t used = strlen(s->order);
     snprintf(s->order + used, sizeof s->order - used, "%s%s", used > 0 ? "," : "", row->row.what);
-    s->rows++;
-    s->grade = row->grade;
+    s->grades[s->rows++] = row->grade;
 }
 
 static tern_validate_options options_of(seen *s) {
@@ -151,6 +150,8 @@ static tern_report *run(const tern_validate_options *options) {
     test_ok(tern__validate_tables(options, tables, 2, &report));
     return report;
 }
+
+static const char left_alive[] = "contexts and tensors alive after all tables";
 
 /* -- tests -------------------------------------------------------------------------------------*/
 
@@ -214,7 +215,7 @@ static void order(void **state) {
     fast.rows[2] = (scripted_row){"T3", "t3", 1, {10, 10, 10}, {false}, false};
     slow.rows[0] = (scripted_row){"KERN", "k", 1, {10, 10, 10}, {false}, false};
     slow.rows[1] = (scripted_row){"K1", "k1", 1, {10, 10, 10}, {false}, false};
-    tern_validate_options options = {.table = {.only = NULL}};
+    tern_validate_options options = {.table = {.only = NULL, .cpu = "scalar"}};
     tern_report *report = run(&options);
     const char *const expected[] = {"T1a", "T1b", "T1c", "T2", "T3", "T4"};
     for (int i = 0; i < 6; i++)
@@ -222,6 +223,8 @@ static void order(void **state) {
     int64_t count = tern_report_row_count(report);
     assert_string_equal(tern_report_row_at(report, count - 2)->row.what, "r");
     assert_string_equal(tern_report_row_at(report, count - 1)->row.what, "k");
+    assert_int_equal(find_row(report, "T5d", left_alive)->passes, 3);
+    assert_string_equal(tern_report_fact_value(report, "level"), "scalar");
     tern_report_destroy(report);
 }
 
@@ -246,13 +249,12 @@ static void missing_targets(void **state) {
             fail_msg("%s has %d rows", id, (int)rows);
     }
     assert_int_equal(s.rows, tern_target_count()); /* all were shown */
-    const tern_report_row *left =
-        find_row(report, "T5d", "contexts and tensors alive after all tables");
+    const tern_report_row *left = find_row(report, "T5d", left_alive);
     assert_true(left->row.median == 0 && left->row.verdict == TERN_BENCH_PASS);
     tern_report_destroy(report);
 }
 
-/* A table that forgets a tensor is found out. */
+/* A table that forgets a tensor is found out; what was alive before is not its fault. */
 static tern_tensor *forgotten;
 
 static tern_status run_forgetful(const tern_bench_table_options *o, tern_bench_row_fn visit,
@@ -272,13 +274,15 @@ static void forgotten_tensors(void **state) {
     const tern_bench_table forgetful = {"forgetful", "", "T3", run_forgetful};
     const tern_bench_table *const list[] = {&forgetful};
     tern_validate_options options = {.table = {.only = "T3,T5d"}, .passes = 1};
+    tern_context *before;
     tern_report *report;
+    test_ok(tern_context_create(&(tern_options){.threads = 1}, &before));
     test_ok(tern__validate_tables(&options, list, 1, &report));
-    const tern_report_row *left =
-        find_row(report, "T5d", "contexts and tensors alive after all tables");
+    const tern_report_row *left = find_row(report, "T5d", left_alive);
     assert_true(left->row.median == 1 && left->row.verdict == TERN_BENCH_FAIL);
     tern_report_destroy(report);
     tern_tensor_release(forgotten);
+    tern_context_destroy(before);
 }
 
 /* -- what is asked for -------------------------------------------------------------------------*/
@@ -401,6 +405,19 @@ static void time_left(void **state) {
     /* The first table took 10 s, twice as long as was guessed: so will the second. */
     assert_true(left_at[2] == 10 + 2 * 20);
     tern_report_destroy(report);
+
+    /* It has four rows, of which one is asked for: a quarter of the guess. */
+    reset(NULL);
+    fast.rows[0] = (scripted_row){"T3", "a", 10, {1, 1, 1}, {false}, false};
+    for (int i = 1; i < 4; i++) {
+        static const char *const names[] = {"", "b", "c", "d"};
+        fast.rows[i] = (scripted_row){"T4", names[i], 10, {1, 1, 1}, {false}, false};
+    }
+    slow.rows[0] = (scripted_row){"K1", "e", 30, {1, 1, 1}, {false}, false};
+    calls = 0;
+    report = run(&options);
+    assert_true(left_at[2] == 2 * 10 + 3 * 40);
+    tern_report_destroy(report);
 }
 
 /* -- ends before the end -----------------------------------------------------------------------*/
@@ -490,7 +507,7 @@ static void baseline(void **state) {
     fast.rows[0] = (scripted_row){"T3", "a", 1, {10}, {false}, false};
     seen s = {.calls = 0};
     tern_validate_options options = options_of(&s);
-    options.table.only = "T3";
+    options.table.only = "T3,T5d,K1"; /* a row, what is left in the end, none of a target */
     options.passes = 1;
     tern_report *before = run(&options);
     fast.runs = 0;
@@ -498,8 +515,11 @@ static void baseline(void **state) {
     s = (seen){.calls = 0};
     options.baseline = before;
     tern_report *after = run(&options);
-    assert_int_equal(s.grade, TERN_GRADE_MODERATE); /* when it was shown */
+    assert_int_equal(s.grades[0], TERN_GRADE_MODERATE); /* when it was shown */
+    assert_int_equal(s.grades[1], TERN_GRADE_SAME);
+    assert_int_equal(s.grades[2], TERN_GRADE_NONE);
     assert_true(find_row(after, "T3", "a")->baseline == 10);
+    assert_true(find_row(after, "T5d", left_alive)->baseline == 0);
     tern_report_destroy(after);
     options.table.threads = 1;
     fast.listings = 0;
