@@ -94,8 +94,12 @@ typedef struct validate_state {
 static volatile sig_atomic_t is_interrupted;
 
 static void interrupt(int number) {
+    static const char text[] =
+        "\ntern: ends behind this row; Ctrl-C again: at once, without reports\n";
     (void)number;
     is_interrupted = 1;
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+        return; /* nobody reads it */
 }
 
 /* The first Ctrl-C ends the run behind the row that is being measured; the handler goes with it, so
@@ -141,7 +145,7 @@ static int read_peers(validate_state *s) {
     const cli_texts *texts = &s->values.peers;
     for (int i = 0; i < texts->count; i++) {
         const char *text = texts->value[i], *path = strchr(text, '=');
-        if (path == NULL)
+        if (path == NULL || path[1] == '\0')
             return cli_usage_error(&cli_validate, "--peer: '%s' is not NAME=PATH", text);
         size_t length = (size_t)(path++ - text);
         int known = 0;
@@ -190,6 +194,10 @@ static int open_outputs(validate_state *s) {
     for (int i = 0; i < MAX_FILES; i++) {
         if (all[i].path == NULL)
             continue;
+        for (int k = 0; k < s->output_count; k++)
+            if (strcmp(s->outputs[k].path, all[i].path) == 0 && !is_stdout(all[i].path))
+                return cli_usage_error(&cli_validate, "--%s and --%s name the same file",
+                                       s->outputs[k].option, all[i].option);
         s->outputs[s->output_count++] = all[i];
         if (is_stdout(all[i].path) && s->is_silent)
             return cli_usage_error(&cli_validate,

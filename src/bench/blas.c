@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "bench/rows.h"
 
 typedef void cblas_sgemm_fn(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
@@ -50,6 +51,21 @@ static void (*function_of(tern__blas *l, const char *name))(void) {
 
 /* The file is the one that the options name for this peer, or `versus` when that is a path, or the
  * first of those known that can be opened. */
+/* What it runs by its own choice, or because OPENBLAS_CORETYPE says so, must not be less than our
+ * level: these have no AVX-512. */
+static bool is_below_level(const char *core, const char *level) {
+    static const char *const cores[] = {"Prescott", "Core2",       "Penryn",     "Nehalem",
+                                        "Atom",     "Sandybridge", "Haswell",    "Zen",
+                                        "Bobcat",   "Bulldozer",   "Piledriver", "Excavator"};
+    uint32_t features = 0;
+    if (tern__cpu_level(level, &features) != TERN_OK || (features & TERN__CPU_AVX512) == 0)
+        return false;
+    for (size_t i = 0; i < sizeof cores / sizeof *cores; i++)
+        if (strcmp(cores[i], core) == 0)
+            return true;
+    return false;
+}
+
 static void open_library(tern__blas *l, const tern_bench_table_options *options) {
     const char *versus = options->versus, *given = tern__peer_path(options, l->name);
     bool is_path = versus != NULL && strchr(versus, '/') != NULL;
@@ -76,6 +92,12 @@ static void open_library(tern__blas *l, const tern_bench_table_options *options)
     void (*core)(void) = function_of(l, l->core_symbol);
     if (core != NULL)
         l->core = ((char *(*)(void))core)();
+    if (is_below_level(l->core, options->cpu)) {
+        snprintf(l->why, sizeof l->why,
+                 "it runs its kernels for %s, which have no AVX-512 (see OPENBLAS_CORETYPE)",
+                 l->core);
+        l->function = NULL;
+    }
 }
 
 void tern__blas_open(tern__blas libraries[TERN__BLAS_COUNT],

@@ -175,8 +175,9 @@ static tern_status show_library(tern__table *table, state *s, tern__blas *l) {
         return tern__row_failed(table, &row, status);
     tern__row_ratio(&row, &r, 1, 1);
     tern__row_work(&row, &r, flop(s->n), bytes_moved(s->n));
-    snprintf(row.detail, sizeof row.detail, "%.1f GFLOP/s, %s %.1f GFLOP/s",
-             gflops(s->n, r.side[0].median), l->name, gflops(s->n, r.side[1].median));
+    snprintf(row.detail, sizeof row.detail, "%.1f GFLOP/s, %s%s%s %.1f GFLOP/s",
+             gflops(s->n, r.side[0].median), l->name, l->core[0] != '\0' ? " for " : "", l->core,
+             gflops(s->n, r.side[1].median));
     tern__row_show(table, &row);
     return TERN_OK;
 }

@@ -291,7 +291,10 @@ void tern__row_judge(tern_bench_row *row) {
         explain_doubt(row);
         return;
     }
-    row->is_goal_met = has_goal && meets(row->median, row->goal, row->is_least) &&
+    double sure = !row->is_noisy || is_count(row) ? row->median
+                  : row->is_least                 ? row->low
+                                                  : row->high;
+    row->is_goal_met = has_goal && meets(sure, row->goal, row->is_least) &&
                        meets(row->p99, row->goal_p99, row->is_least);
     bool is_met = meets(row->median, row->floor, row->is_least);
     row->verdict = isnan(row->floor) ? TERN_BENCH_NO_TARGET

@@ -88,12 +88,13 @@ static void tell(const tern_report *report, const char *id, char *text) {
     add_text(text, "%s%s", f.unit[0] != '\0' ? " " : "", f.unit);
 }
 
+/* One failure fails the line; it passes when all of its targets do, in a run that was not ended. */
 static tern_bench_verdict verdict_of(const tern_report *report, const line *l) {
-    bool is_failed = false, is_passed = false;
+    bool is_failed = false, is_passed = tern_report_fact_value(report, "ended")[0] == '\0';
     for (int i = 0; i < IDS && l->ids[i] != NULL; i++) {
         tern_bench_verdict verdict = tern_report_verdict(report, l->ids[i]);
         is_failed = is_failed || verdict == TERN_BENCH_FAIL;
-        is_passed = is_passed || verdict == TERN_BENCH_PASS;
+        is_passed = is_passed && verdict == TERN_BENCH_PASS;
     }
     return is_failed                         ? TERN_BENCH_FAIL
            : is_passed && !l->is_one_machine ? TERN_BENCH_PASS

@@ -508,8 +508,8 @@ static tern_status complete(run *r) {
     TERN__TRY(add_left(r));
     TERN__TRY(add_missing_targets(r));
     tern__report_order(r->report);
-    TERN__TRY(tern__report_add_checklist(r->report));
     TERN__TRY(add_ending(r));
+    TERN__TRY(tern__report_add_checklist(r->report));
     if (r->task_count > 0 && !r->is_ended)
         tell(r, NULL, true);
 done:

@@ -371,6 +371,29 @@ static void test_verdicts(void **state) {
     }
 }
 
+/* In noise a goal too is met only by the whole interval. */
+static void test_goals_in_noise(void **state) {
+    (void)state;
+    for (int is_noisy = 0; is_noisy < 2; is_noisy++)
+        for (int is_least = 0; is_least < 2; is_least++) {
+            tern_bench_row row = tern__row("T0", "a row", "x");
+            row.samples = 11;
+            row.median = 50;
+            row.low = 40;
+            row.high = 60;
+            row.is_least = is_least;
+            row.is_noisy = is_noisy;
+            row.floor = is_least ? 30 : 70;
+            row.goal = is_least ? 45 : 55;
+            tern__row_judge(&row);
+            assert_int_equal(row.verdict, TERN_BENCH_PASS);
+            assert_int_equal(row.is_goal_met, !is_noisy);
+            row.goal = is_least ? 40 : 60;
+            tern__row_judge(&row);
+            assert_true(row.is_goal_met);
+        }
+}
+
 /* The reason comes first: a long detail is cut behind it. */
 static void test_long_detail(void **state) {
     (void)state;
@@ -492,6 +515,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_rows_tell_the_load, install, restore),
         cmocka_unit_test(test_rows_of_results),
         cmocka_unit_test(test_goals),
+        cmocka_unit_test(test_goals_in_noise),
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_long_detail),
         cmocka_unit_test(test_slowed),

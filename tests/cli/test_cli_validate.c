@@ -405,6 +405,7 @@ static void misuse(void **state) {
         {{"--only", ""}, 2, "no target is named"},
         {{"--cpu", "6502"}, 2, "--cpu: "},
         {{"--peer", "openblas"}, 2, "--peer: 'openblas' is not NAME=PATH"},
+        {{"--peer", "openblas="}, 2, "--peer: 'openblas=' is not NAME=PATH"},
         {{"--peer", "blas=/lib"}, 2, "--peer: 'blas' is none of openblas, dnnl, jemalloc,"},
         {{"--peer", "=x"}, 2, "--peer: '' is none of"},
         {{"--peer", "openblas=/no/such/file"}, 1, "openblas: /no/such/file: No such file"},

@@ -308,8 +308,8 @@ static void checklist(void **state) {
     item = item_of(report, "80 %");
     assert_int_equal(item->verdict, TERN_BENCH_PASS);
     assert_string_equal(item->found, "T4: 2 of 2 rows pass, 97 x");
-    item = item_of(report, "Memory");
-    assert_int_equal(item->verdict, TERN_BENCH_PASS);
+    item = item_of(report, "Memory"); /* of five targets two */
+    assert_int_equal(item->verdict, TERN_BENCH_NOT_MEASURED);
     assert_non_null(strstr(item->found, "T5b: not a part of this run"));
     assert_non_null(strstr(item->found, "T5d: 1 of 1 rows pass, 0"));
     /* One machine can only disprove it. */
@@ -329,6 +329,25 @@ static void checklist(void **state) {
     tern_report_destroy(report);
 }
 
+/* All targets of a line have passed: that counts, unless the run was ended before the rest. */
+static void checklist_of_all(void **state) {
+    (void)state;
+    static const char *const ids[] = {"T5a", "T5b", "T5c", "T5d", "T5e"};
+    for (int is_ended = 0; is_ended < 2; is_ended++) {
+        tern_report *report = new_report("abc");
+        for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+            tern_bench_row row = ratio_row(ids[i], "a", 2, 1);
+            add_row(report, &row);
+        }
+        if (is_ended)
+            test_ok(tern__report_add_fact(report, "run", "ended", "before its end"));
+        test_ok(tern__report_add_checklist(report));
+        assert_int_equal(item_of(report, "Memory")->verdict,
+                         is_ended ? TERN_BENCH_NOT_MEASURED : TERN_BENCH_PASS);
+        tern_report_destroy(report);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(medians),          cmocka_unit_test(judging),
@@ -336,6 +355,7 @@ int main(void) {
         cmocka_unit_test(counts),           cmocka_unit_test(missing_passes),
         cmocka_unit_test(peers_and_series), cmocka_unit_test(reports),
         cmocka_unit_test(wrong_reports),    cmocka_unit_test(checklist),
+        cmocka_unit_test(checklist_of_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
