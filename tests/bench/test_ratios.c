@@ -126,6 +126,8 @@ static void check_table(const char *name, const char *only, int least) {
 
 static void test_no_row_is_constant(void **state) {
     (void)state;
+    if (TEST_THINNING > 1)
+        test_skip("tables on one thread: not under the thread sanitizer");
     const tern__packed_kernel *best = TERN__PICK(tern__trits4_family, tern__cpu()->features);
     const bool is_fast = best->variant.needs != 0;
     const bool vectors = (tern__cpu()->features & (TERN__CPU_AVX2 | TERN__CPU_NEON)) != 0;
@@ -172,6 +174,8 @@ static double median_at(double factor) {
 /* Time that passes is seen, too: of the processor's, which other programs take nothing from. */
 static void test_time_that_passes(void **state) {
     (void)state;
+    if (TEST_THINNING > 1)
+        test_skip("one thread: not under the thread sanitizer");
     double fast = median_at(1), slow = median_at(4);
     if (!(fast / slow > 2 && fast / slow < 8))
         fail_msg("%g, and %g with a side that takes four times as long", fast, slow);
