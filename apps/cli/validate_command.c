@@ -373,9 +373,11 @@ static void open_table(validate_state *s, bool has_baseline) {
 static void print_heading(const validate_state *s, const tern_report *report) {
     if (s->is_silent)
         return;
-    printf("%s, %s cores, %s, tern %s", tern_report_fact_value(report, "processor"),
-           tern_report_fact_value(report, "cores"), tern_report_fact_value(report, "memory"),
-           tern_report_fact_value(report, "version"));
+    char head[512];
+    snprintf(head, sizeof head, "%s, %s cores, %s, tern %s",
+             tern_report_fact_value(report, "processor"), tern_report_fact_value(report, "cores"),
+             tern_report_fact_value(report, "memory"), tern_report_fact_value(report, "version"));
+    cli_report_text(stdout, head, strlen(head));
     printf(s->baseline != NULL ? ", compared with %s\n\n" : "\n\n", s->baseline_path);
 }
 

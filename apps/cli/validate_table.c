@@ -119,13 +119,37 @@ static const char *grade_color(tern_grade grade) {
                                         : "";
 }
 
+/* Text of a report, which may have come from anywhere: a "?" for what could drive a terminal. */
+void cli_report_text(FILE *out, const char *text, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned char c = (unsigned char)text[i],
+                      next = i + 1 < bytes ? (unsigned char)text[i + 1] : 0;
+        bool is_c1 = c == 0xC2 && next >= 0x80 && next < 0xA0;
+        fputc(c < ' ' || c == 0x7F || is_c1 ? '?' : c, out);
+        i += is_c1;
+    }
+}
+
+static void print_text(const cli_report_table *t, const char *text) {
+    cli_report_text(t->out, text, strlen(text));
+}
+
 /* A blank, then the text in a column; no blanks behind the last one of a line. */
 static void print_cell(const cli_report_table *t, int width, const char *color, const char *text) {
     bool is_colored = t->has_color && color[0] != '\0';
-    fprintf(t->out, " %s%s%s", is_colored ? color : "", text, is_colored ? "\033[0m" : "");
+    fprintf(t->out, " %s", is_colored ? color : "");
+    print_text(t, text);
+    fputs(is_colored ? "\033[0m" : "", t->out);
     int length = (int)strlen(text);
     if (length < width)
         fprintf(t->out, "%*s", width - length, "");
+}
+
+/* The id in its column, and a blank. */
+static void print_id(const cli_report_table *t, const char *id) {
+    int length = (int)strlen(id);
+    print_text(t, id);
+    fprintf(t->out, "%*s ", length < ID_WIDTH ? ID_WIDTH - length : 0, "");
 }
 
 /* Words in lines up to `width`, each behind `indent` blanks. */
@@ -133,7 +157,9 @@ static void print_lines(FILE *out, int indent, int width, const char *text) {
     for (size_t length; *text != '\0'; text += length) {
         text += strspn(text, " ");
         length = cli_line_length(text, (size_t)(width > indent + 20 ? width - indent : 20));
-        fprintf(out, "%*s%.*s\n", indent, "", (int)length, text);
+        fprintf(out, "%*s", indent, "");
+        cli_report_text(out, text, length);
+        fputc('\n', out);
     }
 }
 
@@ -217,7 +243,9 @@ void cli_report_table_row(cli_report_table *t, const tern_report_row *row) {
         print_head(t);
     t->is_begun = true;
     size_t length = cli_line_length(r->what, (size_t)t->what);
-    fprintf(t->out, "%-*s %-*.*s", ID_WIDTH, r->id, t->what, (int)length, r->what);
+    print_id(t, r->id);
+    cli_report_text(t->out, r->what, length);
+    fprintf(t->out, "%*s", (int)length < t->what ? t->what - (int)length : 0, "");
     print_cell(t, t->measured, "", measured_text(r, t->has_interval, measured, sizeof measured));
     print_cell(t, t->floor, "", bound_text(r, r->floor, NAN, bound, sizeof bound));
     print_cell(t, t->goal, "",
@@ -261,10 +289,13 @@ static void print_failures(const cli_report_table *t, const tern_report *report)
     fprintf(t->out, "\nFAIL:\n");
     for (int64_t i = 0; i < tern_report_row_count(report); i++) {
         const tern_bench_row *row = &tern_report_row_at(report, i)->row;
-        if (row->verdict == TERN_BENCH_FAIL)
-            fprintf(t->out, "  %-*s %s: %s, floor %s\n", ID_WIDTH, row->id, row->what,
-                    measured_text(row, true, figure, sizeof figure),
-                    bound_text(row, row->floor, NAN, bound, sizeof bound));
+        if (row->verdict != TERN_BENCH_FAIL)
+            continue;
+        fputs("  ", t->out);
+        print_id(t, row->id);
+        print_text(t, row->what);
+        fprintf(t->out, ": %s, floor %s\n", measured_text(row, true, figure, sizeof figure),
+                bound_text(row, row->floor, NAN, bound, sizeof bound));
     }
 }
 
@@ -284,8 +315,10 @@ static void print_changes(const cli_report_table *t, const tern_report *report) 
             const tern_report_row *row = tern_report_row_at(report, i);
             if (row->grade != (tern_grade)grade)
                 continue;
-            fprintf(t->out, "  %-19s %-*s %s: %s, before %s\n",
-                    grade_text(row, change, sizeof change), ID_WIDTH, row->row.id, row->row.what,
+            fprintf(t->out, "  %-19s ", grade_text(row, change, sizeof change));
+            print_id(t, row->row.id);
+            print_text(t, row->row.what);
+            fprintf(t->out, ": %s, before %s\n",
                     figure_text(row->row.median, row->row.unit, now, sizeof now),
                     figure_text(row->baseline, row->row.unit, before, sizeof before));
         }
@@ -298,7 +331,9 @@ static void print_checklist(const cli_report_table *t, const tern_report *report
         fputc(' ', t->out);
         print_cell(t, VERDICT_WIDTH, verdict_color(item->verdict),
                    tern_bench_verdict_name(item->verdict));
-        fprintf(t->out, " %s\n", item->text);
+        fputc(' ', t->out);
+        print_text(t, item->text);
+        fputc('\n', t->out);
         print_lines(t->out, VERDICT_WIDTH + 3, line_width(t), item->found);
     }
 }

@@ -24,6 +24,9 @@ void cli_report_table_row(cli_report_table *table, const tern_report_row *row);
 /* Counts, what failed or became slower, the checklist. */
 void cli_report_summary(cli_report_table *table, const tern_report *report, bool has_checklist);
 
+/* Text of a report with "?" in place of control characters. */
+void cli_report_text(FILE *out, const char *text, size_t bytes);
+
 /* All targets, and how many rows `listed` has of them. */
 void cli_report_list(FILE *out, int width, const tern_report *listed);
 

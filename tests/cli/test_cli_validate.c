@@ -223,6 +223,21 @@ static void from(void **state) {
 }
 
 /* Figures are judged anew, whatever the file says. */
+/* What somebody else wrote into a report does not drive the terminal. */
+static void foreign_text(void **state) {
+    (void)state;
+    const char *path = in_folder("from.json"), *hostile = in_folder("hostile.json");
+    save_report("T5e", path);
+    write_edited(path, "64 MiB limit", "\\u001b[2J\\u0007\\u009b1m limit\\u007f", hostile);
+    child_result r = child_run("validate", "--from", hostile, "--details");
+    child_expect(&r, r.status == 0);
+    expect_words(&r, r.out, "\nT5e  ?[2J??1m limit?: only what exceeds it is refused ");
+    for (const char *c = r.out; *c != '\0'; c++)
+        child_expect(&r, (unsigned char)*c >= ' ' || *c == '\n');
+    child_expect(&r, strstr(r.out, "\xc2\x9b") == NULL && strchr(r.out, 0x7f) == NULL);
+    child_free(&r);
+}
+
 static void statuses(void **state) {
     (void)state;
     const char *path = in_folder("good.json"), *bad = in_folder("bad.json");
@@ -576,14 +591,15 @@ static void progress(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table),       cmocka_unit_test(widths),
-        cmocka_unit_test(files),       cmocka_unit_test(standard_output),
-        cmocka_unit_test(list),        cmocka_unit_test(from),
-        cmocka_unit_test(statuses),    cmocka_unit_test(figures),
-        cmocka_unit_test(unwritten),   cmocka_unit_test(baselines),
-        cmocka_unit_test(misuse),      cmocka_unit_test(too_many),
-        cmocka_unit_test(interrupted), cmocka_unit_test(broken_pipe),
-        cmocka_unit_test(progress),    cmocka_unit_test(no_leftovers),
+        cmocka_unit_test(table),        cmocka_unit_test(widths),
+        cmocka_unit_test(files),        cmocka_unit_test(standard_output),
+        cmocka_unit_test(list),         cmocka_unit_test(from),
+        cmocka_unit_test(foreign_text), cmocka_unit_test(statuses),
+        cmocka_unit_test(figures),      cmocka_unit_test(unwritten),
+        cmocka_unit_test(baselines),    cmocka_unit_test(misuse),
+        cmocka_unit_test(too_many),     cmocka_unit_test(interrupted),
+        cmocka_unit_test(broken_pipe),  cmocka_unit_test(progress),
+        cmocka_unit_test(no_leftovers),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
