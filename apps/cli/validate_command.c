@@ -261,6 +261,20 @@ static int make_folders(const char *path) {
     return CLI_OK;
 }
 
+/* A short run does not take the place of a long one. */
+static int check_smaller(const tern_report *report, const char *place) {
+    tern_report *before;
+    if (access(place, F_OK) != 0 || tern_report_read(place, &before) != TERN_OK)
+        return CLI_OK;
+    int64_t rows = tern_report_row_count(report), there = tern_report_row_count(before);
+    tern_report_destroy(before);
+    if (rows >= there)
+        return CLI_OK;
+    return cli_fail(
+        "%s is of %lld rows, and this run has %lld: it is kept; give --save-baseline a FILE", place,
+        (long long)there, (long long)rows);
+}
+
 static int save_baseline(const validate_state *s) {
     char place[PATH_BYTES];
     const char *path = s->values.save;
@@ -271,7 +285,7 @@ static int save_baseline(const validate_state *s) {
     if (strcmp(path, "auto") == 0) {
         if (tern_report_baseline_path(s->report, place, sizeof place) != TERN_OK)
             return cli_fail_library(NULL);
-        if (make_folders(place) != CLI_OK)
+        if (make_folders(place) != CLI_OK || check_smaller(s->report, place) != CLI_OK)
             return CLI_FAILED;
         path = place;
     }

@@ -378,6 +378,11 @@ static void baselines(void **state) {
     expect_words(&r, r.out, "/state/tern/baseline-");
     expect_words(&r, r.out, " +0.0 % same\n");
     child_free(&r);
+    /* A shorter run does not take its place. */
+    r = child_run(QUICK, "T1c", "--save-baseline", "auto");
+    child_expect(&r, r.status == 1 && strstr(r.out, "the baseline is") == NULL);
+    expect_words(&r, r.err, " is of 2 rows, and this run has 1: it is kept");
+    child_free(&r);
     r = child_run(QUICK, "T5e", "--no-baseline");
     child_expect(&r, r.status == 0 && strstr(r.out, "compared") == NULL);
     child_free(&r);
