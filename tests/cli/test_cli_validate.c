@@ -67,6 +67,8 @@ static void write_edited(const char *source, const char *from, const char *to, c
 
 static void table(void **state) {
     (void)state;
+    if (TEST_THINNING > 1)
+        test_skip("one thread's work: not under the thread sanitizer");
     child_result r = child_run(QUICK, "T5e");
     child_expect(&r, r.status == 0 && r.err[0] == '\0');
     expect_words(&r, r.out, "\nid   what ");
@@ -93,6 +95,8 @@ static void table(void **state) {
 /* Every line of the table fits; texts that are cut go on in the next line. */
 static void widths(void **state) {
     (void)state;
+    if (TEST_IS_SANITIZED)
+        test_skip("lines of texts: not under sanitizers");
     static const char *const widths[] = {"80", "100", "120", "200"};
     for (int i = 0; i < 4; i++)
         for (int has_baseline = 0; has_baseline < 2; has_baseline++) {
@@ -141,6 +145,8 @@ static void files(void **state) {
 
 static void standard_output(void **state) {
     (void)state;
+    if (TEST_THINNING > 1)
+        test_skip("one thread's work: not under the thread sanitizer");
     child_result r = child_run(QUICK, "T5e", "--json", "-", "--md", in_folder("b.md"));
     child_expect(&r, r.status == 0 && r.err[0] == '\0');
     json_document *document = json_read(r.out, r.out_bytes); /* and nothing else */
@@ -240,6 +246,8 @@ static void foreign_text(void **state) {
 
 static void statuses(void **state) {
     (void)state;
+    if (TEST_THINNING > 1)
+        test_skip("one thread's work: not under the thread sanitizer");
     const char *path = in_folder("good.json"), *bad = in_folder("bad.json");
     save_report("T5e", path);
     write_edited(path, "\"median\": 100,", "\"median\": 50,", bad);
@@ -294,6 +302,8 @@ static void statuses(void **state) {
 /* Intervals, noise, a goal of two parts, rows without a floor, and rows that are new. */
 static void figures(void **state) {
     (void)state;
+    if (TEST_THINNING > 1)
+        test_skip("one thread's work: not under the thread sanitizer");
     const char *path = in_folder("plain.json"), *a = in_folder("a.json"), *b = in_folder("b.json");
     save_report("T5d,T5e", path);
     write_edited(path, "\"low\": null, \"high\": null", "\"low\": 90, \"high\": 110", a);
@@ -324,6 +334,8 @@ static void figures(void **state) {
  * has failed, whatever it measured, and leaves no part of a file. */
 static void unwritten(void **state) {
     (void)state;
+    if (TEST_THINNING > 1)
+        test_skip("one thread's work: not under the thread sanitizer");
     const char *path = in_folder("good.json"), *page = in_folder("large.html");
     save_report("T5e", path);
     struct rlimit old, small;
@@ -357,6 +369,8 @@ static void unwritten(void **state) {
 
 static void baselines(void **state) {
     (void)state;
+    if (TEST_THINNING > 1)
+        test_skip("one thread's work: not under the thread sanitizer");
     const char *given = in_folder("baseline.json");
     child_result r = child_run(QUICK, "T5e", "--save-baseline", given);
     child_expect(&r, r.status == 0);
@@ -567,6 +581,8 @@ static void broken_pipe(void **state) {
 /* Progress is shown on a terminal, in one line that is wiped out. */
 static void progress(void **state) {
     (void)state;
+    if (TEST_THINNING > 1)
+        test_skip("one thread's work: not under the thread sanitizer");
     const char *const words[] = {"validate", "--quick", "--only", "T5e", "--passes", "2", NULL};
     FILE *out = tmpfile();
     int master;
