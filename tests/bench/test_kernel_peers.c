@@ -52,8 +52,15 @@ static int *number(const char *name) {
     return pointer;
 }
 
+/* What other tests run on several threads is here about figures. */
+static void skip_when_slow(void) {
+    if (TEST_THINNING > 1)
+        test_skip("figures: not under the thread sanitizer");
+}
+
 static void test_ratios(void **state) {
     (void)state;
+    skip_when_slow();
     static const char *const what[ROWS] = {
         "2560 x 2560, 2-bit, against I2_S", "2560 x 2560, 1.6-bit, against I2_S",
         "2560 x 2560, 2-bit, against TQ2_0", "2560 x 2560, 1.6-bit, against TQ2_0", "against TL2"};
@@ -84,6 +91,7 @@ static void test_ratios(void **state) {
 /* Nothing is timed that computes something else. */
 static void test_wrong_sums(void **state) {
     (void)state;
+    skip_when_slow();
     *number("fake_error") = 1;
     run_with(TEST_FAKE_DOTS, TEST_FAKE_DOTS, 60000000);
     *number("fake_error") = 0;
@@ -94,6 +102,7 @@ static void test_wrong_sums(void **state) {
 
 static void test_missing_libraries(void **state) {
     (void)state;
+    skip_when_slow();
     run_with(NULL, NULL, 60000000);
     for (int i = 0; i < ROWS - 1; i++)
         check_missing(i, i < 2 ? "needs --peer bitnet=PATH" : "needs --peer ggml=PATH");
@@ -133,6 +142,7 @@ static void check_prompts(const char *detail, double median) {
 
 static void test_prompts(void **state) {
     (void)state;
+    skip_when_slow();
     run_only("K5", NULL, TEST_FAKE_DOTS, 30000000);
     check_prompts("; I2_S: 3e+04 us, ", 1.5);
     *number("fake_error") = 1;
@@ -149,6 +159,7 @@ static void *no_pages(size_t bytes) {
 
 static void test_no_memory(void **state) {
     (void)state;
+    skip_when_slow();
     const tern_bench_peer_path path = {"ggml", TEST_FAKE_DOTS};
     tern_bench_table_options options = {
         .threads = 1, .is_quick = true, .only = "K2", .peers = &path, .peer_count = 1};

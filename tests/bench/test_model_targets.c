@@ -63,8 +63,15 @@ static void check_told(const tern_bench_row *row, double expected) {
 
 /* -- rows --------------------------------------------------------------------------------------*/
 
+/* What other tests run on several threads is here about figures. */
+static void skip_when_slow(void) {
+    if (TEST_THINNING > 1)
+        test_skip("figures: not under the thread sanitizer");
+}
+
 static void test_rows(void **state) {
     (void)state;
+    skip_when_slow();
     static const char *const what[] = {
         "tg16, all logits, 1 thread, of the read rate",
         "tg16, all logits, 2 threads, of the read rate",
@@ -102,6 +109,7 @@ static void test_rows(void **state) {
 
 static void test_one_target(void **state) {
     (void)state;
+    skip_when_slow();
     static const struct {
         const char *id;
         int count;
@@ -145,6 +153,7 @@ static tern_model_info tiny_info(double *position_bytes) {
 /* Bytes or products a second of the model over those of the fastest other side. */
 static void test_shares(void **state) {
     (void)state;
+    skip_when_slow();
     double position;
     tern_model_info m = tiny_info(&position);
     double cache = position * GENERATED * (GENERATED + 1) / 2;
@@ -189,6 +198,7 @@ static double number_behind(const char *text, const char *words) {
 /* What a model took, and not what was there before, over all that it needs on paper. */
 static void test_resident(void **state) {
     (void)state;
+    skip_when_slow();
     enum { BEFORE = 96 << 20, MIB = 1 << 20 };
     if (TEST_IS_SANITIZED || tern__os_resident_bytes() == 0)
         test_skip("resident memory is not told, or not that of the model");
@@ -215,6 +225,7 @@ static void test_resident(void **state) {
 
 static void test_without_story(void **state) {
     (void)state;
+    skip_when_slow();
     tern_bench_table_options options = quick("M4,M5,M6");
     run_on(NULL, &options);
     assert_int_equal(rows.count, 5);
@@ -230,6 +241,7 @@ static void test_without_story(void **state) {
 /* The same weights with scales of fewer bits: near, but not to the last bit. */
 static void test_another_story(void **state) {
     (void)state;
+    skip_when_slow();
     tern_bench_table_options options = quick("M4,M5,M6");
     options.model = path_of(other_story);
     run_on(NULL, &options);
@@ -246,6 +258,7 @@ static void test_another_story(void **state) {
 
 static void test_a_file_that_is_none(void **state) {
     (void)state;
+    skip_when_slow();
     static const char *const files[] = {"/nowhere/model.gguf", "README.md"};
     static const char *const words[] = {"/nowhere/model.gguf", "is not a GGUF file"};
     for (int i = 0; i < 2; i++) {
@@ -261,6 +274,7 @@ static void test_a_file_that_is_none(void **state) {
 /* A file of another shape is measured, and its head has no screen. */
 static void test_a_file_of_another_shape(void **state) {
     (void)state;
+    skip_when_slow();
     tern_bench_table_options options = quick("M1a,M1b,M2,M3");
     options.model = path_of(story);
     run_on(NULL, &options);
@@ -281,6 +295,7 @@ static void *no_pages(size_t bytes) {
 
 static void test_no_memory(void **state) {
     (void)state;
+    skip_when_slow();
     tern__os_table os = cost_os();
     tern_bench_table_options options = quick(NULL);
     os.pages_map = no_pages;
@@ -357,6 +372,7 @@ static void set_peer(double rate) {
 
 static void test_beside_llama_bench(void **state) {
     (void)state;
+    skip_when_slow();
     static const char *const what[] = {"tg16, 1 thread, against llama-bench",
                                        "tg16, screened, 1 thread, against llama-bench",
                                        "pp64, 1 thread, against llama-bench"};
@@ -409,6 +425,7 @@ static int busy_file(const char *path, char *text, size_t size) {
  * of the turns counts. */
 static void test_load_beside_llama_bench(void **state) {
     (void)state;
+    skip_when_slow();
     tern__os_table os = cost_os();
     tern_bench_table_options options = quick("M2");
     set_peer(500);
@@ -429,6 +446,7 @@ static void test_load_beside_llama_bench(void **state) {
 
 static void test_bounds_beside_llama_bench(void **state) {
     (void)state;
+    skip_when_slow();
     static const struct {
         const char *level;
         double floor, goal;
@@ -453,6 +471,7 @@ static void test_bounds_beside_llama_bench(void **state) {
 
 static void test_a_peer_that_fails(void **state) {
     (void)state;
+    skip_when_slow();
     static const struct {
         int error, exit_status;
         const char *output, *words;
@@ -496,6 +515,7 @@ static void test_a_peer_that_fails(void **state) {
 /* A real program: what it prints has the numbers that it was given. */
 static void test_a_program(void **state) {
     (void)state;
+    skip_when_slow();
     static const char script[] =
         "#!/bin/sh\n"
         "echo \"[{\\\"n_prompt\\\": $4, \\\"n_gen\\\": $6, \\\"n_threads\\\": ${10}, "
