@@ -16,6 +16,9 @@ tern__library *tern__library_open(const char *name, char *why, size_t why_size);
  * memcpy, as ISO C has no conversion. */
 void *tern__library_symbol(tern__library *library, const char *name);
 
+/* The same for a function, to be cast to its type; `name` may be NULL, which is none. */
+void (*tern__library_function(tern__library *library, const char *name))(void);
+
 void tern__library_close(tern__library *library); /* NULL is fine */
 
 #endif

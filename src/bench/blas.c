@@ -40,15 +40,6 @@ static const tern__blas known[TERN__BLAS_COUNT] = {
      .multiply = dnnl_multiply},
 };
 
-/* A function of the library, or of one that it brought along. */
-static void (*function_of(tern__blas *l, const char *name))(void) {
-    void *address = name != NULL ? tern__library_symbol(l->handle, name) : NULL;
-    void (*function)(void) = NULL;
-    if (address != NULL)
-        memcpy(&function, &address, sizeof function);
-    return function;
-}
-
 /* The file is the one that the options name for this peer, or `versus` when that is a path, or the
  * first of those known that can be opened. */
 /* What it runs by its own choice, or because OPENBLAS_CORETYPE says so, must not be less than our
@@ -81,15 +72,15 @@ static void open_library(tern__blas *l, const tern_bench_table_options *options)
             l->handle = tern__library_open(l->files[i], l->why, sizeof l->why);
     if (l->handle == NULL)
         return;
-    l->function = function_of(l, l->symbol);
+    l->function = tern__library_function(l->handle, l->symbol);
     if (l->function == NULL) {
         snprintf(l->why, sizeof l->why, "it has no %s", l->symbol);
         return;
     }
-    void (*threads)(void) = function_of(l, l->threads_symbol);
+    void (*threads)(void) = tern__library_function(l->handle, l->threads_symbol);
     if (threads != NULL)
         ((void (*)(int))threads)(1);
-    void (*core)(void) = function_of(l, l->core_symbol);
+    void (*core)(void) = tern__library_function(l->handle, l->core_symbol);
     if (core != NULL)
         l->core = ((char *(*)(void))core)();
     if (is_below_level(l->core, options->cpu)) {

@@ -109,14 +109,6 @@ typedef struct dot_peer {
     char why[192];
 } dot_peer;
 
-static void (*function_of(tern__library *library, const char *name))(void) {
-    void *address = name != NULL ? tern__library_symbol(library, name) : NULL;
-    void (*function)(void) = NULL;
-    if (address != NULL)
-        memcpy(&function, &address, sizeof function);
-    return function;
-}
-
 static void open_peer(const tern__kernel_table *t, const dot_kind *kind, dot_peer *peer) {
     const char *path = tern__peer_path(&t->table.options, kind->peer);
     *peer = (dot_peer){.kind = kind};
@@ -127,12 +119,12 @@ static void open_peer(const tern__kernel_table *t, const dot_kind *kind, dot_pee
     peer->library = tern__library_open(path, peer->why, sizeof peer->why);
     if (peer->library == NULL)
         return;
-    void (*dot)(void) = function_of(peer->library, kind->symbol);
+    void (*dot)(void) = tern__library_function(peer->library, kind->symbol);
     if (dot == NULL) {
         snprintf(peer->why, sizeof peer->why, "%.100s has no %s", path, kind->symbol);
         return;
     }
-    void (*start)(void) = function_of(peer->library, kind->starter);
+    void (*start)(void) = tern__library_function(peer->library, kind->starter);
     if (start != NULL)
         start();
     peer->dot = (vec_dot_fn *)dot;
