@@ -60,24 +60,26 @@ static double median_field(const parts *p, size_t field) {
     return median_of(values, count);
 }
 
-static double least_field(const parts *p, size_t field) {
+static double extreme_of(double *values, int count, bool is_most) {
+    double extreme = NAN;
+    for (int i = 0; i < count; i++)
+        extreme = is_most ? fmax(extreme, values[i]) : fmin(extreme, values[i]);
+    return extreme;
+}
+
+static double extreme_field(const parts *p, size_t field, bool is_most) {
     double values[MAX_PARTS];
     int count;
     collect(p, field, values, &count);
-    double least = NAN;
-    for (int i = 0; i < count; i++)
-        least = fmin(least, values[i]);
-    return least;
+    return extreme_of(values, count, is_most);
+}
+
+static double least_field(const parts *p, size_t field) {
+    return extreme_field(p, field, false);
 }
 
 static double most_field(const parts *p, size_t field) {
-    double values[MAX_PARTS];
-    int count;
-    collect(p, field, values, &count);
-    double most = NAN;
-    for (int i = 0; i < count; i++)
-        most = fmax(most, values[i]);
-    return most;
+    return extreme_field(p, field, true);
 }
 
 #define FIELD(name) offsetof(tern_bench_row, name)
@@ -119,13 +121,6 @@ static void merge_intervals(const parts *p, tern_bench_row *merged) {
     merged->p99 = most_field(p, FIELD(p99));
 }
 
-static double best_of(double *values, int count, bool is_least) {
-    double best = NAN;
-    for (int i = 0; i < count; i++)
-        best = is_least ? fmax(best, values[i]) : fmin(best, values[i]);
-    return best;
-}
-
 /* By name, as a peer may be missing in one pass and not in the next. Others are credited with their
  * best pass: allocators with that in which the process was new. */
 static void merge_peer(const parts *p, bool is_least, tern_bench_peer *peer) {
@@ -141,8 +136,8 @@ static void merge_peer(const parts *p, bool is_least, tern_bench_peer *peer) {
             if (!isnan(other->p99) && p99s < MAX_PARTS)
                 p99[p99s++] = other->p99;
         }
-    peer->median = best_of(median, medians, is_least);
-    peer->p99 = best_of(p99, p99s, is_least);
+    peer->median = extreme_of(median, medians, is_least);
+    peer->p99 = extreme_of(p99, p99s, is_least);
     if (medians > 0)
         peer->reason = NULL;
 }
