@@ -88,13 +88,17 @@ typedef struct tern_options {
     tern_memory_event_fn on_memory_event;       /* leaks and misuse; NULL: they go to the log */
     tern_memory_pressure_fn on_memory_pressure; /* before an allocation fails; may be NULL */
     void *memory_user;                          /* handed to both */
+    const char *device; /* "cpu", "auto" or the name of a plug-in (device.h); NULL: environment
+                           variable TERN_DEVICE, else "cpu" */
+    const char *cache_directory; /* where "auto" keeps what it measured; NULL: nowhere */
 } tern_options;
 
 /* Zero initialisation gives the defaults too. */
 TERN_API tern_options tern_options_default(void);
 
 /* `options` may be NULL. TERN_E_ARGUMENT for negative threads or an unknown level,
- * TERN_E_UNSUPPORTED for a level that this machine lacks. */
+ * TERN_E_UNSUPPORTED for a level or a device that this machine lacks, TERN_E_NOT_FOUND for a device
+ * that nobody knows. */
 TERN_API tern_status tern_context_create(const tern_options *options, tern_context **context);
 
 /* Ends its open scopes, tells what is still alive and releases the context; what its tensors,
@@ -215,8 +219,9 @@ TERN_API size_t tern_tensor_bytes(const tern_tensor *tensor);  /* of the element
 TERN_API int64_t tern_tensor_stride(const tern_tensor *tensor, int axis); /* in elements */
 TERN_API bool tern_tensor_is_contiguous(const tern_tensor *tensor);
 
-/* First element; NULL for the opaque types TERNARY and QUANTIZED. Writable only if the storage is
- * not borrowed. */
+/* First element; NULL for the opaque types TERNARY and QUANTIZED, and in the memory of a device
+ * (tern_tensor_read copies from there, tern_tensor_to moves). Writable only if the storage is not
+ * borrowed. */
 TERN_API void *tern_tensor_data(const tern_tensor *tensor);
 
 /* -- views: no byte moves ----------------------------------------------------------------------
