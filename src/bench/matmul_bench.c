@@ -225,8 +225,8 @@ static tern_status show_sizes(tern__table *table) {
     tern_status status;
     TERN__TRY(tern__cpu_level(table->options.cpu, &features));
     if (!table->options.is_listing)
-        TERN__TRY(tern_context_create(&(tern_options){.threads = 1, .cpu = table->options.cpu},
-                                      &context));
+        TERN__TRY(tern_context_create(
+            &(tern_options){.device = "cpu", .threads = 1, .cpu = table->options.cpu}, &context));
     tern__blas_open(libraries, &table->options);
     for (int i = 0; i < (table->options.is_quick ? 1 : 3); i++)
         TERN__TRY(show_size(table, context, sizes[i], libraries, features));

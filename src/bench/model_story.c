@@ -35,7 +35,7 @@ static void close_story(story *s) {
 
 static tern_status open_story(const char *path, const char *level, int threads,
                               const tern_model_options *options, story *s) {
-    tern_options of_context = {.threads = threads, .cpu = level};
+    tern_options of_context = {.device = "cpu", .threads = threads, .cpu = level};
     tern_status status;
     *s = (story){0};
     TERN__TRY(tern_context_create(&of_context, &s->context));
@@ -164,7 +164,8 @@ static tern_status hash_cuts(hashes *h) {
                    : threads % 3 == 0 ? threads / 3 * 4
                                       : threads / 2 * 3) {
         tern_context *context = NULL;
-        status = tern_context_create(&(tern_options){.threads = threads, .cpu = o->cpu}, &context);
+        status = tern_context_create(
+            &(tern_options){.device = "cpu", .threads = threads, .cpu = o->cpu}, &context);
         if (status == TERN_OK)
             status = try_hash(h, &s, level, CHUNK, 0, context);
         tern_context_destroy(context);

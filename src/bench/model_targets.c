@@ -69,7 +69,7 @@ static tern_status make_model(tern__model_table *t) {
     tern_model_options options = {.head = o->is_quick ? TERN_HEAD_SCREENED : TERN_HEAD_AUTO};
     tern_status status = TERN_OK;
     for (int i = t->team_count - 1; i >= 0 && status == TERN_OK; i--) {
-        tern_options team = {.threads = t->threads[i], .cpu = o->cpu};
+        tern_options team = {.device = "cpu", .threads = t->threads[i], .cpu = o->cpu};
         status = tern_context_create(&team, &t->context[i]);
     }
     if (status == TERN_OK)
@@ -219,7 +219,7 @@ static tern_status show_first_token(tern__model_table *t) {
     if (tern__row_listed(t->table, &row))
         return TERN_OK;
     first_token f = {.path = o->model != NULL ? o->model : tern__model_story_path(t),
-                     .context = {.threads = o->threads, .cpu = o->cpu},
+                     .context = {.device = "cpu", .threads = o->threads, .cpu = o->cpu},
                      .token = -1};
     if (f.path == NULL) {
         snprintf(row.detail, sizeof row.detail, "needs a file of the 2B4T shape: --model FILE");
