@@ -28,15 +28,8 @@ double tern__model_products(const tern_model_info *m) {
 /* -- rows --------------------------------------------------------------------------------------*/
 
 void tern__model_row_show(const tern__model_table *t, tern_bench_row *row) {
-    if (!t->is_judged && !isnan(row->median)) {
-        char before[TERN_BENCH_DETAIL];
-        memcpy(before, row->detail, sizeof before);
-        snprintf(row->detail, sizeof row->detail,
-                 "%.3g%s%s, not judged: the target is about the 2B4T shape; %.200s", row->median,
-                 row->unit[0] != '\0' ? " " : "", row->unit, before);
-        row->median = row->p5 = row->p95 = row->low = row->high = NAN;
-        row->samples = 0;
-    }
+    if (!t->is_judged && !isnan(row->median))
+        tern__row_tell(row, "the target is about the 2B4T shape");
     tern__row_show(t->table, row);
 }
 
