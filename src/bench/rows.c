@@ -287,7 +287,6 @@ void tern__row_tell(tern_bench_row *row, const char *why) {
     snprintf(row->detail, sizeof row->detail, "%.3g%s%s, not judged: %s%s%.200s", row->median,
              row->unit[0] != '\0' ? " " : "", row->unit, why, before[0] != '\0' ? "; " : "",
              before);
-    row->is_noisy = false;
     row->median = row->p5 = row->p95 = row->p99 = row->low = row->high = NAN;
     row->samples = 0;
 }
