@@ -46,11 +46,32 @@ const char *cli_cache_directory(char *buffer, size_t size) {
     return length > 0 && (size_t)length < size ? buffer : NULL;
 }
 
+static void warn(void *user, tern_log_level level, const char *message) {
+    (void)user, (void)level;
+    fprintf(stderr, "tern: %s\n", message);
+}
+
+/* A plug-in that is there and could not be loaded: none of its operations is known. */
+static void warn_of_broken(void) {
+    tern_device_info infos[DEVICES];
+    int count = tern_devices(infos, DEVICES);
+    for (int i = 0; i < count && i < DEVICES; i++) {
+        const tern_device_info *d = &infos[i];
+        bool is_loaded = d->native_ops + d->fallback_ops + d->absent_ops > 0;
+        if (d->path[0] != '\0' && !d->is_there && !is_loaded)
+            fprintf(stderr, "tern: device %s is not used: %s\n", d->name, d->reason);
+    }
+}
+
 /* What was chosen and cannot be used gives way to the processor. */
 static int open_chosen(tern_options *options, tern_device_choice *choice, tern_context **context) {
     char directory[4096];
     options->cache_directory = cli_cache_directory(directory, sizeof directory);
-    if (tern_device_choose(options, options->cache_directory, choice) != TERN_OK)
+    warn_of_broken();
+    tern_log_set(warn, NULL, TERN_LOG_WARN); /* tells of a device that failed when it was tried */
+    tern_status status = tern_device_choose(options, options->cache_directory, choice);
+    tern_log_set(NULL, NULL, TERN_LOG_WARN);
+    if (status != TERN_OK)
         return cli_fail_library(NULL);
     options->device = choice->name;
     if (tern_context_create(options, context) == TERN_OK)

@@ -52,10 +52,8 @@ static void print_wrapped(const char *text, int column) {
 /* "79.6 of 141 GiB" */
 static const char *memory_text(const tern_device_info *d, char *buffer, size_t size) {
     const double gib = 1024.0 * 1024 * 1024;
-    if (!d->has_memory)
-        return "the machine's";
     if (d->memory_bytes == 0)
-        return "not told";
+        return d->has_memory ? "not told" : "the machine's";
     snprintf(buffer, size, "%.3g of %.3g GiB", (double)d->free_bytes / gib,
              (double)d->memory_bytes / gib);
     return buffer;
