@@ -17,7 +17,7 @@ static void add_reason(tern__device_list *list, const tern_device_info *device) 
     size_t size = sizeof list->why - used;
     if (!device->is_there)
         snprintf(text, size, "%s%s: absent (%.160s)", between, device->name, device->reason);
-    else if (device->model[0] != '\0')
+    else if (device->model[0] != '\0' && strcmp(device->model, device->name) != 0)
         snprintf(text, size, "%s%s: its %s is no accelerator", between, device->name,
                  device->model);
     else
