@@ -22,9 +22,13 @@ static void break_plugin(const char *name) {
     assert_int_equal(fclose(file), 0);
 }
 
+/* The toy alone: other plug-ins for tests have other words. */
 static int set_up(void **state) {
     assert_non_null(mkdtemp(folder));
     setenv("XDG_CACHE_HOME", folder, 1);
+    assert_int_equal(mkdir(in_folder("plugins"), 0700), 0);
+    assert_int_equal(symlink(TERN_TEST_PLUGINS "/tern_toy.so", in_folder("plugins/tern_toy.so")),
+                     0);
     return child_clean_environment(state);
 }
 
@@ -37,14 +41,16 @@ static int tear_down(void **state) {
 
 static int with_toy(void **state) {
     (void)state;
-    return setenv("TERN_PLUGIN_PATH", TERN_TEST_PLUGINS, 1);
+    return setenv("TERN_PLUGIN_PATH", in_folder("plugins"), 1);
 }
 
-/* A folder without plug-ins: one that a build may have beside the program is not found. */
-static int without_plugins(void **state) {
+/* Where the build has its own. */
+static int with_built(void **state) {
+    char place[4096];
     (void)state;
-    unsetenv("TERN_DEVICE");
-    return setenv("TERN_PLUGIN_PATH", "/nowhere", 1);
+    snprintf(place, sizeof place, "%s", child_program());
+    *strrchr(place, '/') = '\0';
+    return setenv("TERN_PLUGIN_PATH", place, 1);
 }
 
 static void expect_words(const child_result *r, const char *text, const char *words) {
@@ -107,8 +113,10 @@ static void json(void **state) {
     expect_words(&r, r.out, "\"reason\": \"no plug-in tern_mlx.so\", \"is_there\": false");
     expect_words(&r, r.out, "\"matmul_flops\": null");
     expect_words(&r, r.out, "\"auto\": {\"name\": \"");
-    if (!child_has_tool("python3"))
+    if (!child_has_tool("python3")) {
+        child_free(&r);
         test_skip("python3 is not installed: JSON is not parsed");
+    }
     FILE *checker = popen("python3 -c 'import json, sys; d = json.load(sys.stdin); "
                           "assert d[\"devices\"][0][\"name\"] == \"cpu\"'",
                           "w");
@@ -157,12 +165,62 @@ static void misuse(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *const *a = cases[i].arguments;
         child_result r = child_run(a[0], a[1], a[2], a[3]);
-        if (strcmp(cases[i].words, "tern: device mlx: ") == 0 && r.status == 0)
-            test_skip("mlx is installed here");
         child_expect(&r, r.status == cases[i].status);
         expect_words(&r, r.err, cases[i].words);
         child_free(&r);
     }
+}
+
+/* -- tolerances --------------------------------------------------------------------------------*/
+
+enum { TABLE_BYTES = 8192 };
+
+/* "| 1e-06 | exp, log |": a line for each tolerance, the smallest first. */
+static void write_tolerances(const char *json, char *table) {
+    double last = 0, next;
+    size_t used = 0;
+    while (true) {
+        const char *between = "| ";
+        next = 1e9;
+        for (const char *at = json; (at = strstr(at, "\"tolerance\": ")) != NULL; at++) {
+            double tolerance = strtod(at + 13, NULL);
+            next = tolerance > last && tolerance < next ? tolerance : next;
+        }
+        if (next == 1e9)
+            return;
+        used += (size_t)snprintf(table + used, TABLE_BYTES - used, "| %g ", next);
+        for (const char *line = json; line != NULL; line = strchr(line, '\n')) {
+            char name[64];
+            double tolerance = 0;
+            line += *line == '\n';
+            if (sscanf(line,
+                       " {\"name\": \"%63[a-z0-9_]\", \"place\": \"native\", \"tolerance\": %lf",
+                       name, &tolerance) != 2 ||
+                tolerance != next)
+                continue;
+            used += (size_t)snprintf(table + used, TABLE_BYTES - used, "%s%s", between, name);
+            between = ", ";
+        }
+        used += (size_t)snprintf(table + used, TABLE_BYTES - used, " |\n");
+        last = next;
+    }
+}
+
+/* docs/devices.md tells those of MLX. */
+static void documented_tolerances(void **state) {
+    (void)state;
+    static char expected[TABLE_BYTES], path[512];
+    child_result r = child_run("devices", "--ops", "mlx", "--json");
+    if (r.status != 0) {
+        child_free(&r);
+        test_skip("the plug-in mlx is not there: its tolerances are not checked");
+    }
+    write_tolerances(r.out, expected);
+    char *page = test_read_file(test_path("docs/devices.md", path, sizeof path), NULL);
+    if (strstr(page, expected) == NULL)
+        fail_msg("docs/devices.md must have these lines:\n%s", expected);
+    free(page);
+    child_free(&r);
 }
 
 /* -- computing on one --------------------------------------------------------------------------*/
@@ -201,8 +259,8 @@ static void environment(void **state) {
     child_free(&r);
     setenv("TERN_DEVICE", "mlx", 1);
     r = child_run("run", "-p", "Once", "-n", "1", "-q");
-    if (r.status != 0)
-        expect_words(&r, r.err, "tern: device mlx: ");
+    child_expect(&r, r.status == 1);
+    expect_words(&r, r.err, "tern: device mlx: ");
     child_free(&r);
     unsetenv("TERN_DEVICE");
 }
@@ -236,9 +294,8 @@ static void validate(void **state) {
     (void)state;
     child_result r = child_run("validate", "--quick", "--no-baseline", "--only", "T1c,DEV",
                                "--device", "mlx", "--json", "-");
-    child_expect(&r, r.status == 0 || r.status == 1);
-    if (strstr(r.out, "absent (") != NULL)
-        expect_words(&r, r.out, "\"detail\": \"mlx: absent (no plug-in tern_mlx.so)\"");
+    child_expect(&r, r.status == 0);
+    expect_words(&r, r.out, "\"detail\": \"mlx: absent (no plug-in tern_mlx.so)\"");
     expect_words(&r, r.out, "\"name\": \"device\", \"value\": \"mlx\"");
     child_free(&r);
     r = child_run("validate", "--list", "--only", "T1c", "--device", "toy", "--md", "-");
@@ -250,15 +307,16 @@ static void validate(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(absent_ones, without_plugins),
+        cmocka_unit_test_setup(absent_ones, child_clean_environment),
         cmocka_unit_test_setup(one_of_them, with_toy),
         cmocka_unit_test_setup(narrow_terminal, with_toy),
         cmocka_unit_test_setup(json, with_toy),
         cmocka_unit_test_setup(operations, with_toy),
         cmocka_unit_test_setup(misuse, with_toy),
+        cmocka_unit_test_setup(documented_tolerances, with_built),
         cmocka_unit_test_setup(same_story, with_toy),
         cmocka_unit_test_setup(environment, with_toy),
-        cmocka_unit_test_setup(broken_plugin, without_plugins),
+        cmocka_unit_test_setup(broken_plugin, child_clean_environment),
         cmocka_unit_test_setup(validate, with_toy),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
