@@ -91,7 +91,10 @@ static tern_status run_copies(void *user, int side, int64_t calls) {
 static tern_status check_copy(void *user) {
     device_table *t = user;
     tern_tensor *expected = NULL;
+    int64_t before = tern__device_fallbacks(t->there, "copy");
     tern_status status = run_copies(t, 0, 1);
+    if (status == TERN_OK)
+        status = tern__device_check_own(t->device, t->there, "copy", before);
     if (status == TERN_OK)
         status = tern_tensor_to(t->from, t->here, &expected);
     if (status == TERN_OK)
@@ -160,12 +163,14 @@ static tern_status run_product(void *user, int side, int64_t calls) {
 static tern_status check_product(void *user) {
     product *p = user;
     tern_context *there = p->table->there;
+    const char *op = p->is_f32 ? "matmul" : "ternary_linear";
+    int64_t before = tern__device_fallbacks(there, op);
     tern_tensor *out = NULL, *expected = NULL;
     tern_status status = TERN_OK;
     TERN__TRY(multiply(p, p->x, p->weights[0], &out));
+    TERN__TRY(tern__device_check_own(p->table->device, there, op, before));
     TERN__TRY(multiply(p, p->x_here, p->weight_here, &expected));
-    double tolerance = tern__device_tolerance(there, p->is_f32 ? "matmul" : "ternary_linear");
-    TERN__TRY(tern__device_compare(out, expected, tolerance));
+    TERN__TRY(tern__device_compare(out, expected, tern__device_tolerance(there, op)));
 done:
     tern_tensor_release(out);
     tern_tensor_release(expected);
@@ -323,6 +328,7 @@ static tern_status show_model(device_table *t) {
     tern_bench_row rows[2];
     tern_bench_model_result result;
     bool is_done = false;
+    int64_t before = t->there != NULL ? tern__device_fallbacks(t->there, NULL) : 0;
     snprintf(what[0], sizeof what[0], "pp%lld, %s, on %s", (long long)p->prompt, p->model,
              name_of(t));
     snprintf(what[1], sizeof what[1], "tg%lld, %s, on %s", (long long)p->generated, p->model,
@@ -341,7 +347,10 @@ static tern_status show_model(device_table *t) {
             continue;
         }
         tern__row_rate(&rows[i], times, 0, times->work);
-        snprintf(rows[i].detail, sizeof rows[i].detail, "all logits of the last token");
+        snprintf(rows[i].detail, sizeof rows[i].detail, "all logits of the last token; %s",
+                 tern__device_fallbacks(t->there, NULL) == before
+                     ? "the device did it all"
+                     : "the processor did a part (tern run --explain)");
         show(t, &rows[i]);
     }
     return status;

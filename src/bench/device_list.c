@@ -82,6 +82,21 @@ void tern__device_row_show(tern__table *table, const tern_device_info *device,
 
 /* -- results -----------------------------------------------------------------------------------*/
 
+int64_t tern__device_fallbacks(const tern_context *context, const char *op) {
+    tern_context_op_info info;
+    int64_t calls = 0;
+    for (int i = 0; tern_context_op(context, i, &info); i++)
+        calls += op == NULL || strcmp(info.name, op) == 0 ? info.fallback_calls : 0;
+    return calls;
+}
+
+tern_status tern__device_check_own(const tern_device_info *device, const tern_context *context,
+                                   const char *op, int64_t before) {
+    if (!device->is_accelerator || tern__device_fallbacks(context, op) == before)
+        return TERN_OK;
+    return tern__fail(TERN_E_UNSUPPORTED, "%s leaves %s to the processor", device->name, op);
+}
+
 double tern__device_tolerance(const tern_context *context, const char *op) {
     tern_context_op_info info;
     for (int i = 0; tern_context_op(context, i, &info); i++)

@@ -34,6 +34,14 @@ void tern__device_row_show(tern__table *table, const tern_device_info *device, t
 tern_status tern__device_context(const tern__table *table, const tern_device_info *device,
                                  tern_context **context);
 
+/* How often the processor did an operation for the device, or (NULL) any. */
+int64_t tern__device_fallbacks(const tern_context *context, const char *op);
+
+/* TERN_E_UNSUPPORTED when an accelerator has left more than `before` calls of it to the processor:
+ * the time would not be its own. */
+tern_status tern__device_check_own(const tern_device_info *device, const tern_context *context,
+                                   const char *op, int64_t before);
+
 /* The largest difference between results of a device and of the processor that is none: 0 where the
  * device keeps the bits, else its tolerance for the operation, relative to the largest magnitude.
  */

@@ -278,6 +278,7 @@ done:
 
 static tern_status check_rivals(void *user) {
     rivals *r = user;
+    int64_t before = tern__device_fallbacks(r->there, "matmul");
     tern_status status = TERN_OK;
     for (int side = 0; side < RIVALS; side++) {
         TERN__TRY(run_rival(r, side, 1));
@@ -285,6 +286,7 @@ static tern_status check_rivals(void *user) {
             memcmp(r->plain, floats(r->c_here), PLAIN_ROWS * (size_t)r->n * sizeof(float)) != 0)
             TERN__TRY(tern__fail(TERN_E_INTERNAL, "bench: matmul: other bits than the plain loop"));
     }
+    TERN__TRY(tern__device_check_own(r->device, r->there, "matmul", before));
     TERN__TRY(tern__device_compare(r->c, r->c_here, tern__device_tolerance(r->there, "matmul")));
 done:
     return status;

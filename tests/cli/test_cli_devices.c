@@ -80,7 +80,9 @@ static void one_of_them(void **state) {
     expect_words(&r, r.out, "\ntoy ");
     expect_words(&r, r.out, " yes   0.25 of 0.25 GiB   ");
     expect_words(&r, r.out, "FLOP/s\n");
-    expect_words(&r, r.out, "\n          toy, for tests, no accelerator\n");
+    expect_words(
+        &r, r.out,
+        "\n          toy, for tests, no accelerator; F32 matmul is left to the processor\n");
     child_free(&r);
     setenv("TERN_TOY_MEMORY", "0", 1);
     r = child_run("devices", "toy", "--measure", "--order", "16");
