@@ -108,6 +108,23 @@ static void test_no_accelerator(void **state) {
     check_all_missing("matmul", &options, 1, "; toy is no accelerator");
 }
 
+/* The time of the processor is not that of an accelerator which leaves the work to it. */
+static void test_idle_accelerator(void **state) {
+    (void)state;
+    setenv("TERN_TOY_ACCELERATOR", "1", 1);
+    tern_bench_table_options options = quick(NULL, "T1c");
+    check_all_missing("matmul", &options, 2, "toy leaves matmul to the processor");
+    options = quick(NULL, NULL);
+    test_ok(run_at(FIRST_NS, "devices", &options, &rows));
+    unsetenv("TERN_TOY_ACCELERATOR");
+    assert_int_equal(rows.count, 8);
+    check_missing(row_of(&rows, "copy of 1 MiB on toy"), "toy leaves copy to the processor");
+    for (int i = 2; i < 6; i++)
+        check_missing(&rows.rows[i], "toy leaves ternary_linear to the processor");
+    assert_int_equal(rows.rows[6].verdict, TERN_BENCH_NO_TARGET);
+    assert_non_null(strstr(rows.rows[6].detail, "; the processor did a part"));
+}
+
 static void test_little_memory(void **state) {
     (void)state;
     tern_bench_table_options options = quick("toy", NULL);
@@ -222,6 +239,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_none, without_plugins),
         cmocka_unit_test_setup(test_no_accelerator, with_toy),
+        cmocka_unit_test_setup_teardown(test_idle_accelerator, with_toy, restore_os),
         cmocka_unit_test_setup_teardown(test_little_memory, without_memory, with_memory),
         cmocka_unit_test_setup(test_lists, with_toy),
         cmocka_unit_test_setup_teardown(test_figures, with_toy, restore_os),
