@@ -55,8 +55,7 @@ TERN_API tern_status tern_device_find(const char *name, tern_device_info *info);
 
 /* Measures F32 products of square matrices of this order, operands resident, synchronised, the
  * result compared with the CPU's scalar kernel before: operations per second. `options` are those
- * that a context of the device would be made with. TERN_E_UNSUPPORTED when the device leaves these
- * products to the CPU. */
+ * that a context of the device would be made with. */
 TERN_API tern_status tern_device_speed(const tern_options *options, int64_t order, double *flops);
 
 /* What "auto" comes to on this machine, and why. */

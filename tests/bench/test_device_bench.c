@@ -111,12 +111,12 @@ static void test_no_accelerator(void **state) {
 /* The time of the processor is not that of an accelerator which leaves the work to it. */
 static void test_idle_accelerator(void **state) {
     (void)state;
-    setenv("TERN_TOY_ACCELERATOR", "1", 1);
+    setenv("TERN_TOY_FACTS", "accelerator", 1);
     tern_bench_table_options options = quick(NULL, "T1c");
     check_all_missing("matmul", &options, 2, "toy leaves matmul to the processor");
     options = quick(NULL, NULL);
     test_ok(run_at(FIRST_NS, "devices", &options, &rows));
-    unsetenv("TERN_TOY_ACCELERATOR");
+    unsetenv("TERN_TOY_FACTS");
     assert_int_equal(rows.count, 8);
     check_missing(row_of(&rows, "copy of 1 MiB on toy"), "toy leaves copy to the processor");
     for (int i = 2; i < 6; i++)

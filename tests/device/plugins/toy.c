@@ -3,15 +3,9 @@
  * A device for tests: memory of its own that nobody but it can touch, a few operations, and errors
  * on demand. docs/add-a-device.md begins with it.
  *
-<<<<<<< HEAD
- *   TERN_TOY_MEMORY       bytes of memory (default 256 MiB)
- *   TERN_TOY_ACCELERATOR  set: it says that it is one
- *   TERN_TOY_FAULT        "bit": a result has a wrong bit; "wait": waiting tells of an error
-=======
  *   TERN_TOY_MEMORY   bytes of memory (default 256 MiB)
  *   TERN_TOY_FAULT    "bit": a result has a wrong bit; "wait": waiting tells of an error
  *   TERN_TOY_FACTS    "accelerator": it says that it is one
->>>>>>> main
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,11 +40,7 @@ static tern_status probe(const tern__plugin_host *host, tern__plugin_facts *fact
     snprintf(facts->library, sizeof facts->library, "for tests");
     facts->memory_bytes = facts->free_bytes = memory_bytes();
     facts->keeps_bits = true;
-<<<<<<< HEAD
-    facts->is_accelerator = getenv("TERN_TOY_ACCELERATOR") != NULL;
-=======
     facts->is_accelerator = getenv("TERN_TOY_FACTS") != NULL;
->>>>>>> main
     return TERN_OK;
 }
 
