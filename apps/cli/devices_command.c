@@ -83,8 +83,7 @@ static void print_device(const devices_state *s, int index) {
     snprintf(text, sizeof text, "%s%s%s%s%s%s", d->model,
              d->model[0] != '\0' && d->library[0] != '\0' ? ", " : "", d->library,
              d->is_accelerator || strcmp(d->name, "cpu") == 0 ? "" : ", no accelerator",
-             s->why[index] != NULL ? "; not measured: " : "",
-             s->why[index] != NULL ? s->why[index] : "");
+             s->why[index] != NULL ? "; " : "", s->why[index] != NULL ? s->why[index] : "");
     printf("%*s", INDENT, "");
     print_wrapped(text, INDENT);
 }
