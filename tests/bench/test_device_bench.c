@@ -111,6 +111,8 @@ static void test_no_accelerator(void **state) {
 /* The time of the processor is not that of an accelerator which leaves the work to it. */
 static void test_idle_accelerator(void **state) {
     (void)state;
+    if (TEST_THINNING > 1)
+        test_skip("products of 1024 rows: not under the thread sanitizer");
     setenv("TERN_TOY_FACTS", "accelerator", 1);
     tern_bench_table_options options = quick(NULL, "T1c");
     check_all_missing("matmul", &options, 2, "toy leaves matmul to the processor");
