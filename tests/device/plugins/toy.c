@@ -82,11 +82,11 @@ static void unmap(void *device, void *memory, size_t bytes) {
 }
 
 static void open_memory(const toy *t) {
-    mprotect(t->memory, t->bytes, PROT_READ | PROT_WRITE);
+    mprotect(t->memory, t->used, PROT_READ | PROT_WRITE);
 }
 
 static void close_memory(const toy *t) {
-    mprotect(t->memory, t->bytes, PROT_NONE);
+    mprotect(t->memory, t->used, PROT_NONE);
 }
 
 static tern_status copy(void *device, void *to, const void *from, size_t bytes) {
