@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ * Functions of floats, F32 and F64. The halves are left to the CPU: rounding to them makes a last
+ * bit that differs a difference of 2^-8. */
+#include "device/mlx/mlx.h"
+
+namespace tern_mlx {
+
+/* Without Metal MLX's own exp is off by 5e-6 for large arguments, infinite from 88 on and never
+ * better than F32; its expm1 is the system's. */
+mx::array exp_of(const frame &f, const mx::array &x) {
+    if (f.is_gpu)
+        return mx::exp(x);
+    mx::array one = constant(1, x.dtype()), y = mx::add(mx::expm1(mx::abs(x)), one);
+    return mx::where(mx::less(x, constant(0, x.dtype())), mx::divide(one, y), y);
+}
+
+namespace {
+
+using unary_fn = mx::array (*)(const mx::array &, mx::StreamOrDevice);
+using binary_fn = mx::array (*)(const mx::array &, const mx::array &, mx::StreamOrDevice);
+
+template <unary_fn F> mx::array function1(frame &f) {
+    return F(f.in(0, dtype_of(f.call.type)), {});
+}
+
+template <binary_fn F> mx::array function2(frame &f) {
+    mx::Dtype type = dtype_of(f.call.type);
+    return F(f.in(0, type), f.in(1, type), {});
+}
+
+mx::array exp(frame &f) {
+    return exp_of(f, f.hub(0));
+}
+
+/* x / (1 + exp(-y)) */
+mx::array over_logistic(const frame &f, const mx::array &x, const mx::array &y) {
+    return mx::divide(x, mx::add(constant(1, y.dtype()), exp_of(f, mx::negative(y))));
+}
+
+mx::array sigmoid(frame &f) {
+    mx::array x = f.hub(0);
+    return over_logistic(f, constant(1, x.dtype()), x);
+}
+
+mx::array silu(frame &f) {
+    mx::array x = f.hub(0);
+    return over_logistic(f, x, x);
+}
+
+/* x (1 + tanh(u)) / 2 is x / (1 + exp(-2 u)), without the cancellation. Below -64 it is -0. */
+mx::array gelu_tanh(frame &f) {
+    mx::array x = f.hub(0), least = constant(-64, x.dtype());
+    x = mx::where(mx::less(x, least), least, x);
+    const double root = 1.5957691216057308; /* 2 sqrt(2 / pi) */
+    mx::array cubic = mx::multiply(constant(0.044715 * root, x.dtype()), mx::square(x));
+    return over_logistic(f, x, mx::multiply(x, mx::add(cubic, constant(root, x.dtype()))));
+}
+
+/* max(x, 0) + log(1 + exp(-|x|)) */
+mx::array softplus(frame &f) {
+    mx::array x = f.hub(0), zero = constant(0, x.dtype());
+    mx::array largest = mx::where(mx::less(x, zero), zero, x);
+    return mx::add(largest, mx::log1p(exp_of(f, mx::negative(mx::abs(x)))));
+}
+
+} // namespace
+
+void add_functions(row *rows) {
+    const uint64_t single = TERN__SINGLE, reals = TERN__REALS;
+    rows[TERN__OP_EXP] = {exp, reals, 1e-6};
+    rows[TERN__OP_EXPM1] = {function1<mx::expm1>, reals, 1e-6};
+    rows[TERN__OP_LOG] = {function1<mx::log>, reals, 1e-6};
+    rows[TERN__OP_LOG1P] = {function1<mx::log1p>, reals, 1e-6};
+    rows[TERN__OP_LOG2] = {function1<mx::log2>, reals, 1e-6};
+    rows[TERN__OP_SIN] = {function1<mx::sin>, single, 1e-6};
+    rows[TERN__OP_COS] = {function1<mx::cos>, single, 1e-6};
+    rows[TERN__OP_TAN] = {function1<mx::tan>, reals, 1e-6};
+    rows[TERN__OP_ASIN] = {function1<mx::arcsin>, reals, 1e-6};
+    rows[TERN__OP_ACOS] = {function1<mx::arccos>, reals, 1e-6};
+    rows[TERN__OP_ATAN] = {function1<mx::arctan>, reals, 1e-6};
+    rows[TERN__OP_SINH] = {function1<mx::sinh>, reals, 1e-6};
+    rows[TERN__OP_COSH] = {function1<mx::cosh>, reals, 1e-6};
+    rows[TERN__OP_TANH] = {function1<mx::tanh>, reals, 1e-6};
+    rows[TERN__OP_ATAN2] = {function2<mx::arctan2>, reals, 1e-6};
+    rows[TERN__OP_POW] = {function2<mx::power>, reals, 1e-6};
+    rows[TERN__OP_SIGMOID] = {sigmoid, reals, 1e-6};
+    rows[TERN__OP_SILU] = {silu, reals, 1e-6};
+    rows[TERN__OP_GELU_TANH] = {gelu_tanh, reals, 1e-5};
+    rows[TERN__OP_SOFTPLUS] = {softplus, reals, 1e-6};
+}
+
+} // namespace tern_mlx
