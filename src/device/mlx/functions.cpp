@@ -28,6 +28,13 @@ template <binary_fn F> mx::array function2(frame &f) {
     return F(f.in(0, type), f.in(1, type), {});
 }
 
+/* x^0 and 1^y are 1, also of NaN. */
+mx::array pow(frame &f) {
+    mx::array a = f.hub(0), b = f.hub(1), one = constant(1, a.dtype());
+    mx::array is_one = mx::logical_or(mx::equal(a, one), mx::equal(b, constant(0, a.dtype())));
+    return mx::where(is_one, one, mx::power(a, b));
+}
+
 mx::array exp(frame &f) {
     return exp_of(f, f.hub(0));
 }
@@ -82,7 +89,7 @@ void add_functions(row *rows) {
     rows[TERN__OP_COSH] = {function1<mx::cosh>, reals, 1e-6};
     rows[TERN__OP_TANH] = {function1<mx::tanh>, reals, 1e-6};
     rows[TERN__OP_ATAN2] = {function2<mx::arctan2>, reals, 1e-6};
-    rows[TERN__OP_POW] = {function2<mx::power>, reals, 1e-6};
+    rows[TERN__OP_POW] = {pow, reals, 1e-6};
     rows[TERN__OP_SIGMOID] = {sigmoid, reals, 1e-6};
     rows[TERN__OP_SILU] = {silu, reals, 1e-6};
     rows[TERN__OP_GELU_TANH] = {gelu_tanh, reals, 1e-5};

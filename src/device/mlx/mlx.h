@@ -66,6 +66,9 @@ inline bool is_integer(const mx::array &x) {
 /* exp of floats, good to two units in the last place. */
 mx::array exp_of(const frame &f, const mx::array &x);
 
+/* Softmax of floats along an axis. */
+mx::array softmax_of(const frame &f, const mx::array &x, int axis);
+
 /* Integers in the order of IEEE 754-2019: -0 below +0; NaN is the largest, or the smallest. With
  * `joins_zeros` both zeros are the same. */
 mx::array ordered(const mx::array &x, bool nan_is_largest, bool joins_zeros);

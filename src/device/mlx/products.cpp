@@ -80,7 +80,7 @@ mx::array attention(frame &f) {
         mx::array seen = mx::tri(queries, positions, positions - queries, mx::bool_);
         scores = mx::where(seen, scores, mx::array(-INFINITY));
     }
-    mx::array mix = mx::matmul(mx::softmax(scores, -1, true), mx::expand_dims(values, 1));
+    mx::array mix = mx::matmul(softmax_of(f, scores, 3), mx::expand_dims(values, 1));
     return mx::transpose(mix, {2, 0, 1, 3});
 }
 

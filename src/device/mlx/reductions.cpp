@@ -179,7 +179,7 @@ mx::array topk(frame &f) {
 /* -- rows --------------------------------------------------------------------------------------*/
 
 mx::array softmax(frame &f) {
-    return mx::softmax(f.hub(0), f.call.axis, true);
+    return softmax_of(f, f.hub(0), f.call.axis);
 }
 
 /* Positions behind the diagonal do not exist. */
@@ -187,8 +187,8 @@ mx::array softmax_causal(frame &f) {
     mx::array x = f.hub(0);
     int rows = x.shape(-2), columns = x.shape(-1);
     mx::array seen = mx::tri(rows, columns, columns - rows, mx::bool_);
-    mx::array y = mx::softmax(mx::where(seen, x, mx::array(-INFINITY)), -1, true);
-    return mx::where(seen, y, mx::array(0.0f));
+    mx::array y = softmax_of(f, mx::where(seen, x, constant(-INFINITY, x.dtype())), f.call.axis);
+    return mx::where(seen, y, constant(0, x.dtype()));
 }
 
 mx::array log_softmax(frame &f) {
@@ -207,16 +207,46 @@ std::optional<mx::array> factors(frame &f, int bit) {
     return f.hub(bit == HAS_BIAS && (f.call.choice & HAS_WEIGHT) ? 2 : 1);
 }
 
+/* 1 / sqrt(mean of squares + epsilon), by rows. */
+mx::array inverse_root(const frame &f, const mx::array &x) {
+    mx::array squares = sum_floats(mx::square(x), {f.call.axis});
+    mx::array mean = mx::divide(squares, constant(x.shape(f.call.axis), x.dtype()));
+    mx::array root = mx::sqrt(mx::add(mean, constant(f.call.number, x.dtype())));
+    return mx::divide(constant(1, x.dtype()), root);
+}
+
+/* With Metal the norms are MLX's own; those of its CPU add in a poor order. */
 mx::array rms_norm(frame &f) {
-    return mx::fast::rms_norm(f.hub(0), factors(f, HAS_WEIGHT), (float)f.call.number);
+    mx::array x = f.hub(0);
+    std::optional<mx::array> weight = factors(f, HAS_WEIGHT);
+    if (f.is_gpu)
+        return mx::fast::rms_norm(x, weight, (float)f.call.number);
+    mx::array y = mx::multiply(x, inverse_root(f, x));
+    return weight ? mx::multiply(y, *weight) : y;
 }
 
 mx::array layer_norm(frame &f) {
-    return mx::fast::layer_norm(f.hub(0), factors(f, HAS_WEIGHT), factors(f, HAS_BIAS),
-                                (float)f.call.number);
+    mx::array x = f.hub(0);
+    std::optional<mx::array> weight = factors(f, HAS_WEIGHT), bias = factors(f, HAS_BIAS);
+    if (f.is_gpu)
+        return mx::fast::layer_norm(x, weight, bias, (float)f.call.number);
+    mx::array count = constant(x.shape(f.call.axis), x.dtype());
+    mx::array y = mx::subtract(x, mx::divide(sum_floats(x, {f.call.axis}), count));
+    y = mx::multiply(y, inverse_root(f, y));
+    if (weight)
+        y = mx::multiply(y, *weight);
+    return bias ? mx::add(y, *bias) : y;
 }
 
 } // namespace
+
+/* MLX's own without Metal adds in a poor order. */
+mx::array softmax_of(const frame &f, const mx::array &x, int axis) {
+    if (f.is_gpu)
+        return mx::softmax(x, axis, true);
+    mx::array e = exp_of(f, mx::subtract(x, max_of(x, {axis})));
+    return mx::multiply(e, mx::divide(constant(1, x.dtype()), sum_floats(e, {axis})));
+}
 
 void add_reductions(row *rows) {
     const uint64_t all_types = TERN__PLAIN, single = TERN__SINGLE, reals = TERN__REALS;
@@ -237,11 +267,11 @@ void add_reductions(row *rows) {
     rows[TERN__OP_SORT] = {sort<false>};
     rows[TERN__OP_ARGSORT] = {sort<true>};
     rows[TERN__OP_TOPK] = {topk};
-    rows[TERN__OP_SOFTMAX] = {softmax, single, 1e-6};
+    rows[TERN__OP_SOFTMAX] = {softmax, reals, 1e-6};
     rows[TERN__OP_SOFTMAX_CAUSAL] = {softmax_causal, single, 1e-6};
     rows[TERN__OP_LOG_SOFTMAX] = {log_softmax, reals, 1e-6};
-    rows[TERN__OP_RMS_NORM] = {rms_norm, single, 1e-6};
-    rows[TERN__OP_LAYER_NORM] = {layer_norm, single, 1e-6};
+    rows[TERN__OP_RMS_NORM] = {rms_norm, reals, 1e-6};
+    rows[TERN__OP_LAYER_NORM] = {layer_norm, reals, 1e-6};
 }
 
 } // namespace tern_mlx
