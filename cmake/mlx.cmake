@@ -42,16 +42,11 @@ enable_language(CXX)
 
 get_filename_component(directory ${TERN_MLX_LIBRARY} DIRECTORY)
 file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/device/mlx/*.cpp)
-add_library(tern_mlx MODULE ${sources})
+tern_plugin(tern_mlx mlx ${PROJECT_BINARY_DIR} ${sources})
 set_target_properties(tern_mlx PROPERTIES
-  PREFIX "" OUTPUT_NAME tern_mlx SUFFIX .so
-  LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}
-  CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF
-  CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+  CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF VISIBILITY_INLINES_HIDDEN ON
   BUILD_RPATH ${directory} INSTALL_RPATH ${directory})
-target_include_directories(tern_mlx PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_include_directories(tern_mlx SYSTEM PRIVATE ${TERN_MLX_INCLUDE})
-target_compile_definitions(tern_mlx PRIVATE TERN_MLX_BUILT_WITH="${PROJECT_VERSION}")
 target_compile_options(tern_mlx PRIVATE -ffp-contract=off -Wall -Wextra -Wshadow)
 target_link_libraries(tern_mlx PRIVATE ${TERN_MLX_LIBRARY})
 if(NOT APPLE)

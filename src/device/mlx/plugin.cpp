@@ -209,7 +209,7 @@ tern__plugin make_plugin() {
     plugin.struct_bytes = sizeof plugin;
     plugin.op_count = TERN__OP_COUNT;
     plugin.name = "mlx";
-    plugin.tern = TERN_MLX_BUILT_WITH;
+    plugin.tern = TERN_PLUGIN_VERSION;
     plugin.probe = probe;
     plugin.open = open_device;
     plugin.close = close_device;

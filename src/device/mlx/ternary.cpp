@@ -7,8 +7,8 @@
  *
  * The packed form, in the memory of the host: the head, rows of words with 16 codes each, the first
  * in the lowest bits, then a scale and a bias for each group of columns. */
+#include <algorithm>
 #include <cstring>
-#include <memory>
 
 #include "device/mlx/mlx.h"
 
@@ -32,8 +32,6 @@ packed_head describe(const tern__pack_request &request) {
     head.group = request.columns % 128 == 0 ? 128 : request.columns % 64 == 0 ? 64 : 32;
     head.columns = (request.columns + head.group - 1) / head.group * head.group;
     head.scale = request.block_columns > 0 ? 1 : request.scale;
-    if (request.block_columns % head.group != 0)
-        throw declined();
     return head;
 }
 
@@ -134,8 +132,11 @@ tern_status pack_weight(const tern__pack_request &request, void *to) {
             return status;
         pack_words(codes.data(), head.columns, words + row * (head.columns / codes_per_word));
         for (int64_t group = 0; group < groups; group++) {
+            /* The padding of a row belongs to its last block. */
             float scale =
-                blocks > 0 ? block_scales[group * head.group / request.block_columns] : 1.0f;
+                blocks > 0
+                    ? block_scales[std::min(group * head.group / request.block_columns, blocks - 1)]
+                    : 1.0f;
             scales[row * groups + group] = scale;
             biases[row * groups + group] = -scale;
         }
