@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * The plug-in itself: finding out about MLX, and the way of every call through it. */
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <set>
 
+#include <mlx/primitives.h>
 #include <unistd.h>
 
 #include "base/half.h"
@@ -95,6 +99,41 @@ void store(const mx::array &y, const tern__operand &out) {
     }
 }
 
+/* -- memory ------------------------------------------------------------------------------------*/
+
+bool is_made_by(const mx::array &y, std::initializer_list<const char *> primitives) {
+    return std::any_of(primitives.begin(), primitives.end(), [&](const char *name) {
+        return std::strcmp(y.primitive().name(), name) == 0;
+    });
+}
+
+/* Bytes of the arrays that are computed on the way to y; `seen` has those that are counted. */
+double bytes_to_compute(const mx::array &y, std::set<std::uintptr_t> &seen) {
+    if (!y.has_primitive() || !seen.insert(y.id()).second)
+        return 0;
+    bool is_view = is_made_by(y, {"AsStrided", "Broadcast", "Transpose", "ExpandDims"});
+    /* These may bring their operands in order first. */
+    bool copies = is_made_by(y, {"Matmul", "QuantizedMatmul", "CumSum", "ArgSort"});
+    double bytes = is_view ? 0 : (double)y.size() * (double)y.itemsize();
+    for (const mx::array &x : y.inputs())
+        bytes += bytes_to_compute(x, seen) + (copies ? (double)x.size() * (double)x.itemsize() : 0);
+    return bytes;
+}
+
+/* MLX writes to what malloc gives without looking at it. So there must be room for all arrays of a
+ * call beforehand: more than it needs at a time. */
+void check_memory(const std::vector<mx::array> &results) {
+    std::set<std::uintptr_t> seen;
+    double bytes = 0;
+    for (const mx::array &y : results)
+        bytes += bytes_to_compute(y, seen);
+    /* Volatile, or the compiler leaves the attempt out. */
+    void *volatile room = bytes < (double)PTRDIFF_MAX ? std::malloc((size_t)bytes) : nullptr;
+    if (room == nullptr)
+        throw std::bad_alloc();
+    std::free(room);
+}
+
 /* -- rows --------------------------------------------------------------------------------------*/
 
 tern_status do_row(const device &device, const tern__device_call &call) {
@@ -107,6 +146,7 @@ tern_status do_row(const device &device, const tern__device_call &call) {
     results.insert(results.end(), f.more.begin(), f.more.end());
     for (size_t i = 0; i < results.size(); i++)
         results[i] = fit(results[i], call.out[i]);
+    check_memory(results);
     mx::eval(results);
     for (size_t i = 0; i < results.size(); i++)
         store(results[i], call.out[i]);
@@ -220,7 +260,10 @@ tern__plugin make_plugin() {
     for (int op = 0; op < TERN__OP_COUNT; op++)
         if (rows[op].build != nullptr) {
             plugin.ops[op] = run_row;
+            /* Measured without Metal; with it the functions and the order of sums are others. */
             plugin.tolerance[op] = rows[op].tolerance;
+            if (has_gpu() && rows[op].tolerance > 0)
+                plugin.tolerance[op] = std::max(rows[op].tolerance, 1e-5);
         }
     return plugin;
 }
@@ -278,10 +321,25 @@ frame::frame(const device &device, const tern__device_call &c)
         throw declined();
 }
 
-/* Metal wraps whole pages only. So the pages of the elements become a vector, and the operand a
- * view of it. */
+/* Memory of the caller as a vector. The constructor that is made for it copies without Metal. MLX's
+ * own buffers there have a head of some bytes, which nobody looks at while the memory belongs to
+ * somebody else: so a buffer that would begin with it. */
+static mx::array borrow(void *data, int32_t count, mx::Dtype type) {
+#if !defined(__APPLE__)
+    static char probe;
+    if (!mx::is_available(mx::Device::gpu)) {
+        static const ptrdiff_t head =
+            static_cast<char *>(mx::allocator::Buffer(&probe).raw_ptr()) - &probe;
+        mx::allocator::Buffer buffer(static_cast<char *>(data) - head);
+        return mx::array(mx::allocator::Data(buffer, [](mx::allocator::Buffer) {}), {count}, type);
+    }
+#endif
+    return mx::array(data, {count}, type, [](void *) {});
+}
+
+/* All that the operand reaches becomes a vector, and the operand a view of it. Metal takes whole
+ * pages only. */
 mx::array frame::wrap(const tern__operand &operand, mx::Dtype type) {
-    static const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     mx::Shape shape = shape_of(operand);
     mx::Strides strides;
     int64_t low = 0, high = 0;
@@ -290,15 +348,14 @@ mx::array frame::wrap(const tern__operand &operand, mx::Dtype type) {
         (reach < 0 ? low : high) += reach;
         strides.push_back(operand.strides[i]);
     }
-    auto first = (uintptr_t)operand.data;
-    auto size = (int64_t)mx::size_of(type);
-    uintptr_t begin = (first + (uintptr_t)(low * size)) / page * page;
-    uintptr_t end = (first + (uintptr_t)((high + 1) * size) + page - 1) / page * page;
-    uintptr_t count = (end - begin) / (uintptr_t)size;
-    if (operand.data == nullptr || first % (uintptr_t)size != 0 || count > INT32_MAX)
+    auto size = (intptr_t)mx::size_of(type), first = (intptr_t)operand.data;
+    intptr_t page = is_gpu ? (intptr_t)sysconf(_SC_PAGESIZE) : size;
+    intptr_t begin = (first + low * size) / page * page;
+    intptr_t end = (first + (high + 1) * size + page - 1) / page * page;
+    if (first == 0 || first % size != 0 || (end - begin) / size > INT32_MAX)
         throw declined();
-    held.emplace_back((void *)begin, mx::Shape{(int32_t)count}, type, [](void *) {});
-    return mx::as_strided(held.back(), shape, strides, (first - begin) / (uintptr_t)size);
+    held.push_back(borrow((void *)begin, (int32_t)((end - begin) / size), type));
+    return mx::as_strided(held.back(), shape, strides, (size_t)((first - begin) / size));
 }
 
 mx::array frame::in(int i) {

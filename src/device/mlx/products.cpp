@@ -87,11 +87,11 @@ mx::array attention(frame &f) {
 } // namespace
 
 void add_products(row *rows) {
-    rows[TERN__OP_MATMUL] = {matmul, TERN__REALS, 1e-6};
-    rows[TERN__OP_LINEAR] = {linear, 0, 1e-6};
+    rows[TERN__OP_MATMUL] = {matmul, TERN__REALS, 1e-5};
+    rows[TERN__OP_LINEAR] = {linear, 0, 1e-5};
     rows[TERN__OP_EMBEDDING] = {embedding};
-    rows[TERN__OP_ROPE] = {rope, 0, 1e-6};
-    rows[TERN__OP_ATTENTION] = {attention, 0, 1e-6};
+    rows[TERN__OP_ROPE] = {rope, 0, 2.5e-7};
+    rows[TERN__OP_ATTENTION] = {attention, 0, 1e-5};
 }
 
 } // namespace tern_mlx

@@ -250,9 +250,9 @@ mx::array softmax_of(const frame &f, const mx::array &x, int axis) {
 
 void add_reductions(row *rows) {
     const uint64_t all_types = TERN__PLAIN, single = TERN__SINGLE, reals = TERN__REALS;
-    rows[TERN__OP_SUM] = {sum, reals | TERN__BITS, 1e-6};
+    rows[TERN__OP_SUM] = {sum, reals | TERN__BITS, 1e-7};
     rows[TERN__OP_PROD] = {prod, TERN__BITS};
-    rows[TERN__OP_MEAN] = {mean, reals, 1e-6};
+    rows[TERN__OP_MEAN] = {mean, reals, 1e-7};
     rows[TERN__OP_VAR] = {variance, reals, 1e-6};
     rows[TERN__OP_STD] = {deviation, reals, 1e-6};
     rows[TERN__OP_MIN] = {extreme<false>, all_types};
@@ -263,15 +263,15 @@ void add_reductions(row *rows) {
     rows[TERN__OP_LOGSUMEXP] = {logsumexp, reals, 1e-6};
     rows[TERN__OP_ARGMIN] = {arg_extreme<false>, all_types};
     rows[TERN__OP_ARGMAX] = {arg_extreme<true>, all_types};
-    rows[TERN__OP_CUMSUM] = {cumsum, reals | TERN__BITS, 1e-6};
+    rows[TERN__OP_CUMSUM] = {cumsum, reals | TERN__BITS, 1e-7};
     rows[TERN__OP_SORT] = {sort<false>};
     rows[TERN__OP_ARGSORT] = {sort<true>};
     rows[TERN__OP_TOPK] = {topk};
-    rows[TERN__OP_SOFTMAX] = {softmax, reals, 1e-6};
-    rows[TERN__OP_SOFTMAX_CAUSAL] = {softmax_causal, single, 1e-6};
-    rows[TERN__OP_LOG_SOFTMAX] = {log_softmax, reals, 1e-6};
-    rows[TERN__OP_RMS_NORM] = {rms_norm, reals, 1e-6};
-    rows[TERN__OP_LAYER_NORM] = {layer_norm, reals, 1e-6};
+    rows[TERN__OP_SOFTMAX] = {softmax, reals, 5e-7};
+    rows[TERN__OP_SOFTMAX_CAUSAL] = {softmax_causal, single, 5e-7};
+    rows[TERN__OP_LOG_SOFTMAX] = {log_softmax, reals, 5e-7};
+    rows[TERN__OP_RMS_NORM] = {rms_norm, reals, 5e-7};
+    rows[TERN__OP_LAYER_NORM] = {layer_norm, reals, 5e-7};
 }
 
 } // namespace tern_mlx
