@@ -39,28 +39,32 @@ mx::array exp(frame &f) {
     return exp_of(f, f.hub(0));
 }
 
-/* x / (1 + exp(-y)) */
-mx::array over_logistic(const frame &f, const mx::array &x, const mx::array &y) {
-    return mx::divide(x, mx::add(constant(1, y.dtype()), exp_of(f, mx::negative(y))));
+/* x / (1 + exp(-2 v)), also where the exponential overflows and the result does not vanish. */
+mx::array logistic(const frame &f, const mx::array &x, const mx::array &v) {
+    mx::array h = exp_of(f, mx::negative(mx::abs(v))),
+              above = mx::add(constant(1, v.dtype()), mx::square(h));
+    mx::array below = mx::multiply(mx::multiply(x, h), h);
+    return mx::divide(mx::where(mx::less(v, constant(0, v.dtype())), below, x), above);
 }
 
 mx::array sigmoid(frame &f) {
     mx::array x = f.hub(0);
-    return over_logistic(f, constant(1, x.dtype()), x);
+    return logistic(f, constant(1, x.dtype()), mx::multiply(x, constant(0.5, x.dtype())));
 }
 
+/* This one does vanish: docs/numerics.md. */
 mx::array silu(frame &f) {
     mx::array x = f.hub(0);
-    return over_logistic(f, x, x);
+    return mx::divide(x, mx::add(constant(1, x.dtype()), exp_of(f, mx::negative(x))));
 }
 
-/* x (1 + tanh(u)) / 2 is x / (1 + exp(-2 u)), without the cancellation. Below -64 it is -0. */
+/* x (1 + tanh(v)) / 2, without the cancellation; of -infinity as of -64: -0. */
 mx::array gelu_tanh(frame &f) {
     mx::array x = f.hub(0), least = constant(-64, x.dtype());
     x = mx::where(mx::less(x, least), least, x);
-    const double root = 1.5957691216057308; /* 2 sqrt(2 / pi) */
+    const double root = 0.7978845608028654; /* sqrt(2 / pi) */
     mx::array cubic = mx::multiply(constant(0.044715 * root, x.dtype()), mx::square(x));
-    return over_logistic(f, x, mx::multiply(x, mx::add(cubic, constant(root, x.dtype()))));
+    return logistic(f, x, mx::multiply(x, mx::add(cubic, constant(root, x.dtype()))));
 }
 
 /* max(x, 0) + log(1 + exp(-|x|)) */
