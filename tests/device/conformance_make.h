@@ -11,6 +11,7 @@ typedef struct maker {
     test_random random;
     op_case c;
     const tern_op_info *info; /* of the operation */
+    bool is_simple;           /* F32 where it can be, contiguous, of one shape */
 } maker;
 
 static int64_t pick(maker *m, int64_t lowest, int64_t highest) {
@@ -103,6 +104,8 @@ static tern_dtype pick_type(maker *m, uint64_t set) {
 /* A type that the operation lists, or now and then any one. */
 static tern_dtype listed_type(maker *m) {
     uint64_t set = m->info->dtypes & TERN__PLAIN;
+    if (m->is_simple && set & TERN__SINGLE)
+        return TERN_F32;
     return pick_type(m, set == 0 || once_in(m, 10) ? TERN__PLAIN : set);
 }
 
@@ -128,7 +131,7 @@ static tern_shape pick_shape(maker *m, int lowest_rank, int highest_rank) {
 /* A shape that broadcasts to this one. */
 static tern_shape broadcast_part(maker *m, const tern_shape *whole) {
     tern_shape part = *whole;
-    if (once_in(m, 2))
+    if (m->is_simple || once_in(m, 2))
         return part;
     int dropped = (int)pick(m, 0, whole->rank);
     part.rank -= dropped;
@@ -163,7 +166,8 @@ static void add_nothing(maker *m) {
 /* Strides in a random order of the axes; at most one is stepped. */
 static void put_layout(maker *m, op_operand *o, draw_layout layout) {
     int rank = o->shape.rank, order[TERN_MAX_RANK];
-    bool is_plain = layout == LAYOUT_CONTIGUOUS || (layout == LAYOUT_ANY && once_in(m, 3));
+    bool is_plain =
+        m->is_simple || layout == LAYOUT_CONTIGUOUS || (layout == LAYOUT_ANY && once_in(m, 3));
     int64_t step = 1, reach = 0;
     for (int i = 0; i < rank; i++)
         order[i] = rank - 1 - i;

@@ -5,7 +5,7 @@
  */
 #include <dirent.h>
 #include <dlfcn.h>
-#include <errno.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -171,35 +171,46 @@ static void files_that_are_none(void **state) {
     test_status(tern_device_find("link", &(tern_device_info){.is_there = false}), TERN_E_NOT_FOUND);
 }
 
-/* A file that is shorter than its headers say would kill the process when its pages are touched:
- * each one in a process of its own, so that this is told. */
+/* In a process of its own, which touching pages that a file does not have would kill. Returns how
+ * it ended. */
+static int look_elsewhere(const char *name) {
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        tern_device_info info;
+        signal(SIGBUS, SIG_DFL); /* cmocka would go on with the next test */
+        signal(SIGSEGV, SIG_DFL);
+        bool is_fine = tern_device_find(name, &info) == TERN_OK && !info.is_there &&
+                       strstr(info.reason, "is shorter than its headers say") != NULL;
+        _exit(is_fine ? 0 : 1);
+    }
+    int ended = 0;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    return ended;
+}
+
+/* Of a file that is shorter than its headers say nothing may be taken into the process. */
 static void truncated_plugins(void **state) {
     (void)state;
     size_t all;
+    int bad = 0;
     free(test_read_file(TERN_TEST_PLUGINS "/tern_toy.so", &all));
-    const size_t parts[] = {1,       16,      63,          64,           300,    1000,
+    const size_t parts[] = {5,       16,      63,          64,           300,    1000,
                             all / 4, all / 2, all * 3 / 4, all * 9 / 10, all - 1};
     look_in(own_folder);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         char name[24];
-        tern_device_info info;
         snprintf(name, sizeof name, "cut_%zu", i);
         write_part(name, parts[i]);
-        fflush(NULL);
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0) {
-            bool is_fine = tern_device_find(name, &info) == TERN_OK && !info.is_there &&
-                           info.reason[0] != '\0' && strchr(info.reason, '\n') == NULL;
-            _exit(is_fine ? 0 : 1);
-        }
-        int ended = 0;
-        assert_int_equal(waitpid(child, &ended, 0), child);
-        if (WIFSIGNALED(ended) || WEXITSTATUS(ended) != 0)
-            fail_msg("%zu of %zu bytes of a plug-in: %s %d", parts[i], all,
-                     WIFSIGNALED(ended) ? "killed by signal" : "taken for a device, status",
-                     WIFSIGNALED(ended) ? WTERMSIG(ended) : WEXITSTATUS(ended));
+        int ended = look_elsewhere(name);
+        if (ended == 0)
+            continue;
+        print_error("%zu of %zu bytes of a plug-in: %s\n", parts[i], all,
+                    WIFSIGNALED(ended) ? strsignal(WTERMSIG(ended)) : "no clear line");
+        bad++;
     }
+    assert_int_equal(bad, 0);
     cpu_works();
 }
 
@@ -252,8 +263,8 @@ static void runs_out_of_memory(const char *device, const char *limit) {
     if (setenv(limit, "16777216", 1) != 0 || open_device(device, &context) != TERN_OK)
         test_skip("device %s: %s", device, tern_last_error());
     tern_status status = TERN_OK;
-    while (status == TERN_OK && count < PIECES)
-        status = tern_tensor_full(context, TERN_F32, TERN_SHAPE(PIECE), count, &pieces[count++]);
+    for (; status == TERN_OK && count < PIECES; count++)
+        status = tern_tensor_full(context, TERN_F32, TERN_SHAPE(PIECE), count, &pieces[count]);
     test_status(status, TERN_E_MEMORY);
     is_one_line(tern_last_error(), "");
     assert_true(count > 4);
