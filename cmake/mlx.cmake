@@ -7,6 +7,10 @@ set(TERN_MLX_DIR "" CACHE PATH
 if(TERN_MLX STREQUAL "OFF" OR (CMAKE_CROSSCOMPILING AND TERN_MLX STREQUAL "AUTO"))
   return()
 endif()
+if(TERN_SANITIZE MATCHES "thread")
+  message(STATUS "The MLX plug-in is left out: MLX's library is not made for the thread sanitizer")
+  return()
+endif()
 
 set(places "${TERN_MLX_DIR}" "$ENV{TERN_MLX_DIR}")
 find_program(TERN_BREW brew)
