@@ -178,12 +178,12 @@ template <typename element> static tern_status run_mix(cuda_device *d, const cud
                       a->value_position % in_chunk == 0 && a->head_size % LANES == 0;
     unsigned heads = (unsigned)a->kv_heads;
     if (is_aligned && a->rows <= STREAM_ROWS_MAX)
-        return TERN_LAUNCH(stream<element>,
+        return cuda_check(d, TERN_LAUNCH(stream<element>,
                            dim3(div_up(a->head_size, LANES), div_up(a->rows, ROWS), heads),
-                           ROWS * LANES, 0, d, *a);
-    return TERN_LAUNCH(mix_tiles<element>,
+                           ROWS * LANES, 0, d->stream, *a), "attention");
+    return cuda_check(d, TERN_LAUNCH(mix_tiles<element>,
                        dim3(div_up(a->head_size, TILE), div_up(a->rows, TILE), heads), SIDE * SIDE,
-                       0, d, *a);
+                       0, d->stream, *a), "attention");
 }
 
 tern_status cuda_attention_mix(cuda_device *d, const cuda_attention *a) {

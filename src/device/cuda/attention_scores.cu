@@ -170,7 +170,7 @@ static size_t shared_bytes(const cuda_attention *a, int lines) {
 template <typename element, int Q, int P>
 static tern_status run_tiles(cuda_device *d, const cuda_attention *a) {
     dim3 grid(div_up(a->seen, P), div_up(a->rows, Q), (unsigned)a->kv_heads);
-    return TERN_LAUNCH((score_tiles<element, Q, P>), grid, Q *P / 4, shared_bytes(a, Q + P), d, *a);
+    return cuda_check(d, TERN_LAUNCH((score_tiles<element, Q, P>), grid, Q *P / 4, shared_bytes(a, Q + P), d->stream, *a), "attention");
 }
 
 template <typename element> static tern_status run_scores(cuda_device *d, const cuda_attention *a) {
@@ -179,9 +179,9 @@ template <typename element> static tern_status run_scores(cuda_device *d, const 
                 (uintptr_t)a->keys % (uint64_t)four == 0 && (uintptr_t)a->q % 16 == 0 &&
                 shared_bytes(a, 8 + 64) <= SHARED_MAX;
     if (!fits)
-        return TERN_LAUNCH(score_warps<element>,
+        return cuda_check(d, TERN_LAUNCH(score_warps<element>,
                            dim3(div_up(a->seen, WARPS), (unsigned)a->rows, (unsigned)a->kv_heads),
-                           WARP * WARPS, 0, d, *a);
+                           WARP * WARPS, 0, d->stream, *a), "attention");
     return a->rows <= 8 ? run_tiles<element, 8, 64>(d, a) : run_tiles<element, 32, 32>(d, a);
 }
 

@@ -129,10 +129,10 @@ static __global__ void __launch_bounds__(ROWS) multiply_few(few_args a) {
 template <typename element> static tern_status run_few(cuda_device *d, const few_args &a) {
     unsigned blocks = (unsigned)((a.rows + ROWS - 1) / ROWS);
     if (a.count == 1)
-        return TERN_LAUNCH((multiply_few<element, 1>), blocks, ROWS, 0, d, a);
+        return cuda_check(d, TERN_LAUNCH((multiply_few<element, 1>), blocks, ROWS, 0, d->stream, a), "linear");
     if (a.count <= 4)
-        return TERN_LAUNCH((multiply_few<element, 4>), blocks, ROWS, 0, d, a);
-    return TERN_LAUNCH((multiply_few<element, FEW_MAX>), blocks, ROWS, 0, d, a);
+        return cuda_check(d, TERN_LAUNCH((multiply_few<element, 4>), blocks, ROWS, 0, d->stream, a), "linear");
+    return cuda_check(d, TERN_LAUNCH((multiply_few<element, FEW_MAX>), blocks, ROWS, 0, d->stream, a), "linear");
 }
 
 static bool is_aligned(const void *data, int64_t row_bytes) {

@@ -261,11 +261,11 @@ template <typename sum, int EACH> static tern_status multiply_as(cuda_device *d,
                              : (double)p.matrices * (double)div_up(p.m, lines) *
                                    (double)div_up(p.n, lines);
     if (blocks >= INT32_MAX)
-        return TERN_E_UNSUPPORTED;
+        return cuda_decline();
     if (is_plain)
-        return TERN_LAUNCH((multiply_plain<sum>), div_up(p.matrices * p.m * p.n, THREADS), THREADS,
-                           0, d, p);
-    return TERN_LAUNCH((multiply_tiles<sum, EACH>), (unsigned)blocks, THREADS, 0, d, p);
+        return cuda_check(d, TERN_LAUNCH((multiply_plain<sum>), (unsigned)div_up(p.matrices * p.m * p.n, THREADS), THREADS,
+                           0, d->stream, p), "matmul");
+    return cuda_check(d, TERN_LAUNCH((multiply_tiles<sum, EACH>), (unsigned)blocks, THREADS, 0, d->stream, p), "matmul");
 }
 
 /* out^T = b^T a^T, which has the same chains: columns are rows then. */

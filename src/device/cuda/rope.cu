@@ -24,6 +24,7 @@ static __global__ void __launch_bounds__(THREADS) rotate(rope_args o) {
 }
 
 tern_status cuda_rope(void *device, const tern__device_call *call) {
+    cuda_device *d = cuda_of(device);
     const tern__operand *x = &call->in[0];
     rope_args o = {(const float *)x->data,
                    (const float *)call->in[1].data + call->position * x->dims[2],
@@ -33,6 +34,6 @@ tern_status cuda_rope(void *device, const tern__device_call *call) {
                    x->dims[2] / 2};
     int64_t blocks = (o.pairs + THREADS - 1) / THREADS;
     if (blocks > INT32_MAX)
-        return TERN_E_UNSUPPORTED;
-    return TERN_LAUNCH(rotate, (unsigned)blocks, THREADS, 0, cuda_of(device), o);
+        return cuda_decline();
+    return cuda_check(d, TERN_LAUNCH(rotate, (unsigned)blocks, THREADS, 0, d->stream, o), "rope");
 }
