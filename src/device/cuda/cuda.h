@@ -24,6 +24,7 @@ typedef struct cuda_device {
     struct cuda_pages *pages; /* what map gave */
     cudaError_t failed;       /* not cudaSuccess: the device is lost, every call says so */
     void *graph;              /* what graphs of launches keep */
+    void *cublas;             /* what cublas.cu keeps */
 } cuda_device;
 
 static inline cuda_device *cuda_of(void *device) {

@@ -131,6 +131,7 @@ static void close_cuda(void *handle) {
         (void)cuda_flush(device);
         cudaStreamSynchronize(device->stream);
         cuda_graphs_close(device);
+        cuda_cublas_close(device);
         cudaStreamDestroy(device->stream);
     }
     cudaFree(device->scratch);

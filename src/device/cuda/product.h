@@ -47,4 +47,22 @@ tern_status cuda_linear_rows(cuda_device *d, const tern__device_call *call, int6
 /* Shapes and strides of MATMUL; vectors are matrices of one row or column. */
 cuda_product cuda_product_of(const tern__device_call *call);
 
+/* Axes of length 1 go; an axis along which b repeats and a and out go on becomes more rows. */
+void cuda_merge_batch(cuda_product *p);
+
+/* The rows of products.cu, cublas.cu, best.cu, rope.cu and attention.cu. */
+tern_status cuda_matmul(void *device, const tern__device_call *call);
+tern_status cuda_matmul_with(void *device, const tern__device_call *call);
+tern_status cuda_linear(void *device, const tern__device_call *call);
+tern_status cuda_linear_topk(void *device, const tern__device_call *call);
+tern_status cuda_rope(void *device, const tern__device_call *call);
+tern_status cuda_attend(void *device, const tern__device_call *call);
+
+/* What results of MATMUL_WITH may differ by from those of the CPU, which rounds its operands in the
+ * same way and sums in another order: 2 K 2^-23 sum |a b| of the bound in docs/numerics.md, where
+ * sum |a b| is some sqrt(K) times the largest result: 2^-7 holds for K up to 2^11 whatever the
+ * numbers, and for random numbers far beyond. */
+#define CUDA_BF16_TOLERANCE 0x1p-7
+void cuda_cublas_close(cuda_device *d);
+
 #endif

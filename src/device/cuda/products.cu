@@ -51,8 +51,7 @@ cuda_product cuda_product_of(const tern__device_call *call) {
     return p;
 }
 
-/* Axes of length 1 go; an axis along which b repeats and a and out go on becomes more rows. */
-static void merge_batch(cuda_product *p) {
+void cuda_merge_batch(cuda_product *p) {
     int kept = 0;
     for (int axis = 0; axis < p->batch_rank; axis++) {
         if (p->batch_dims[axis] == 1)
@@ -82,7 +81,7 @@ tern_status cuda_matmul(void *device, const tern__device_call *call) {
     cuda_product p = cuda_product_of(call);
     if (p.m == 0 || p.n == 0 || p.matrices == 0)
         return TERN_OK;
-    merge_batch(&p);
+    cuda_merge_batch(&p);
     return cuda_multiply(cuda_of(device), &p);
 }
 
