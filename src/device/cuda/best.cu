@@ -9,8 +9,8 @@
 enum {
     PORTION = 2 * CUDA_BEST_MAX, /* so that each pass leaves half or less */
     THREADS = 512,
-    LOGIT_ROWS = 16, /* of LINEAR_TOPK at a time */
 };
+static const int64_t LOGIT_ROWS = 16; /* of LINEAR_TOPK at a time */
 
 static int64_t portions(int64_t n) {
     return (n + PORTION - 1) / PORTION;

@@ -16,8 +16,8 @@ enum { THREADS = 256 };
 /* -- the library -------------------------------------------------------------------------------*/
 
 /* Of cublas_api.h and library_types.h. */
-enum { CUBLAS_OP_N = 0, CUBLAS_OP_T = 1, CUBLAS_GEMM_DEFAULT = -1, CUBLAS_COMPUTE_32F = 68 };
-enum { CUDA_R_32F = 0, CUDA_R_16BF = 14 };
+enum { OP_N = 0, OP_T = 1, GEMM_DEFAULT = -1, COMPUTE_F32 = 68 };
+enum { TYPE_F32 = 0, TYPE_BF16 = 14 };
 
 typedef struct cublas_context *cublas_handle;
 typedef int (*cublas_create_fn)(cublas_handle *handle);
@@ -101,7 +101,7 @@ static __global__ void __launch_bounds__(THREADS) round_lines(round_args r) {
         int64_t line = i / r.k % r.lines, matrix = i / r.k / r.lines;
         int64_t at = matrix * r.from.batch_strides[0] + line * r.from.stride +
                      i % r.k * r.from.k_stride;
-        r.to[i] = cuda_bf16_from_f32(cuda_float_at(r.from.data, r.from.dtype, at));
+        r.to[i] = tern__bf16_from_f32(cuda_float_at(r.from.data, r.from.dtype, at));
     }
 }
 
@@ -143,11 +143,11 @@ static tern_status multiply(cuda_device *d, const cublas_state *s, const cuda_pr
         status = round_operand(d, &p->b, of_b, p->n, p->k, b);
     if (status != TERN_OK)
         return status;
-    int failed = s->gemm(s->handle, CUBLAS_OP_T, CUBLAS_OP_N, (int)p->n, (int)p->m, k, &one, b,
-                         CUDA_R_16BF, k, of_b > 1 ? p->n * p->k : 0, a, CUDA_R_16BF, k,
-                         of_a > 1 ? p->m * p->k : 0, &zero, p->out, CUDA_R_32F, ldc,
+    int failed = s->gemm(s->handle, OP_T, OP_N, (int)p->n, (int)p->m, k, &one, b,
+                         TYPE_BF16, k, of_b > 1 ? p->n * p->k : 0, a, TYPE_BF16, k,
+                         of_a > 1 ? p->m * p->k : 0, &zero, p->out, TYPE_F32, ldc,
                          p->batch_rank > 0 ? p->out_batch_strides[0] : 0, (int)p->matrices,
-                         CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+                         COMPUTE_F32, GEMM_DEFAULT);
     if (failed != 0)
         return d->host->fail(TERN_E_INTERNAL, "cuda: matmul_with: cuBLAS status %d", failed);
     return TERN_OK;

@@ -47,9 +47,9 @@ static __device__ __forceinline__ void read_at(const cuda_matrices &, const void
 
 static __device__ __forceinline__ void write_at(const cuda_product &p, int64_t at, float sum) {
     if (p.out_dtype == TERN_F16)
-        ((uint16_t *)p.out)[at] = cuda_f16_from_f32(sum);
+        ((uint16_t *)p.out)[at] = tern__f16_from_f32(sum);
     else if (p.out_dtype == TERN_BF16)
-        ((uint16_t *)p.out)[at] = cuda_bf16_from_f32(sum);
+        ((uint16_t *)p.out)[at] = tern__bf16_from_f32(sum);
     else
         ((float *)p.out)[at] = sum;
 }
@@ -60,6 +60,19 @@ static __device__ __forceinline__ void write_at(const cuda_product &p, int64_t a
 
 static __device__ __forceinline__ void write_at(const cuda_product &p, int64_t at, int32_t sum) {
     ((int32_t *)p.out)[at] = sum;
+}
+
+/* An element as what is computed in. */
+template <typename element> static __device__ __forceinline__ float number_of(element x) {
+    return cuda_widen(x);
+}
+
+static __device__ __forceinline__ double number_of(double x) {
+    return x;
+}
+
+static __device__ __forceinline__ int32_t number_of(int8_t x) {
+    return x;
 }
 
 /* -- places ------------------------------------------------------------------------------------*/
@@ -135,7 +148,7 @@ static __device__ __forceinline__ void fetch_as(const element *data, const cuda_
 #pragma unroll
     for (int i = 0; i < COUNT; i++) {
         bool is_there = i * s.line_step < s.lines && s.k + i * s.k_step < depth;
-        to[i] = is_there ? (sum)cuda_widen(data[s.offset + i * apart]) : (sum)0;
+        to[i] = is_there ? number_of(data[s.offset + i * apart]) : 0;
     }
 }
 
@@ -202,7 +215,7 @@ template <int LINES> static __device__ tile_place place_of_tile(const cuda_produ
 }
 
 template <typename sum, int EACH>
-static __global__ void __launch_bounds__(THREADS) multiply_tiles(cuda_product p) {
+static __global__ void __launch_bounds__(THREADS, 2) multiply_tiles(cuda_product p) {
     constexpr int LINES = SIDE * EACH, PITCH = LINES + 4, COUNT = LINES * STEPS / THREADS;
     __shared__ __align__(16) sum as[2][STEPS][PITCH], bs[2][STEPS][PITCH];
     const int row = (int)threadIdx.x / SIDE, column = (int)threadIdx.x % SIDE;

@@ -6,45 +6,21 @@
 #ifndef TERN__CUDA_WIDEN_H
 #define TERN__CUDA_WIDEN_H
 
+#include "base/half.h"
 #include "device/cuda/cuda.h"
 
 #if defined(__CUDACC__)
-
+/* One instruction for what base/half.h has a few of; the same numbers. */
 static __device__ __forceinline__ float cuda_f32_from_f16(uint16_t h) {
     float x;
     asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(h));
     return x;
 }
-
-static __device__ __forceinline__ uint16_t cuda_f16_from_f32(float x) {
-    uint16_t h;
-    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(x));
-    return h;
-}
-
 #else
-#include "base/half.h"
-
 static inline float cuda_f32_from_f16(uint16_t h) {
     return tern__f32_from_f16(h);
 }
-
-static inline uint16_t cuda_f16_from_f32(float x) {
-    return tern__f16_from_f32(x);
-}
-
 #endif
-
-static __device__ __forceinline__ float cuda_f32_from_bf16(uint16_t h) {
-    return __uint_as_float((uint32_t)h << 16);
-}
-
-static __device__ __forceinline__ uint16_t cuda_bf16_from_f32(float x) {
-    uint32_t bits = __float_as_uint(x);
-    if ((bits & 0x7fffffffu) > 0x7f800000u)
-        return (uint16_t)(bits >> 16 | 0x40u);
-    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
-}
 
 typedef struct cuda_f16 {
     uint16_t bits;
@@ -63,7 +39,7 @@ static __device__ __forceinline__ float cuda_widen(cuda_f16 x) {
 }
 
 static __device__ __forceinline__ float cuda_widen(cuda_bf16 x) {
-    return cuda_f32_from_bf16(x.bits);
+    return tern__f32_from_bf16(x.bits);
 }
 
 static __device__ __forceinline__ float cuda_widen(int8_t x) {
