@@ -147,20 +147,26 @@ static tern_status pack_portion(const tern__pack_request *request, const packed_
     return TERN_OK;
 }
 
+/* Pageable memory of the host is staged before the call returns. */
+static tern_status copy_in(cuda_device *d, void *to, const void *from, size_t bytes) {
+    cudaError_t error = cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, d->stream);
+    return cuda_check(d, error, "packed weights");
+}
+
 static tern_status pack_all(cuda_device *d, const tern__pack_request *request,
                             const packed_plan *plan, pack_room *room, uint8_t *to) {
     float header[TERNARY_HEADER / sizeof(float)] = {request->scale};
-    tern_status status = cuda_copy_in(d, to, header, sizeof header);
+    tern_status status = copy_in(d, to, header, sizeof header);
     uint8_t *tiles = to + TERNARY_HEADER + plan->scale_bytes;
     for (int64_t first = 0; status == TERN_OK && first < plan->panels; first += room->panels) {
         int64_t count = room->panels < plan->panels - first ? room->panels : plan->panels - first;
         status = pack_portion(request, plan, room, first, count);
         if (status == TERN_OK)
-            status = cuda_copy_in(d, tiles + (size_t)first * plan->panel_bytes, room->tiles,
+            status = copy_in(d, tiles + (size_t)first * plan->panel_bytes, room->tiles,
                                   (size_t)count * plan->panel_bytes);
     }
     if (status == TERN_OK && plan->scale_bytes > 0)
-        status = cuda_copy_in(d, to + TERNARY_HEADER, room->scales, plan->scale_bytes);
+        status = copy_in(d, to + TERNARY_HEADER, room->scales, plan->scale_bytes);
     return status;
 }
 
