@@ -120,10 +120,9 @@ tern_status cuda_ternary_quantize(cuda_device *d, const ternary_activations *job
     if (job->n > INT32_MAX || (job->norm != NULL && job->columns > NORM_MAX))
         return TERN_E_UNSUPPORTED;
     size_t shared = job->columns <= STAGED_MAX ? (size_t)job->columns * sizeof(float) : 0;
-    return cuda_check(d,
-                      TERN_LAUNCH(quantize_activations, (unsigned)job->n, THREADS, shared,
-                                  d->stream, *job),
-                      "activations");
+    return cuda_check(
+        d, TERN_LAUNCH(quantize_activations, (unsigned)job->n, THREADS, shared, d->stream, *job),
+        "activations");
 }
 
 /* -- rows of a cache ---------------------------------------------------------------------------*/
@@ -181,9 +180,8 @@ tern_status cuda_quantize_scale(void *device, const tern__device_call *call) {
     if (rows == 0)
         return TERN_OK;
     rows_job job = {call->in[0], call->out[0], NULL};
-    return cuda_check(
-        d, TERN_LAUNCH(make_scales, (unsigned)rows, ROW_THREADS, 0, d->stream, job),
-        "quantize_scale");
+    return cuda_check(d, TERN_LAUNCH(make_scales, (unsigned)rows, ROW_THREADS, 0, d->stream, job),
+                      "quantize_scale");
 }
 
 tern_status cuda_quantize(void *device, const tern__device_call *call) {
@@ -194,6 +192,6 @@ tern_status cuda_quantize(void *device, const tern__device_call *call) {
     if (rows == 0)
         return TERN_OK;
     rows_job job = {call->in[0], call->in[1], (int8_t *)call->out[0].data};
-    return cuda_check(
-        d, TERN_LAUNCH(quantize_rows, (unsigned)rows, ROW_THREADS, 0, d->stream, job), "quantize");
+    return cuda_check(d, TERN_LAUNCH(quantize_rows, (unsigned)rows, ROW_THREADS, 0, d->stream, job),
+                      "quantize");
 }

@@ -3,10 +3,8 @@
 #ifndef TERN_CUDA_TERNARY_DEVICE_H
 #define TERN_CUDA_TERNARY_DEVICE_H
 
-#include "device/cuda/launch.h"
 #include "device/cuda/lanes_cuda.h"
 #include "device/cuda/ternary.h"
-#include "kernels/function_single.h"
 
 /* Field `field` of a word: four int8 of 64 times the trits. */
 static __device__ inline uint32_t trits_of(uint32_t word, int field) {
@@ -15,20 +13,6 @@ static __device__ inline uint32_t trits_of(uint32_t word, int field) {
 
 static __device__ inline uint32_t word_of(uint4 words, int i) {
     return i == 0 ? words.x : i == 1 ? words.y : i == 2 ? words.z : words.w;
-}
-
-/* sums (16 rows, 8 columns of y) += a tile of W times activations; the lane's 16 bytes of the tile
- * and 32 of a column. */
-static __device__ inline void multiply_tile(uint4 trits, uint4 lower, uint4 upper,
-                                            int32_t sums[4]) {
-#pragma unroll
-    for (int field = 0; field < 4; field++) {
-        const uint4 q = field < 2 ? lower : upper;
-        const uint32_t a[4] = {trits_of(trits.x, field), trits_of(trits.y, field),
-                               trits_of(trits.z, field), trits_of(trits.w, field)};
-        const uint32_t b[2] = {field % 2 == 0 ? q.x : q.z, field % 2 == 0 ? q.y : q.w};
-        tern_mma_s8(sums, a, b);
-    }
 }
 
 /* Sums are 64 times too large, exactly. */

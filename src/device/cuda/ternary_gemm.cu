@@ -16,8 +16,8 @@
 enum {
     WARPS = 8,
     THREADS = 32 * WARPS,
-    WARPS_DOWN = 4,                /* over rows of W */
-    PANELS = 2,                    /* of a warp */
+    WARPS_DOWN = 4, /* over rows of W */
+    PANELS = 2,     /* of a warp */
     BLOCK_PANELS = WARPS_DOWN * PANELS,
     TILE_COLUMNS = 8,
     Q_STRIDE = TERNARY_CHUNK + 16, /* bytes between rows of activations in shared memory */
@@ -26,7 +26,7 @@ enum {
 
 /* What a warp multiplies: its panels, each of its own part or two of one. */
 struct gemm_panels {
-    const uint4 *trits[PANELS]; /* the lane's words of the panel's first tile */
+    const uint4 *trits[PANELS];  /* the lane's words of the panel's first tile */
     const float *scales[PANELS]; /* of the lane's first row, where there are block scales */
     int64_t scale_stride[PANELS];
     int64_t row[PANELS]; /* the panel's first; may lie behind the last one */
@@ -72,12 +72,10 @@ static __device__ inline void multiply_chunk(const uint4 trits[PANELS], const ui
         uint32_t a[PANELS][2][4];
         for (int panel = 0; panel < PANELS; panel++)
             for (int i = 0; i < 8; i++)
-                a[panel][i / 4][i % 4] =
-                    trits_of(word_of(trits[panel], i % 4), 2 * half + i / 4);
+                a[panel][i / 4][i % 4] = trits_of(word_of(trits[panel], i % 4), 2 * half + i / 4);
 #pragma unroll
         for (int tile = 0; tile < TILES; tile++) {
-            const uint4 four =
-                *(const uint4 *)(q + tile * TILE_COLUMNS * Q_STRIDE + half * 16);
+            const uint4 four = *(const uint4 *)(q + tile * TILE_COLUMNS * Q_STRIDE + half * 16);
             const uint32_t b[2][2] = {{four.x, four.y}, {four.z, four.w}};
             for (int panel = 0; panel < PANELS; panel++)
                 for (int step = 0; step < 2; step++)
@@ -96,28 +94,38 @@ static __device__ inline void close_block(const gemm_panels &own, int block,
         const float scale[2] = {scales[0], scales[8]};
         for (int tile = 0; tile < TILES; tile++)
             for (int i = 0; i < 4; i++) {
-                y[panel][tile][i] = fmaf(float_of_sum(sums[panel][tile][i]), scale[i / 2],
-                                         y[panel][tile][i]);
+                y[panel][tile][i] =
+                    fmaf(float_of_sum(sums[panel][tile][i]), scale[i / 2], y[panel][tile][i]);
                 sums[panel][tile][i] = 0;
             }
     }
 }
 
-/* y[panel] of the lane's row `row` in its panels, and column n. */
-static __device__ inline void finish_pair(const ternary_product &p, const gemm_panels &own, int row,
-                                          int64_t n, const float y[PANELS]) {
-    float scaled[PANELS];
-    for (int panel = 0; panel < PANELS; panel++)
-        scaled[panel] = y[panel] * factor_of(p.parts[own.part[panel]].weight, p.s[n]);
+/* y[panel][i] of the lane's rows and columns of a tile, i as mma numbers them; n: its first column.
+ */
+static __device__ inline void finish_tile(const ternary_product &p, const gemm_panels &own,
+                                          int lane, int64_t n, const float y[PANELS][4]) {
     const int64_t rows = p.parts[own.part[0]].weight.rows;
-    if (p.is_gated) {
-        if (own.row[0] + row < rows)
-            finish_gated(p, n * rows + own.row[0] + row, scaled[0], scaled[1]);
-        return;
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+        if (n + i >= p.n)
+            return;
+        const float s = p.s[n + i];
+        const float factor[PANELS] = {factor_of(p.parts[own.part[0]].weight, s),
+                                      factor_of(p.parts[own.part[1]].weight, s)};
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int row = lane / 4 + 8 * half;
+            const float pair[PANELS] = {y[0][2 * half + i] * factor[0],
+                                        y[1][2 * half + i] * factor[1]};
+            const int64_t at = (n + i) * rows + row;
+            if (p.is_gated && own.row[0] + row < rows)
+                finish_gated(p, at + own.row[0], pair[0], pair[1]);
+            for (int panel = 0; !p.is_gated && panel < PANELS; panel++)
+                if (own.row[panel] + row < rows)
+                    finish(p, p.parts[own.part[0]].out, at + own.row[panel], pair[panel]);
+        }
     }
-    for (int panel = 0; panel < PANELS; panel++)
-        if (own.row[panel] + row < rows)
-            finish(p, p.parts[own.part[0]].out, n * rows + own.row[panel] + row, scaled[panel]);
 }
 
 /* TILES: tiles of 8 columns of a warp; the block has twice as many. */
@@ -153,16 +161,16 @@ static __global__ void __launch_bounds__(THREADS) gemm(ternary_product p) {
             if (chunk % 2 != 0)
                 close_block<TILES>(own, chunk / 2, sums, y);
     }
-    for (int tile = 0; tile < TILES; tile++)
-        for (int i = 0; i < 4; i++) {
-            const int64_t n = first + warp_column + tile * TILE_COLUMNS + lane % 4 * 2 + i % 2;
-            float pair[PANELS];
-            for (int panel = 0; panel < PANELS; panel++)
-                pair[panel] = HAS_BLOCKS ? y[panel][HAS_BLOCKS ? tile : 0][i]
-                                         : float_of_sum(sums[panel][tile][i]);
-            if (n < p.n)
-                finish_pair(p, own, lane / 4 + 8 * (i / 2), n, pair);
-        }
+#pragma unroll
+    for (int tile = 0; tile < TILES; tile++) {
+        float pair[PANELS][4];
+        for (int panel = 0; panel < PANELS; panel++)
+            for (int i = 0; i < 4; i++)
+                pair[panel][i] = HAS_BLOCKS ? y[panel][HAS_BLOCKS ? tile : 0][i]
+                                            : float_of_sum(sums[panel][tile][i]);
+        const int64_t n = first + warp_column + tile * TILE_COLUMNS + lane % 4 * 2;
+        finish_tile(p, own, lane, n, pair);
+    }
 }
 
 /* The wide blocks do more for each load, the others fill the card sooner. */
@@ -170,15 +178,16 @@ tern_status cuda_ternary_gemm(cuda_device *d, const ternary_product *p) {
     enum { NARROW = 64, WIDE = 128 };
     bool has_blocks = p->parts[0].weight.block_scales != NULL;
     int64_t groups = all_groups(p, p->is_gated ? (int)WARPS_DOWN : (int)BLOCK_PANELS);
-    bool is_wide = !has_blocks && p->n > NARROW &&
-                   groups * ((p->n + WIDE - 1) / WIDE) >= d->processors;
+    bool is_wide =
+        !has_blocks && p->n > NARROW && groups * ((p->n + WIDE - 1) / WIDE) >= d->processors;
     int64_t across = is_wide ? (p->n + WIDE - 1) / WIDE : (p->n + NARROW - 1) / NARROW;
     if (groups == 0)
         return TERN_OK;
     if (groups > INT32_MAX || across > GRID_MOST)
         return TERN_E_UNSUPPORTED;
-    void (*kernel)(ternary_product) =
-        has_blocks ? gemm<4, true> : is_wide ? gemm<8, false> : gemm<4, false>;
+    void (*kernel)(ternary_product) = has_blocks ? gemm<4, true>
+                                      : is_wide  ? gemm<8, false>
+                                                 : gemm<4, false>;
     dim3 grid((unsigned)groups, (unsigned)across);
     return cuda_check(d, TERN_LAUNCH(kernel, grid, THREADS, 0, d->stream, *p), "ternary gemm");
 }
@@ -187,7 +196,7 @@ tern_status cuda_ternary_gemm(cuda_device *d, const ternary_product *p) {
 tern_status cuda_ternary_multiply(cuda_device *d, const ternary_product *p) {
     enum { FEW = 16, SOME = 64 };
     int64_t blocks = all_groups(p, p->is_gated ? (int)WARPS_DOWN : (int)BLOCK_PANELS);
-    bool is_gemv = d->sm < TERNARY_TENSOR_SM || p->n <= FEW ||
-                   (p->n <= SOME && 2 * blocks < d->processors);
+    bool is_gemv =
+        d->sm < TERNARY_TENSOR_SM || p->n <= FEW || (p->n <= SOME && 2 * blocks < d->processors);
     return is_gemv ? cuda_ternary_gemv(d, p) : cuda_ternary_gemm(d, p);
 }

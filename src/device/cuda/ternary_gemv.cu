@@ -27,9 +27,21 @@ enum {
 
 /* The sums of a tile of y, as mma lays them over the lanes: rows lane / 4 and, from [2] on,
  * lane / 4 + 8; columns 2 (lane % 4) and the next. */
-template <int PANELS, int TILES> struct gemv_sums {
-    int32_t at[PANELS][TILES][4];
-};
+template <int PANELS, int TILES> struct gemv_sums { int32_t at[PANELS][TILES][4]; };
+
+/* sums (16 rows, 8 columns of y) += a tile of W times activations; the lane's 16 bytes of the tile
+ * and 32 of a column. */
+static __device__ inline void multiply_tile(uint4 trits, uint4 lower, uint4 upper,
+                                            int32_t sums[4]) {
+#pragma unroll
+    for (int field = 0; field < 4; field++) {
+        const uint4 q = field < 2 ? lower : upper;
+        const uint32_t a[4] = {trits_of(trits.x, field), trits_of(trits.y, field),
+                               trits_of(trits.z, field), trits_of(trits.w, field)};
+        const uint32_t b[2] = {field % 2 == 0 ? q.x : q.z, field % 2 == 0 ? q.y : q.w};
+        tern_mma_s8(sums, a, b);
+    }
+}
 
 /* Where a lane reads. */
 template <int PANELS> struct gemv_source {
@@ -44,7 +56,7 @@ template <int PANELS> struct gemv_source {
 template <int PANELS, int TILES>
 static __device__ inline void multiply_tensor(const gemv_source<PANELS> &from, int first, int step,
                                               int end, gemv_sums<PANELS, TILES> &sums) {
-    constexpr int AHEAD = 4 / TILES;
+    constexpr int AHEAD = PANELS * TILES == 1 ? 4 : 2; /* chunks that are loaded at once */
     const uint4 zero = make_uint4(0, 0, 0, 0);
     const uint4 *q[TILES];
     for (int tile = 0; tile < TILES; tile++) {
@@ -140,8 +152,8 @@ static __global__ void __launch_bounds__(THREADS) gemv(ternary_product p) {
     const int64_t q_stride = (int64_t)p.chunks * TERNARY_CHUNK;
     gemv_source<PANELS> from;
     for (int i = 0; i < PANELS; i++)
-        from.trits[i] = p.parts[place.part + i].weight.tiles +
-                        (int64_t)place.panel * p.chunks * 32 + lane;
+        from.trits[i] =
+            p.parts[place.part + i].weight.tiles + (int64_t)place.panel * p.chunks * 32 + lane;
     from.q = p.q + first_column * q_stride + lane % 4 * 32;
     from.q_stride = q_stride;
     from.columns = (int)min(p.n - first_column, (int64_t)COLUMNS);
@@ -156,8 +168,8 @@ static __global__ void __launch_bounds__(THREADS) gemv(ternary_product p) {
         for (int block = 0; block < blocks; block += WARPS) {
             const int count = min(blocks - block, (int)WARPS);
             if (warp < count)
-                multiply_chunks<PANELS, TILES, HAS_TENSOR>(
-                    from, 2 * (block + warp), 1, 2 * (block + warp) + 2, shared[warp]);
+                multiply_chunks<PANELS, TILES, HAS_TENSOR>(from, 2 * (block + warp), 1,
+                                                           2 * (block + warp) + 2, shared[warp]);
             __syncthreads();
             for (int i = 0; is_mine && i < count; i++)
                 for (int panel = 0; panel < PANELS; panel++) {

@@ -33,8 +33,7 @@ static tern_status make_plan(cuda_device *d, int64_t rows, int64_t columns, int6
     if (plan->panels > INT32_MAX / TERNARY_PANEL)
         return d->host->fail(TERN_E_LIMIT, "cuda: a packed weight of %lld rows", (long long)rows);
     plan->scale_bytes = (size_t)plan->panels * scales_of_panel;
-    plan->bytes =
-        TERNARY_HEADER + plan->scale_bytes + (size_t)plan->panels * plan->panel_bytes;
+    plan->bytes = TERNARY_HEADER + plan->scale_bytes + (size_t)plan->panels * plan->panel_bytes;
     return TERN_OK;
 }
 
@@ -58,10 +57,9 @@ tern_status cuda_ternary_view(cuda_device *d, const tern__operand *weight, terna
     if (status != TERN_OK)
         return status;
     if (weight->bytes != plan.bytes)
-        return d->host->fail(TERN_E_UNSUPPORTED,
-                             "cuda: %llu bytes are no packed weight (%lld, %lld)",
-                             (unsigned long long)weight->bytes, (long long)plan.rows,
-                             (long long)columns);
+        return d->host->fail(
+            TERN_E_UNSUPPORTED, "cuda: %llu bytes are no packed weight (%lld, %lld)",
+            (unsigned long long)weight->bytes, (long long)plan.rows, (long long)columns);
     const uint8_t *base = (const uint8_t *)weight->data;
     view->scale = (const float *)base;
     view->block_scales = plan.blocks > 0 ? (const float *)(base + TERNARY_HEADER) : nullptr;
@@ -92,11 +90,11 @@ static void pack_tile(const uint8_t *codes, int64_t padded, uint32_t *tile) {
 
 /* Host memory of one packing. */
 struct pack_room {
-    uint8_t *codes;     /* (panels * 16, padded) */
-    float *row_scales;  /* (panels * 16, blocks) */
-    float *scales;      /* (blocks, all panels * 16) */
-    uint32_t *tiles;    /* (panels, chunks, 128) */
-    int64_t panels;     /* of a portion */
+    uint8_t *codes;    /* (panels * 16, padded) */
+    float *row_scales; /* (panels * 16, blocks) */
+    float *scales;     /* (blocks, all panels * 16) */
+    uint32_t *tiles;   /* (panels, chunks, 128) */
+    int64_t panels;    /* of a portion */
 };
 
 static void free_room(pack_room *room) {
@@ -132,8 +130,8 @@ static tern_status pack_portion(const tern__pack_request *request, const packed_
         rows = plan->rows - row;
     memset(room->codes + rows * padded, 1,
            (size_t)((count * TERNARY_PANEL - rows) * padded)); /* trit 0 */
-    tern_status status =
-        request->codes(request, row, rows, padded, room->codes, plan->blocks > 0 ? room->row_scales : NULL);
+    tern_status status = request->codes(request, row, rows, padded, room->codes,
+                                        plan->blocks > 0 ? room->row_scales : NULL);
     if (status != TERN_OK)
         return status;
     for (int64_t i = 0; i < rows; i++)
@@ -163,7 +161,7 @@ static tern_status pack_all(cuda_device *d, const tern__pack_request *request,
         status = pack_portion(request, plan, room, first, count);
         if (status == TERN_OK)
             status = copy_in(d, tiles + (size_t)first * plan->panel_bytes, room->tiles,
-                                  (size_t)count * plan->panel_bytes);
+                             (size_t)count * plan->panel_bytes);
     }
     if (status == TERN_OK && plan->scale_bytes > 0)
         status = copy_in(d, to + TERNARY_HEADER, room->scales, plan->scale_bytes);
