@@ -13,6 +13,13 @@ list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " TERN_EMULATOR)
 target_compile_definitions(tern_test_support PUBLIC TERN_PROGRAM="$<TARGET_FILE:tern_cli>"
                            "TERN_EMULATOR=\"${TERN_EMULATOR}\"")
 
+# Plug-ins for tests, where no program looks that is not told to.
+set(TERN_TEST_PLUGINS ${PROJECT_BINARY_DIR}/test_plugins)
+tern_plugin(tern_toy toy ${TERN_TEST_PLUGINS} ${PROJECT_SOURCE_DIR}/tests/device/plugins/toy.c)
+target_link_libraries(tern_toy PRIVATE tern_flags)
+add_dependencies(tern_test_support tern_toy)
+target_compile_definitions(tern_test_support PUBLIC TERN_TEST_PLUGINS="${TERN_TEST_PLUGINS}")
+
 # Every tests/<folder>/test_*.c is one program of cmocka tests.
 file(GLOB_RECURSE TERN_TESTS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/test_*.c)
 foreach(file IN LISTS TERN_TESTS)

@@ -38,14 +38,17 @@ tern_status tern_rope_into(tern_tensor *x, tern_tensor *table, int64_t position,
 
 static tern_status check_ids(const tern_tensor *ids, int64_t rows) {
     int64_t count = tern_tensor_count(ids);
-    for (int64_t i = 0; i < count; i++) {
-        int64_t id = ids->dtype == TERN_I32 ? ((const int32_t *)ids->data)[i]
-                                            : ((const int64_t *)ids->data)[i];
+    tern_tensor *twin;
+    tern_status status = tern__host_twin(ids, &twin);
+    for (int64_t i = 0; status == TERN_OK && i < count; i++) {
+        int64_t id = ids->dtype == TERN_I32 ? ((const int32_t *)twin->data)[i]
+                                            : ((const int64_t *)twin->data)[i];
         if (id < 0 || id >= rows)
-            return tern__fail(TERN_E_ARGUMENT, "embedding: id %lld at %lld is not in 0..%lld",
-                              (long long)id, (long long)i, (long long)rows - 1);
+            status = tern__fail(TERN_E_ARGUMENT, "embedding: id %lld at %lld is not in 0..%lld",
+                                (long long)id, (long long)i, (long long)rows - 1);
     }
-    return TERN_OK;
+    tern_tensor_release(twin);
+    return status;
 }
 
 static tern_status embedding(tern_tensor *table, tern_tensor *ids, tern__target target) {
