@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "device/cuda/cuda.h"
+#include "device/cuda/rows_table.h"
 #include "device/cuda/ternary.h"
 
 #if !defined(TERN_CUDA_NAME)
@@ -262,7 +263,14 @@ static tern__plugin the_plugin;
 
 /* Copies, element by element, reductions, norms, picks. */
 static void add_basic_rows(tern__plugin *plugin) {
-    (void)plugin;
+#define COPY_ROW(symbol, ...)        plugin->ops[TERN__OP_##symbol] = cuda_copy;
+#define ELEMENTWISE_ROW(symbol, ...) plugin->ops[TERN__OP_##symbol] = cuda_elementwise;
+    TERN__OP_COPIES(COPY_ROW)
+    TERN__OP_ARITHMETIC(ELEMENTWISE_ROW)
+    TERN__OP_LOGIC(ELEMENTWISE_ROW)
+    TERN__OP_ACTIVATIONS(ELEMENTWISE_ROW)
+    plugin->ops[TERN__OP_OUTER] = cuda_elementwise;
+    plugin->ops[TERN__OP_MASKED_FILL] = cuda_elementwise;
 }
 
 /* Packed weights and what they are multiplied with. */
