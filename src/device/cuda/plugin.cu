@@ -11,6 +11,7 @@
 #include "device/cuda/cuda.h"
 #include "device/cuda/product.h"
 #include "device/cuda/rows_table.h"
+#include "device/cuda/ternary.h"
 
 #if !defined(TERN_CUDA_NAME)
 #define TERN_CUDA_NAME "cuda"
@@ -292,7 +293,14 @@ static void add_basic_rows(tern__plugin *plugin) {
 
 /* Packed weights and what they are multiplied with. */
 static void add_ternary_rows(tern__plugin *plugin) {
-    (void)plugin;
+    plugin->packed_bytes = cuda_packed_bytes;
+    plugin->pack_weight = cuda_pack_weight;
+    plugin->ops[TERN__OP_TERNARY_LINEAR] = cuda_ternary_linear;
+    plugin->ops[TERN__OP_NORM_LINEAR] = cuda_norm_linear;
+    plugin->ops[TERN__OP_NORM_LINEAR_ADD] = cuda_norm_linear_add;
+    plugin->ops[TERN__OP_NORM_GLU] = cuda_norm_glu;
+    plugin->ops[TERN__OP_QUANTIZE_SCALE] = cuda_quantize_scale;
+    plugin->ops[TERN__OP_QUANTIZE] = cuda_quantize;
 }
 
 /* Products of floats, attention. */
