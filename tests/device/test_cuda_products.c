@@ -75,6 +75,7 @@ static void test_matmul(void **state) {
     (void)state;
     static const product_case cases[] = {
         {TERN_F32, TERN_F32, 0, 0, 129, 131, 37, PLAIN, PLAIN, 0},
+        {TERN_F32, TERN_F16, 0, 0, 385, 300, 11, PLAIN, TURNED, 0},
         {TERN_F32, TERN_F32, 0, 0, 128, 256, 16, PLAIN, TURNED, 0},
         {TERN_F32, TERN_F32, 0, 0, 17, 200, 70, TURNED, TURNED, 60},
         {TERN_F32, TERN_F32, 0, 0, 40, 33, 9, FLIPPED, SPACED, 0},
@@ -99,6 +100,27 @@ static void test_matmul(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         run_product(&cases[i], (int)i, &random);
     assert_int_equal(pair_calls(&contexts, "matmul", false), 0);
+}
+
+/* Products so small that a chain ends at -0, which one step too many would turn into +0. */
+static void test_underflow(void **state) {
+    (void)state;
+    static const int64_t sizes[][3] = {{20, 20, 9}, {1, 20, 9}, {1, 130, 24}, {130, 130, 3}};
+    for (int i = 0; i < 4; i++) {
+        tern_shape of_a = {2, {sizes[i][0], sizes[i][2]}}, of_b = {2, {sizes[i][2], sizes[i][1]}};
+        pair out;
+        for (int j = 0; j < 2; j++) {
+            tern_tensor *a, *b;
+            test_ok(tern_tensor_full(contexts.of[j], TERN_F32, of_a, 1e-30, &a));
+            test_ok(tern_tensor_full(contexts.of[j], TERN_F32, of_b, -1e-30, &b));
+            test_ok(tern_matmul(a, b, &out.of[j]));
+            tern_tensor_release(b);
+            tern_tensor_release(a);
+        }
+        const float *first = tern_tensor_data(out.of[0]);
+        assert_true(*first == 0 && signbit(*first));
+        pair_check(out, "underflow");
+    }
 }
 
 /* Vectors on either side, and a result with strides of its own. */
@@ -257,15 +279,15 @@ static void run_attention(const attention_case *c, int index, test_random *rando
 static void test_attention(void **state) {
     (void)state;
     static const attention_case cases[] = {
-        {TERN_F32, 1, 1, 1, 1, 16, false, 0},       {TERN_F32, 1, 4, 1, 70, 64, true, 0},
-        {TERN_F32, 1, 6, 2, 600, 80, true, 0},      {TERN_F32, 1, 2, 2, 4200, 32, true, 0},
-        {TERN_F32, 3, 10, 2, 130, 128, true, 0},    {TERN_F32, 40, 4, 2, 40, 32, true, 0},
-        {TERN_F32, 35, 8, 2, 100, 64, true, 0},     {TERN_F32, 5, 3, 1, 20, 22, false, 0},
-        {TERN_F32, 2, 2, 1, 33, 200, true, 0},      {TERN_F32, 4, 4, 2, 50, 32, true, 400},
-        {TERN_F32, 40, 4, 2, 70, 32, true, 900},    {TERN_F16, 1, 5, 1, 300, 128, true, 0},
-        {TERN_F16, 33, 4, 2, 90, 64, true, 0},      {TERN_F16, 2, 3, 3, 65, 21, false, 300},
-        {TERN_I8, 1, 4, 2, 200, 64, true, 0},       {TERN_I8, 37, 4, 2, 80, 32, true, 0},
-        {TERN_I8, 3, 4, 2, 80, 18, true, 0},        {TERN_F32, 70, 3, 3, 200, 16, true, 0},
+        {TERN_F32, 1, 1, 1, 1, 16, false, 0},    {TERN_F32, 1, 4, 1, 70, 64, true, 0},
+        {TERN_F32, 1, 6, 2, 600, 80, true, 0},   {TERN_F32, 1, 2, 2, 4200, 32, true, 0},
+        {TERN_F32, 3, 10, 2, 130, 128, true, 0}, {TERN_F32, 40, 4, 2, 40, 32, true, 0},
+        {TERN_F32, 35, 8, 2, 100, 64, true, 0},  {TERN_F32, 5, 3, 1, 20, 22, false, 0},
+        {TERN_F32, 2, 2, 1, 33, 200, true, 0},   {TERN_F32, 4, 4, 2, 50, 32, true, 400},
+        {TERN_F32, 40, 4, 2, 70, 32, true, 900}, {TERN_F16, 1, 5, 1, 300, 128, true, 0},
+        {TERN_F16, 33, 4, 2, 90, 64, true, 0},   {TERN_F16, 2, 3, 3, 65, 21, false, 300},
+        {TERN_I8, 1, 4, 2, 200, 64, true, 0},    {TERN_I8, 37, 4, 2, 80, 32, true, 0},
+        {TERN_I8, 3, 4, 2, 80, 18, true, 0},     {TERN_F32, 70, 3, 3, 200, 16, true, 0},
     };
     test_random random = {.seed = 15};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -291,9 +313,10 @@ static void test_rope(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matmul),      cmocka_unit_test(test_matmul_shapes),
-        cmocka_unit_test(test_linear),      cmocka_unit_test(test_linear_topk),
-        cmocka_unit_test(test_attention),   cmocka_unit_test(test_rope),
+        cmocka_unit_test(test_matmul),        cmocka_unit_test(test_underflow),
+        cmocka_unit_test(test_matmul_shapes), cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_linear_topk),   cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_rope),
     };
     return cmocka_run_group_tests(tests, open_contexts, close_contexts);
 }

@@ -10,8 +10,8 @@ enum {
     SHORT = 512,
     THREADS = 512,
     PARTIALS = 64,
-    ROOM_LEAST = 1024,       /* positions that there is scratch for, a power of two, so that steps
-                                of a session ask for the same block again and again */
+    ROOM_LEAST = 1024,        /* positions that there is scratch for, a power of two, so that steps
+                                 of a session ask for the same block again and again */
     PORTION_BYTES = 64 << 20, /* of scores at a time, when one query needs no more */
     ROWS_MAX = 32768,         /* of a head at a time: less than a grid may have */
 };

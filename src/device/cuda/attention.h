@@ -11,11 +11,11 @@
 #include "device/cuda/widen.h"
 
 typedef struct cuda_attention {
-    const float *q;           /* (T, H, K) */
-    const void *keys;         /* (H_kv, S, K) by the strides of a head and a position, elements */
-    const void *values;       /* the same */
+    const float *q;     /* (T, H, K) */
+    const void *keys;   /* (H_kv, S, K) by the strides of a head and a position, elements */
+    const void *values; /* the same */
     int64_t key_head, key_position, value_head, value_position;
-    const float *key_scales;  /* (H_kv, S) of I8, else NULL */
+    const float *key_scales; /* (H_kv, S) of I8, else NULL */
     const float *value_scales;
     int64_t scale_head; /* stride from head to head */
     float *scores;      /* (H_kv, rows, room) */

@@ -12,7 +12,7 @@
 #include "device/cuda/attention.h"
 
 enum {
-    ROWS = 8,   /* of a block of stream() */
+    ROWS = 8, /* of a block of stream() */
     LANES = 16,
     TIMES = 64, /* positions of a stage */
     STAGES = 6,
@@ -87,10 +87,10 @@ static __global__ void __launch_bounds__(ROWS *LANES) stream(cuda_attention a) {
 /* -- many rows ---------------------------------------------------------------------------------*/
 
 enum {
-    SIDE = 16,        /* threads along a side */
+    SIDE = 16, /* threads along a side */
     EACH = 4,
     TILE = SIDE * EACH,
-    STEPS = 16,       /* positions in shared memory */
+    STEPS = 16, /* positions in shared memory */
     PITCH = TILE + 4,
     COUNT = TILE * STEPS / (SIDE * SIDE),
 };
@@ -178,12 +178,17 @@ template <typename element> static tern_status run_mix(cuda_device *d, const cud
                       a->value_position % in_chunk == 0 && a->head_size % LANES == 0;
     unsigned heads = (unsigned)a->kv_heads;
     if (is_aligned && a->rows <= STREAM_ROWS_MAX)
-        return cuda_check(d, TERN_LAUNCH(stream<element>,
-                           dim3(div_up(a->head_size, LANES), div_up(a->rows, ROWS), heads),
-                           ROWS * LANES, 0, d->stream, *a), "attention");
-    return cuda_check(d, TERN_LAUNCH(mix_tiles<element>,
-                       dim3(div_up(a->head_size, TILE), div_up(a->rows, TILE), heads), SIDE * SIDE,
-                       0, d->stream, *a), "attention");
+        return cuda_check(
+            d,
+            TERN_LAUNCH(stream<element>,
+                        dim3(div_up(a->head_size, LANES), div_up(a->rows, ROWS), heads),
+                        ROWS * LANES, 0, d->stream, *a),
+            "attention");
+    return cuda_check(d,
+                      TERN_LAUNCH(mix_tiles<element>,
+                                  dim3(div_up(a->head_size, TILE), div_up(a->rows, TILE), heads),
+                                  SIDE * SIDE, 0, d->stream, *a),
+                      "attention");
 }
 
 tern_status cuda_attention_mix(cuda_device *d, const cuda_attention *a) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Scores of attention. A dot has 64 partial results, partial j of the elements j, j + 64, ..., which
- * are added as a tree over j + 32, 16, 8, 4, 2, 1. A thread goes through that tree from leaf to
- * leaf for two rows and two positions at a time, on four neighbouring leaves at once:
+ * Scores of attention. A dot has 64 partial results, partial j of the elements j, j + 64, ...,
+ * which are added as a tree over j + 32, 16, 8, 4, 2, 1. A thread goes through that tree from leaf
+ * to leaf for two rows and two positions at a time, on four neighbouring leaves at once:
  *
  *     d = c(0) + c(4),  dot = (d.0 + d.2) + (d.1 + d.3)
  *     c(g) = ((p(g) + p(g+32)) + (p(g+16) + p(g+48))) + ((p(g+8) + p(g+40)) + (p(g+24) + p(g+56)))
@@ -85,8 +85,8 @@ static __device__ void bring(const element *from, int64_t step, int64_t head_siz
     for (int i = (int)threadIdx.x; i < count * quarter; i += (int)blockDim.x) {
         int line = i / quarter, at = i % quarter * 4;
         four_elements x = *(const four_elements *)(from + line * step + at);
-        quad wide = {{cuda_widen(x.x[0]), cuda_widen(x.x[1]), cuda_widen(x.x[2]),
-                      cuda_widen(x.x[3])}};
+        quad wide = {
+            {cuda_widen(x.x[0]), cuda_widen(x.x[1]), cuda_widen(x.x[2]), cuda_widen(x.x[3])}};
         *(quad *)(to + line * pitch + at) = wide;
     }
 }
@@ -170,7 +170,10 @@ static size_t shared_bytes(const cuda_attention *a, int lines) {
 template <typename element, int Q, int P>
 static tern_status run_tiles(cuda_device *d, const cuda_attention *a) {
     dim3 grid(div_up(a->seen, P), div_up(a->rows, Q), (unsigned)a->kv_heads);
-    return cuda_check(d, TERN_LAUNCH((score_tiles<element, Q, P>), grid, Q *P / 4, shared_bytes(a, Q + P), d->stream, *a), "attention");
+    return cuda_check(d,
+                      TERN_LAUNCH((score_tiles<element, Q, P>), grid, Q * P / 4,
+                                  shared_bytes(a, Q + P), d->stream, *a),
+                      "attention");
 }
 
 template <typename element> static tern_status run_scores(cuda_device *d, const cuda_attention *a) {
@@ -179,9 +182,12 @@ template <typename element> static tern_status run_scores(cuda_device *d, const 
                 (uintptr_t)a->keys % (uint64_t)four == 0 && (uintptr_t)a->q % 16 == 0 &&
                 shared_bytes(a, 8 + 64) <= SHARED_MAX;
     if (!fits)
-        return cuda_check(d, TERN_LAUNCH(score_warps<element>,
-                           dim3(div_up(a->seen, WARPS), (unsigned)a->rows, (unsigned)a->kv_heads),
-                           WARP * WARPS, 0, d->stream, *a), "attention");
+        return cuda_check(
+            d,
+            TERN_LAUNCH(score_warps<element>,
+                        dim3(div_up(a->seen, WARPS), (unsigned)a->rows, (unsigned)a->kv_heads),
+                        WARP * WARPS, 0, d->stream, *a),
+            "attention");
     return a->rows <= 8 ? run_tiles<element, 8, 64>(d, a) : run_tiles<element, 32, 32>(d, a);
 }
 

@@ -55,7 +55,7 @@ static __global__ void __launch_bounds__(THREADS) keep_best(pass p) {
     const int64_t row = blockIdx.y, first = (int64_t)blockIdx.x * PORTION;
     for (int i = (int)threadIdx.x; i < PORTION; i += THREADS) {
         int64_t at = first + i;
-        items[i] = at >= p.count      ? UINT64_MAX
+        items[i] = at >= p.count     ? UINT64_MAX
                    : p.items == NULL ? item_of(p.x[row * p.n + at], at)
                                      : p.items[row * p.count + at];
     }

@@ -11,9 +11,9 @@
 enum { CUDA_BEST_MAX = 1024 }; /* of k */
 
 typedef struct cuda_best {
-    const float *x; /* (rows, n) */
-    int64_t rows;   /* at most 65535 */
-    int64_t n, k;   /* 1 <= k <= n < 2^32 */
+    const float *x;   /* (rows, n) */
+    int64_t rows;     /* at most 65535 */
+    int64_t n, k;     /* 1 <= k <= n < 2^32 */
     float *values;    /* (rows, k) */
     int64_t *indices; /* (rows, k); NULL: not wanted */
 } cuda_best;

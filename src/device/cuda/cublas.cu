@@ -55,8 +55,7 @@ static bool start(cublas_state *s, cudaStream_t stream) {
     if (s->library == NULL)
         return false;
     cublas_create_fn create = (cublas_create_fn)dlsym(s->library, "cublasCreate_v2");
-    cublas_set_stream_fn set_stream =
-        (cublas_set_stream_fn)dlsym(s->library, "cublasSetStream_v2");
+    cublas_set_stream_fn set_stream = (cublas_set_stream_fn)dlsym(s->library, "cublasSetStream_v2");
     s->destroy = (cublas_destroy_fn)dlsym(s->library, "cublasDestroy_v2");
     s->gemm = (cublas_gemm_fn)dlsym(s->library, "cublasGemmStridedBatchedEx");
     if (create == NULL || set_stream == NULL || s->destroy == NULL || s->gemm == NULL ||
@@ -99,8 +98,8 @@ static __global__ void __launch_bounds__(THREADS) round_lines(round_args r) {
     int64_t step = (int64_t)gridDim.x * THREADS;
     for (int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x; i < r.count; i += step) {
         int64_t line = i / r.k % r.lines, matrix = i / r.k / r.lines;
-        int64_t at = matrix * r.from.batch_strides[0] + line * r.from.stride +
-                     i % r.k * r.from.k_stride;
+        int64_t at =
+            matrix * r.from.batch_strides[0] + line * r.from.stride + i % r.k * r.from.k_stride;
         r.to[i] = tern__bf16_from_f32(cuda_float_at(r.from.data, r.from.dtype, at));
     }
 }
@@ -108,10 +107,9 @@ static __global__ void __launch_bounds__(THREADS) round_lines(round_args r) {
 static tern_status round_operand(cuda_device *d, const cuda_matrices *from, int64_t matrices,
                                  int64_t lines, int64_t k, uint16_t *to) {
     round_args r = {*from, lines, k, matrices * lines * k, to};
-    return cuda_check(d,
-                      TERN_LAUNCH(round_lines, cuda_blocks(r.count, THREADS, 65536), THREADS, 0,
-                                  d->stream, r),
-                      "matmul_with");
+    return cuda_check(
+        d, TERN_LAUNCH(round_lines, cuda_blocks(r.count, THREADS, 65536), THREADS, 0, d->stream, r),
+        "matmul_with");
 }
 
 /* -- the row -----------------------------------------------------------------------------------*/
@@ -143,11 +141,11 @@ static tern_status multiply(cuda_device *d, const cublas_state *s, const cuda_pr
         status = round_operand(d, &p->b, of_b, p->n, p->k, b);
     if (status != TERN_OK)
         return status;
-    int failed = s->gemm(s->handle, OP_T, OP_N, (int)p->n, (int)p->m, k, &one, b,
-                         TYPE_BF16, k, of_b > 1 ? p->n * p->k : 0, a, TYPE_BF16, k,
-                         of_a > 1 ? p->m * p->k : 0, &zero, p->out, TYPE_F32, ldc,
-                         p->batch_rank > 0 ? p->out_batch_strides[0] : 0, (int)p->matrices,
-                         COMPUTE_F32, GEMM_DEFAULT);
+    int failed =
+        s->gemm(s->handle, OP_T, OP_N, (int)p->n, (int)p->m, k, &one, b, TYPE_BF16, k,
+                of_b > 1 ? p->n * p->k : 0, a, TYPE_BF16, k, of_a > 1 ? p->m * p->k : 0, &zero,
+                p->out, TYPE_F32, ldc, p->batch_rank > 0 ? p->out_batch_strides[0] : 0,
+                (int)p->matrices, COMPUTE_F32, GEMM_DEFAULT);
     if (failed != 0)
         return d->host->fail(TERN_E_INTERNAL, "cuda: matmul_with: cuBLAS status %d", failed);
     return TERN_OK;

@@ -80,8 +80,8 @@ tern_status cuda_collect(cuda_device *d) {
         return TERN_OK;
     tern_status status = cuda_flush(d);
     if (status == TERN_OK)
-        status = cuda_check(
-            d, cudaStreamBeginCapture(d->stream, cudaStreamCaptureModeRelaxed), "graph");
+        status =
+            cuda_check(d, cudaStreamBeginCapture(d->stream, cudaStreamCaptureModeRelaxed), "graph");
     s->is_capturing = status == TERN_OK;
     s->captured = 1;
     return status;

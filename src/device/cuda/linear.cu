@@ -129,10 +129,13 @@ static __global__ void __launch_bounds__(ROWS) multiply_few(few_args a) {
 template <typename element> static tern_status run_few(cuda_device *d, const few_args &a) {
     unsigned blocks = (unsigned)((a.rows + ROWS - 1) / ROWS);
     if (a.count == 1)
-        return cuda_check(d, TERN_LAUNCH((multiply_few<element, 1>), blocks, ROWS, 0, d->stream, a), "linear");
+        return cuda_check(d, TERN_LAUNCH((multiply_few<element, 1>), blocks, ROWS, 0, d->stream, a),
+                          "linear");
     if (a.count <= 4)
-        return cuda_check(d, TERN_LAUNCH((multiply_few<element, 4>), blocks, ROWS, 0, d->stream, a), "linear");
-    return cuda_check(d, TERN_LAUNCH((multiply_few<element, FEW_MAX>), blocks, ROWS, 0, d->stream, a), "linear");
+        return cuda_check(d, TERN_LAUNCH((multiply_few<element, 4>), blocks, ROWS, 0, d->stream, a),
+                          "linear");
+    return cuda_check(
+        d, TERN_LAUNCH((multiply_few<element, FEW_MAX>), blocks, ROWS, 0, d->stream, a), "linear");
 }
 
 static bool is_aligned(const void *data, int64_t row_bytes) {
@@ -142,12 +145,19 @@ static bool is_aligned(const void *data, int64_t row_bytes) {
 tern_status cuda_multiply_few(cuda_device *d, const cuda_product *p, bool *is_done) {
     int size = p->b.dtype == TERN_F32 ? 4 : 2;
     bool is_table = p->b.dtype == TERN_F32 || p->b.dtype == TERN_F16 || p->b.dtype == TERN_BF16;
-    few_args a = {(const uint8_t *)p->b.data, p->b.stride * size, p->n, p->k,
-                  (const float *)p->a.data,   p->a.stride,        (int)p->m, (float *)p->out,
-                  p->out_i_stride,            p->out_j_stride};
-    *is_done = is_table && p->a.dtype == TERN_F32 && p->out_dtype == TERN_F32 &&
-               p->matrices == 1 && p->m <= FEW_MAX && p->n >= ROWS && p->n < INT32_MAX &&
-               p->k >= CHUNK && p->k % 8 == 0 && p->a.k_stride == 1 && p->b.k_stride == 1 &&
+    few_args a = {(const uint8_t *)p->b.data,
+                  p->b.stride * size,
+                  p->n,
+                  p->k,
+                  (const float *)p->a.data,
+                  p->a.stride,
+                  (int)p->m,
+                  (float *)p->out,
+                  p->out_i_stride,
+                  p->out_j_stride};
+    *is_done = is_table && p->a.dtype == TERN_F32 && p->out_dtype == TERN_F32 && p->matrices == 1 &&
+               p->m <= FEW_MAX && p->n >= ROWS && p->n < INT32_MAX && p->k >= CHUNK &&
+               p->k % 8 == 0 && p->a.k_stride == 1 && p->b.k_stride == 1 &&
                is_aligned(a.table, a.row_bytes) &&
                is_aligned(a.x, p->m > 1 ? a.x_stride * (int64_t)sizeof(float) : 0);
     if (!*is_done)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Matrix products of any strides. A block computes a tile of LINES x LINES elements, a thread EACH x
- * EACH of them in registers; STEPS steps of k at a time go through shared memory, the next ones
+ * Matrix products of any strides. A block computes a tile of LINES x LINES elements, a thread EACH
+ * x EACH of them in registers; STEPS steps of k at a time go through shared memory, the next ones
  * being read meanwhile. Steps behind K do not exist: fma(0, 0, c) would turn -0 into +0.
  *
  * Results with few rows or columns have a thread for each element instead. Not measured on a GPU.
@@ -28,21 +28,6 @@ static __device__ __forceinline__ double step(double a, double b, double c) {
 
 static __device__ __forceinline__ int32_t step(int32_t a, int32_t b, int32_t c) {
     return (int32_t)((uint32_t)c + (uint32_t)a * (uint32_t)b);
-}
-
-static __device__ __forceinline__ void read_at(const cuda_matrices &m, const void *data, int64_t at,
-                                               float *to) {
-    *to = cuda_float_at(data, m.dtype, at);
-}
-
-static __device__ __forceinline__ void read_at(const cuda_matrices &, const void *data, int64_t at,
-                                               double *to) {
-    *to = ((const double *)data)[at];
-}
-
-static __device__ __forceinline__ void read_at(const cuda_matrices &, const void *data, int64_t at,
-                                               int32_t *to) {
-    *to = ((const int8_t *)data)[at];
 }
 
 static __device__ __forceinline__ void write_at(const cuda_product &p, int64_t at, float sum) {
@@ -94,37 +79,18 @@ static __device__ place place_of(const cuda_product &p, int64_t index) {
     return at;
 }
 
-/* -- an element for each thread ----------------------------------------------------------------*/
+/* -- reading -----------------------------------------------------------------------------------*/
 
-template <typename sum>
-static __global__ void __launch_bounds__(THREADS) multiply_plain(cuda_product p) {
-    int64_t index = (int64_t)blockIdx.x * THREADS + threadIdx.x;
-    if (index >= p.matrices * p.m * p.n)
-        return;
-    int64_t j = index % p.n, i = index / p.n % p.m;
-    place at = place_of(p, index / p.n / p.m);
-    int64_t from_a = at.a + i * p.a.stride, from_b = at.b + j * p.b.stride;
-    sum chain = 0;
-    for (int64_t k = 0; k < p.k; k++) {
-        sum x, y;
-        read_at(p.a, p.a.data, from_a + k * p.a.k_stride, &x);
-        read_at(p.b, p.b.data, from_b + k * p.b.k_stride, &y);
-        chain = step(x, y, chain);
-    }
-    write_at(p, at.out + i * p.out_i_stride + j * p.out_j_stride, chain);
-}
-
-/* -- tiles -------------------------------------------------------------------------------------*/
-
-/* What a thread reads of STEPS steps of a tile's lines: its numbers lie `line_step` lines and
- * `k_step` steps apart. Threads that follow one another read what does in memory. */
+/* What a thread reads of STEPS steps: its numbers lie `line_step` lines and `k_step` steps apart.
+ */
 typedef struct share {
-    int64_t offset;         /* of its first number, in elements */
-    int64_t lines;          /* that there are from its first line on; <= 0: none */
-    int line, k;            /* in the tile */
+    int64_t offset; /* of its first number, in elements */
+    int64_t lines;  /* that there are from its first line on; <= 0: none */
+    int line, k;    /* in the tile */
     int line_step, k_step;
 } share;
 
+/* Of a tile's lines: threads that follow one another read what does in memory. */
 template <int LINES>
 static __device__ share share_of(const cuda_matrices &m, int64_t begin, int64_t first,
                                  int64_t lines) {
@@ -140,47 +106,83 @@ static __device__ share share_of(const cuda_matrices &m, int64_t begin, int64_t 
     return s;
 }
 
+/* Element `at` of a matrix of some type, as what is computed in. */
+template <typename element> struct reader {
+    const element *data;
+    __device__ __forceinline__ auto operator()(int64_t at) const {
+        return number_of(data[at]);
+    }
+};
+
+struct q8_0_reader {
+    const void *data;
+    __device__ __forceinline__ float operator()(int64_t at) const {
+        return cuda_q8_0_at(data, at);
+    }
+};
+
 /* `depth`: steps that there are from the first one on. */
-template <typename sum, typename element, int COUNT>
-static __device__ __forceinline__ void fetch_as(const element *data, const cuda_matrices &m,
+template <typename sum, typename from, int COUNT>
+static __device__ __forceinline__ void fetch_by(const from &read, const cuda_matrices &m,
                                                 const share &s, int64_t depth, sum (&to)[COUNT]) {
     int64_t apart = s.line_step * m.stride + s.k_step * m.k_stride;
 #pragma unroll
     for (int i = 0; i < COUNT; i++) {
         bool is_there = i * s.line_step < s.lines && s.k + i * s.k_step < depth;
-        to[i] = is_there ? number_of(data[s.offset + i * apart]) : 0;
+        to[i] = is_there ? read(s.offset + i * apart) : 0;
     }
 }
 
 template <int COUNT>
 static __device__ __forceinline__ void fetch(const cuda_matrices &m, const share &s, int64_t depth,
                                              float (&to)[COUNT]) {
-    if (m.dtype == TERN_F32) {
-        fetch_as(((const float *)m.data), m, s, depth, to);
-    } else if (m.dtype == TERN_F16) {
-        fetch_as(((const cuda_f16 *)m.data), m, s, depth, to);
-    } else if (m.dtype == TERN_BF16) {
-        fetch_as(((const cuda_bf16 *)m.data), m, s, depth, to);
-    } else {
-#pragma unroll
-        for (int i = 0; i < COUNT; i++)
-            to[i] = i * s.line_step < s.lines && s.k < depth
-                        ? cuda_q8_0_at(m.data, s.offset + i * s.line_step * m.stride)
-                        : 0.0f;
-    }
+    if (m.dtype == TERN_F32)
+        fetch_by(reader<float>{(const float *)m.data}, m, s, depth, to);
+    else if (m.dtype == TERN_F16)
+        fetch_by(reader<cuda_f16>{(const cuda_f16 *)m.data}, m, s, depth, to);
+    else if (m.dtype == TERN_BF16)
+        fetch_by(reader<cuda_bf16>{(const cuda_bf16 *)m.data}, m, s, depth, to);
+    else
+        fetch_by(q8_0_reader{m.data}, m, s, depth, to);
 }
 
 template <int COUNT>
 static __device__ __forceinline__ void fetch(const cuda_matrices &m, const share &s, int64_t depth,
                                              double (&to)[COUNT]) {
-    fetch_as((const double *)m.data, m, s, depth, to);
+    fetch_by(reader<double>{(const double *)m.data}, m, s, depth, to);
 }
 
 template <int COUNT>
 static __device__ __forceinline__ void fetch(const cuda_matrices &m, const share &s, int64_t depth,
                                              int32_t (&to)[COUNT]) {
-    fetch_as((const int8_t *)m.data, m, s, depth, to);
+    fetch_by(reader<int8_t>{(const int8_t *)m.data}, m, s, depth, to);
 }
+
+/* -- an element for each thread ----------------------------------------------------------------*/
+
+template <typename sum>
+static __global__ void __launch_bounds__(THREADS) multiply_plain(cuda_product p) {
+    int64_t index = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+    if (index >= p.matrices * p.m * p.n)
+        return;
+    int64_t j = index % p.n, i = index / p.n % p.m;
+    place at = place_of(p, index / p.n / p.m);
+    share a = {at.a + i * p.a.stride, 1, 0, 0, 0, 1}, b = {at.b + j * p.b.stride, 1, 0, 0, 0, 1};
+    sum chain = 0, x[STEPS], y[STEPS];
+    for (int64_t k = 0; k < p.k; k += STEPS) {
+        fetch(p.a, a, p.k - k, x);
+        fetch(p.b, b, p.k - k, y);
+        a.offset += STEPS * p.a.k_stride;
+        b.offset += STEPS * p.b.k_stride;
+#pragma unroll
+        for (int s = 0; s < STEPS; s++)
+            if (k + s < p.k)
+                chain = step(x[s], y[s], chain);
+    }
+    write_at(p, at.out + i * p.out_i_stride + j * p.out_j_stride, chain);
+}
+
+/* -- tiles -------------------------------------------------------------------------------------*/
 
 /* The lines of thread `t` of SIDE: groups of 4 that lie side by side. */
 static __device__ __forceinline__ int line_of(int t, int i) {
@@ -267,18 +269,30 @@ static int64_t div_up(int64_t n, int64_t unit) {
     return (n + unit - 1) / unit;
 }
 
-template <typename sum, int EACH> static tern_status multiply_as(cuda_device *d, cuda_product p) {
-    const int64_t lines = SIDE * EACH;
-    bool is_plain = p.m < PLAIN_MAX || p.n < PLAIN_MAX;
-    double blocks = is_plain ? (double)p.matrices * (double)p.m * (double)p.n / THREADS
-                             : (double)p.matrices * (double)div_up(p.m, lines) *
-                                   (double)div_up(p.n, lines);
+/* Blocks of tiles; as a float number, since it may not overflow. */
+static double tiles_of(const cuda_product *p, int64_t lines) {
+    return (double)p->matrices * (double)div_up(p->m, lines) * (double)div_up(p->n, lines);
+}
+
+template <typename sum, int EACH>
+static tern_status run_tiles(cuda_device *d, const cuda_product *p) {
+    double blocks = tiles_of(p, SIDE * EACH);
+    if (blocks > INT32_MAX)
+        return cuda_decline();
+    return cuda_check(
+        d, TERN_LAUNCH((multiply_tiles<sum, EACH>), (unsigned)blocks, THREADS, 0, d->stream, *p),
+        "matmul");
+}
+
+template <typename sum> static tern_status run_plain(cuda_device *d, const cuda_product *p) {
+    double blocks = (double)p->matrices * (double)p->m * (double)p->n / THREADS;
     if (blocks >= INT32_MAX)
         return cuda_decline();
-    if (is_plain)
-        return cuda_check(d, TERN_LAUNCH((multiply_plain<sum>), (unsigned)div_up(p.matrices * p.m * p.n, THREADS), THREADS,
-                           0, d->stream, p), "matmul");
-    return cuda_check(d, TERN_LAUNCH((multiply_tiles<sum, EACH>), (unsigned)blocks, THREADS, 0, d->stream, p), "matmul");
+    return cuda_check(d,
+                      TERN_LAUNCH(multiply_plain<sum>,
+                                  (unsigned)div_up(p->matrices * p->m * p->n, THREADS), THREADS, 0,
+                                  d->stream, *p),
+                      "matmul");
 }
 
 /* out^T = b^T a^T, which has the same chains: columns are rows then. */
@@ -301,9 +315,14 @@ tern_status cuda_multiply(cuda_device *d, const cuda_product *p) {
         status = cuda_multiply_few(d, &other, &is_done);
     if (is_done)
         return status;
+    const bool is_plain = p->m < PLAIN_MAX || p->n < PLAIN_MAX;
+    /* Small tiles where large ones would leave processors without work. */
+    const bool has_many = tiles_of(p, 8 * SIDE) >= 2 * d->processors;
     if (p->out_dtype == TERN_F64)
-        return multiply_as<double, 4>(d, *p);
+        return is_plain ? run_plain<double>(d, p) : run_tiles<double, 4>(d, p);
     if (p->out_dtype == TERN_I32)
-        return multiply_as<int32_t, 4>(d, *p);
-    return multiply_as<float, 8>(d, *p);
+        return is_plain ? run_plain<int32_t>(d, p) : run_tiles<int32_t, 4>(d, p);
+    if (is_plain)
+        return run_plain<float>(d, p);
+    return has_many ? run_tiles<float, 8>(d, p) : run_tiles<float, 4>(d, p);
 }
