@@ -271,6 +271,35 @@ static void add_basic_rows(tern__plugin *plugin) {
     TERN__OP_ACTIVATIONS(ELEMENTWISE_ROW)
     plugin->ops[TERN__OP_OUTER] = cuda_elementwise;
     plugin->ops[TERN__OP_MASKED_FILL] = cuda_elementwise;
+    static const struct {
+        tern__op op;
+        cuda_row row;
+    } rows[] = {
+        {TERN__OP_SUM, cuda_reduce},
+        {TERN__OP_PROD, cuda_reduce},
+        {TERN__OP_MEAN, cuda_reduce},
+        {TERN__OP_MIN, cuda_reduce},
+        {TERN__OP_MAX, cuda_reduce},
+        {TERN__OP_ANY, cuda_reduce},
+        {TERN__OP_ALL, cuda_reduce},
+        {TERN__OP_COUNT_NONZERO, cuda_reduce},
+        {TERN__OP_LOGSUMEXP, cuda_reduce},
+        {TERN__OP_VAR, cuda_reduce},
+        {TERN__OP_STD, cuda_reduce},
+        {TERN__OP_NORM, cuda_reduce},
+        {TERN__OP_DOT, cuda_dot},
+        {TERN__OP_ARGMIN, cuda_arg_extreme},
+        {TERN__OP_ARGMAX, cuda_arg_extreme},
+        {TERN__OP_TOPK, cuda_topk},
+        {TERN__OP_SOFTMAX, cuda_softmax},
+        {TERN__OP_SOFTMAX_CAUSAL, cuda_softmax},
+        {TERN__OP_LOG_SOFTMAX, cuda_softmax},
+        {TERN__OP_RMS_NORM, cuda_rms_norm},
+        {TERN__OP_LAYER_NORM, cuda_layer_norm},
+        {TERN__OP_EMBEDDING, cuda_embedding},
+    };
+    for (const auto &entry : rows)
+        plugin->ops[entry.op] = entry.row;
 }
 
 /* Packed weights and what they are multiplied with. */

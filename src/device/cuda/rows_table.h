@@ -18,9 +18,7 @@
     X(rms_norm)                                                                                    \
     X(layer_norm)                                                                                  \
     X(embedding)                                                                                   \
-    X(topk)                                                                                        \
-    X(gather)                                                                                      \
-    X(one_hot)
+    X(topk)
 
 #define CUDA_DECLARE_ROW(name) tern_status cuda_##name(void *device, const tern__device_call *call);
 CUDA_BASIC_ROWS(CUDA_DECLARE_ROW)
