@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The rows of operations with packed ternary weights. Two launches: the rows of x are normalised if
- * asked for and quantised, then all products are made of them. Weights of one call that differ in
- * having block scales take a launch each.
+ * The rows of operations with packed ternary weights. The rows of x are normalised if asked for and
+ * quantised, then all products are made of them: two launches, one for a single token. Weights of
+ * one call that differ in having block scales take a launch each.
  */
 #include "device/cuda/ternary.h"
 
@@ -49,24 +49,25 @@ static tern_status use_norm(const tern__operand *norm, fused_call *fused) {
     return TERN_OK;
 }
 
-/* All parts in a launch where they are of one kind; else one after the other. */
-static tern_status multiply(cuda_device *d, const ternary_product *product) {
-    bool is_even = true;
+/* Weights with one scale and weights with block scales have kernels of their own. */
+static bool is_even(const ternary_product *product) {
+    bool even = true;
     for (int i = 1; i < product->part_count; i++)
-        is_even &= (product->parts[i].weight.block_scales != NULL) ==
-                   (product->parts[0].weight.block_scales != NULL);
-    if (is_even)
-        return cuda_ternary_multiply(d, product);
+        even &= (product->parts[i].weight.block_scales != NULL) ==
+                (product->parts[0].weight.block_scales != NULL);
+    return even;
+}
+
+/* One part after the other. */
+static tern_status multiply_parts(cuda_device *d, const ternary_product *product) {
     tern_status status = TERN_OK;
     for (int i = 0; status == TERN_OK && i < product->part_count; i++) {
         ternary_product one = *product;
         one.parts[0] = product->parts[i];
         one.part_count = 1;
         one.is_gated = false;
-        if (product->is_gated) {
-            one.parts[0].out = product->parts[0].out;
+        if (product->is_gated) /* both have the same result */
             one.finish = i == 0 ? TERNARY_STORE : TERNARY_GATE;
-        }
         status = cuda_ternary_multiply(d, &one);
     }
     return status;
@@ -77,15 +78,20 @@ static tern_status run(cuda_device *d, fused_call *fused) {
     ternary_product *product = &fused->product;
     size_t q_bytes = (size_t)rows->n * (size_t)rows->padded;
     void *scratch = NULL;
+    bool even = is_even(product);
     if (product->n == 0)
         return TERN_OK;
+    if (even && cuda_ternary_is_one_launch(d, product))
+        return cuda_ternary_one_launch(d, product, rows);
     tern_status status = cuda_scratch(d, q_bytes + (size_t)rows->n * sizeof(float), &scratch);
     if (status != TERN_OK)
         return status;
     product->q = rows->q = (int8_t *)scratch;
     product->s = rows->s = (float *)((uint8_t *)scratch + q_bytes);
     status = cuda_ternary_quantize(d, rows);
-    return status == TERN_OK ? multiply(d, product) : status;
+    if (status != TERN_OK)
+        return status;
+    return even ? cuda_ternary_multiply(d, product) : multiply_parts(d, product);
 }
 
 tern_status cuda_ternary_linear(void *device, const tern__device_call *call) {

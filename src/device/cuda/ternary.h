@@ -21,8 +21,8 @@
  * of 256 columns where there are such, F32 (K / 256, panels * 16); tiles (panels, chunks). K is
  * padded with zeros to whole chunks, M to whole panels.
  */
-#ifndef TERN_CUDA_TERNARY_H
-#define TERN_CUDA_TERNARY_H
+#ifndef TERN__CUDA_TERNARY_H
+#define TERN__CUDA_TERNARY_H
 
 #include "device/cuda/cuda.h"
 
@@ -94,6 +94,11 @@ tern_status cuda_ternary_multiply(cuda_device *d, const ternary_product *product
  * many. */
 tern_status cuda_ternary_gemv(cuda_device *d, const ternary_product *product);
 tern_status cuda_ternary_gemm(cuda_device *d, const ternary_product *product);
+/* A single row is quantised and multiplied in one launch, where that is faster: the product's q and
+ * s, and those of the rows, are not used. */
+bool cuda_ternary_is_one_launch(const cuda_device *d, const ternary_product *product);
+tern_status cuda_ternary_one_launch(cuda_device *d, const ternary_product *product,
+                                    const ternary_activations *rows);
 
 /* Rows of the table of operations and of packing. */
 tern_status cuda_packed_bytes(void *device, const tern__pack_request *request, size_t *bytes);

@@ -11,7 +11,7 @@
  * (at about 2 cycles of a processor for an mma, 1024 cycles a chunk; shared memory 512). Rows of
  * activations lie 144 bytes apart: the eight lanes that load together then touch all banks.
  */
-#include "device/cuda/ternary_device.h"
+#include "device/cuda/ternary_cuda.h"
 
 enum {
     WARPS = 8,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What the kernels of ternary products share: fields of packed words, the end of a product. */
-#ifndef TERN_CUDA_TERNARY_DEVICE_H
-#define TERN_CUDA_TERNARY_DEVICE_H
+#ifndef TERN__TERNARY_CUDA_H
+#define TERN__TERNARY_CUDA_H
 
 #include "device/cuda/lanes_cuda.h"
 #include "device/cuda/ternary.h"
