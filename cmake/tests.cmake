@@ -13,6 +13,13 @@ list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " TERN_EMULATOR)
 target_compile_definitions(tern_test_support PUBLIC TERN_PROGRAM="$<TARGET_FILE:tern_cli>"
                            "TERN_EMULATOR=\"${TERN_EMULATOR}\"")
 
+# Plug-ins for tests, where no program looks that is not told to.
+set(TERN_TEST_PLUGINS ${PROJECT_BINARY_DIR}/test_plugins)
+tern_plugin(tern_toy toy ${TERN_TEST_PLUGINS} ${PROJECT_SOURCE_DIR}/tests/device/plugins/toy.c)
+target_link_libraries(tern_toy PRIVATE tern_flags)
+add_dependencies(tern_test_support tern_toy)
+target_compile_definitions(tern_test_support PUBLIC TERN_TEST_PLUGINS="${TERN_TEST_PLUGINS}")
+
 # Every tests/<folder>/test_*.c is one program of cmocka tests.
 file(GLOB_RECURSE TERN_TESTS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/test_*.c)
 foreach(file IN LISTS TERN_TESTS)
@@ -161,7 +168,8 @@ target_link_libraries(record_traces PRIVATE tern tern_flags)
 # Scripts that are tests: once, with the release build of this machine.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT CMAKE_CROSSCOMPILING
    AND NOT TERN_SCALAR_ONLY AND NOT TERN_SANITIZE)
-  foreach(script check_layers check_style check_symbols check_headers check_readme check_models
+  foreach(script check_layers check_style check_symbols check_headers check_readme check_device_doc
+          check_models
           check_benchmarks check_instructions test_install test_matrix test_numpy test_scripts)
     add_test(NAME ${script} COMMAND ${PROJECT_SOURCE_DIR}/tools/${script} ${PROJECT_BINARY_DIR})
     set_tests_properties(${script} PROPERTIES TIMEOUT 1200)

@@ -33,15 +33,15 @@ extern "C" {
 
 typedef struct tern_device_info {
     char name[24];
-    char model[96];       /* "NVIDIA H200"; of the CPU: the processor */
-    char library[96];     /* "MLX 0.32.4"; "" */
-    char path[256];       /* of the plug-in; "" */
-    char reason[256];     /* why it cannot be used; "": it can */
-    bool is_there;        /* it can be used */
-    bool is_accelerator;  /* has arithmetic units of its own */
-    bool keeps_bits;      /* gives the CPU's bits wherever it computes itself */
-    bool has_memory;      /* of its own: tensors are copied to it */
-    uint64_t memory_bytes, free_bytes; /* 0: not known */
+    char model[96];                           /* "NVIDIA H200"; of the CPU: the processor */
+    char library[96];                         /* "MLX 0.32.4"; "" */
+    char path[256];                           /* of the plug-in; "" */
+    char reason[256];                         /* why it cannot be used; "": it can */
+    bool is_there;                            /* it can be used */
+    bool is_accelerator;                      /* has arithmetic units of its own */
+    bool keeps_bits;                          /* gives the CPU's bits wherever it computes itself */
+    bool has_memory;                          /* of its own: tensors are copied to it */
+    uint64_t memory_bytes, free_bytes;        /* 0: not known */
     int native_ops, fallback_ops, absent_ops; /* operations by who does them */
 } tern_device_info;
 
@@ -89,8 +89,8 @@ TERN_API const char *tern_place_name(tern_place place);
 typedef struct tern_context_op_info {
     const char *name; /* "rms_norm" */
     tern_place place;
-    double tolerance;  /* of a native operation, relative to the largest magnitude of the CPU's
-                          result; 0: the same bits */
+    double tolerance; /* of a native operation, relative to the largest magnitude of the CPU's
+                         result; 0: the same bits */
     int64_t native_calls, fallback_calls; /* so far; natives decline types and shapes */
 } tern_context_op_info;
 
@@ -102,9 +102,9 @@ TERN_API bool tern_context_op(const tern_context *context, int index, tern_conte
  * Reading a tensor waits by itself. */
 TERN_API tern_status tern_context_wait(tern_context *context);
 
-/* The tensor in another context: a reference on it when that is its own; borrowing its bytes, with
- * a reference on the tensor behind them, where both contexts compute in the memory of the host;
- * else a copy, contiguous. TERN_E_DTYPE for the packed types between different devices. */
+/* The tensor in another context: a view when that is its own; borrowing its bytes, with a reference
+ * on the tensor behind them, where both contexts compute in the memory of the host; else a copy,
+ * contiguous. TERN_E_DTYPE for the packed types between different devices. */
 TERN_API tern_status tern_tensor_to(tern_tensor *tensor, tern_context *context, tern_tensor **out);
 
 /* Copies the elements out, contiguous, tern_tensor_bytes() of them, wherever they are. Waits. */

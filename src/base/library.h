@@ -3,6 +3,7 @@
 #ifndef TERN__LIBRARY_H
 #define TERN__LIBRARY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct tern__library tern__library;
@@ -20,5 +21,13 @@ void *tern__library_symbol(tern__library *library, const char *name);
 void (*tern__library_function(tern__library *library, const char *name))(void);
 
 void tern__library_close(tern__library *library); /* NULL is fine */
+
+/* The folder of the file that this code was loaded from: the program, or libtern. False where the
+ * system does not tell, or its path is longer than that. */
+bool tern__library_folder(char *folder, size_t size);
+
+/* Calls `visit` with the name of every file in `folder`, in no particular order. */
+void tern__library_list(const char *folder, void (*visit)(void *user, const char *file),
+                        void *user);
 
 #endif

@@ -6,6 +6,8 @@
 #ifndef TERN__DEVICE_H
 #define TERN__DEVICE_H
 
+#include <tern/device.h>
+
 #include "kernels/packed.h"
 #include "tensor/tensor.h"
 
@@ -101,6 +103,12 @@ typedef struct tern__storage_choice {
 
 struct tern__device {
     const char *name;
+    /* Memory of its own, for the contexts on it; NULL: that of the host. */
+    const tern__device_memory *memory;
+    /* NULL: nothing is ever pending. */
+    tern_status (*wait)(tern__device *device);
+    /* Who does an operation, and how often so far; NULL: all rows are the device's own. */
+    void (*tell_op)(const tern__device *device, tern__op op, tern_context_op_info *info);
     void (*close)(tern__device *device);
     void (*describe)(const tern__device *device, char *text, size_t size);
     int (*threads)(const tern__device *device);
@@ -116,6 +124,7 @@ struct tern__device {
                            tern__storage_choice *choice);
     /* Quantises a matrix of TERN__ROWS to 8 or 4 bits and packs it: a fresh QUANTIZED tensor. */
     tern_status (*pack_int)(tern__device *device, tern_tensor *weight, int bits, tern_tensor **out);
+    bool packs_itself; /* its TERNARY tensors are no form that the CPU knows */
     /* TERN_E_ARGUMENT when a packed tensor is packed for other kernels than this device's. */
     tern_status (*check_packed)(const tern__device *device, const tern_tensor *weight);
     tern__op_fn ops[TERN__OP_COUNT];
@@ -123,5 +132,9 @@ struct tern__device {
 
 /* The CPU: always there. Reads `options` (threads, cpu level). */
 tern_status tern__cpu_device_open(const tern_options *options, tern__device **device);
+
+/* A plug-in's device; `host` is a context of the CPU that does what it lacks, and outlives it. As
+ * tern_context_create says. */
+tern_status tern__plugin_device_open(const char *name, tern_context *host, tern__device **device);
 
 #endif

@@ -10,9 +10,10 @@
  * threads. Nothing here throws, prints, exits or aborts: what goes wrong comes back as a status,
  * after host->fail has kept the words for tern_last_error().
  *
- * Order: calls take effect in the order in which they are made. A row may return before its work
- * is done; copy_out and wait return when all that was asked for before is done, and report what
- * went wrong meanwhile. After TERN_E_MEMORY the device stays usable.
+ * Order: calls take effect in the order in which they are made. On a device with memory of its own
+ * a row may return before its work is done; copy_out and wait return when all that was asked for
+ * before is done, and report what went wrong meanwhile. In the memory of the host a row has done
+ * its work when it returns. After TERN_E_MEMORY the device stays usable.
  */
 #ifndef TERN__PLUGIN_H
 #define TERN__PLUGIN_H
@@ -141,7 +142,8 @@ typedef struct tern__plugin {
 #if !defined(_WIN32)
 __attribute__((visibility("default")))
 #endif
-const tern__plugin *tern_plugin(void);
+const tern__plugin *
+tern_plugin(void);
 
 #ifdef __cplusplus
 }

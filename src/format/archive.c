@@ -8,7 +8,7 @@
 #include "format/archive_file.h"
 #include "format/file_map.h"
 #include "tensor/dtype.h"
-#include "tensor/tensor.h"
+#include "tensor/reach.h"
 
 static const tern__archive_kind *const kinds[] = {
     &tern__archive_npy,
@@ -218,10 +218,11 @@ static tern_status check_bools(const tern_archive *archive, const tern__entry *e
 static tern_status borrow(tern_context *context, tern_archive *archive, const tern__entry *entry,
                           const tern_shape *shape, const void *data, tern_tensor **out) {
     tern__tensor_callback callback = {release, archive};
+    atomic_fetch_add_explicit(&archive->references, 1, memory_order_relaxed);
     tern_status status =
         tern__tensor_adopt(context, entry->dtype, shape, data, &callback, "archive", out);
-    if (status == TERN_OK)
-        atomic_fetch_add_explicit(&archive->references, 1, memory_order_relaxed);
+    if (status != TERN_OK)
+        release(archive);
     return status;
 }
 
@@ -230,17 +231,14 @@ static tern_status copy(tern_context *context, tern_archive *archive, const tern
     tern_status status = tern__tensor_empty(context, entry->dtype, shape, "archive", out);
     if (status != TERN_OK)
         return status;
-    if (data != NULL && entry->bytes > 0)
-        memcpy((*out)->data, data, entry->bytes);
-    else if (data == NULL)
-        status = archive->kind->read(archive, entry, (*out)->data);
-    if (status == TERN_OK && entry->dtype == TERN_BOOL)
-        status = check_bools(archive, entry, (*out)->data);
-    if (status != TERN_OK) {
-        tern_tensor_release(*out);
-        *out = NULL;
-    }
-    return status;
+    void *room = tern__fill_begin(out);
+    if (room != NULL && data != NULL && entry->bytes > 0)
+        memcpy(room, data, entry->bytes);
+    else if (room != NULL && data == NULL)
+        status = archive->kind->read(archive, entry, room);
+    if (room != NULL && status == TERN_OK && entry->dtype == TERN_BOOL)
+        status = check_bools(archive, entry, room);
+    return tern__fill_end(out, room, status);
 }
 
 static tern_status reverse_axes(tern_tensor **tensor) {

@@ -9,6 +9,7 @@
 #include "base/new_file.h"
 #include "base/status.h"
 #include "tensor/dtype.h"
+#include "tensor/reach.h"
 
 static const char magic[] = "\x93NUMPY";
 enum { MAGIC_BYTES = sizeof magic - 1, ALIGNMENT = 64 };
@@ -342,6 +343,7 @@ tern_status tern_npy_save(const char *path, tern_tensor *tensor) {
     char header[TERN__NPY_WRITTEN_BYTES];
     uint8_t scratch[4096];
     size_t bytes;
+    tern_tensor *twin = NULL;
     tern__new_file file;
     tern_status status = tern__check_named("npy", &(tern_named_tensor){"arr_0", tensor}, 1);
     if (status == TERN_OK)
@@ -350,12 +352,14 @@ tern_status tern_npy_save(const char *path, tern_tensor *tensor) {
         return status;
     tern__npy_make_header(tensor, header, &bytes);
     TERN__TRY(tern__new_file_append(&file, header, bytes));
-    tern__elements elements = tern__npy_elements(tensor);
+    TERN__TRY(tern__host_twin(tensor, &twin));
+    tern__elements elements = tern__npy_elements(twin);
     const void *part;
     while ((part = tern__elements_next(&elements, scratch, sizeof scratch, &bytes)) != NULL)
         TERN__TRY(tern__new_file_append(&file, part, bytes));
     status = tern__new_file_publish(&file);
 done:
+    tern_tensor_release(twin);
     tern__new_file_close(&file);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "format/archive_file.h"
 #include "format/npy.h"
 #include "format/zip.h"
+#include "tensor/reach.h"
 
 static const char suffix[] = ".npy";
 enum { SUFFIX_BYTES = sizeof suffix - 1, LONGEST_NAME = 65535 - SUFFIX_BYTES };
@@ -148,16 +149,19 @@ static tern_status write_member(tern__zip_writer *writer, const char *name,
     char header[TERN__NPY_WRITTEN_BYTES];
     uint8_t scratch[4096];
     size_t bytes;
+    tern_tensor *twin = NULL;
     tern_status status;
     tern__npy_make_header(tensor, header, &bytes);
     TERN__TRY(tern__zip_writer_begin(writer, name, bytes + tern_tensor_bytes(tensor), is_deflated));
     TERN__TRY(tern__zip_writer_append(writer, header, bytes));
-    tern__elements elements = tern__npy_elements(tensor);
+    TERN__TRY(tern__host_twin(tensor, &twin));
+    tern__elements elements = tern__npy_elements(twin);
     const void *part;
     while ((part = tern__elements_next(&elements, scratch, sizeof scratch, &bytes)) != NULL)
         TERN__TRY(tern__zip_writer_append(writer, part, bytes));
     status = tern__zip_writer_end(writer);
 done:
+    tern_tensor_release(twin);
     return status;
 }
 

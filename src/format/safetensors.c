@@ -19,6 +19,7 @@
 #include "format/archive_file.h"
 #include "tensor/dtype.h"
 #include "tensor/elements.h"
+#include "tensor/reach.h"
 
 enum {
     START_BYTES = 8, /* the length of the header */
@@ -344,15 +345,17 @@ static tern_status write_header(tern__new_file *file, const json_t *header) {
 
 static tern_status write_elements(tern__new_file *file, const tern_tensor *tensor) {
     uint8_t scratch[4096];
-    tern__elements elements = tern__elements_of(tensor);
+    tern_tensor *twin = NULL;
     const void *part;
     size_t bytes;
-    while ((part = tern__elements_next(&elements, scratch, sizeof scratch, &bytes)) != NULL) {
-        tern_status status = tern__new_file_append(file, part, bytes);
-        if (status != TERN_OK)
-            return status;
-    }
-    return TERN_OK;
+    tern_status status;
+    TERN__TRY(tern__host_twin(tensor, &twin));
+    tern__elements elements = tern__elements_of(twin);
+    while ((part = tern__elements_next(&elements, scratch, sizeof scratch, &bytes)) != NULL)
+        TERN__TRY(tern__new_file_append(file, part, bytes));
+done:
+    tern_tensor_release(twin);
+    return status;
 }
 
 /* The header in JSON, the caller's; NULL when there is no memory. */

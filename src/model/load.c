@@ -211,8 +211,9 @@ static tern_status load_matrix(loader *l, const char *name, int64_t rows, int64_
     if (!tern__dtype(t->dtype)->is_ternary)
         return tern__fail(TERN_E_UNSUPPORTED, "model: tensor \"%s\" is %s, expected a ternary type",
                           name, tern_dtype_name(t->dtype));
-    TERN__TRY(tern_tensor_borrow(l->context, t->dtype, t->shape, t->data, &borrowed));
-    status = tern__pack(borrowed, l->model->storage.packing, out);
+    TERN__TRY(
+        tern_tensor_borrow(tern__context_near(l->context), t->dtype, t->shape, t->data, &borrowed));
+    status = tern__pack(l->context, borrowed, l->model->storage.packing, out);
     if (status != TERN_OK) {
         status = name_failure(status, name);
         goto done;
@@ -343,7 +344,7 @@ tern_status tern_model_load(tern_context *context, const char *path,
     status = load_file(&l);
     tern__os()->free(l.is_used);
     tern_file_close(l.file);
-    tern__pool_trim(context->pool); /* the scratch of packing */
+    tern_memory_trim(context); /* the scratch of packing */
     if (status != TERN_OK) {
         tern_model_release(l.model);
         return status;

@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "model/model.h"
 #include "ops/pack.h"
-#include "tensor/tensor.h"
+#include "tensor/reach.h"
 
 typedef struct named_shape {
     const char *name;
@@ -42,23 +42,25 @@ static tern_status random_table(tern_model *model, uint64_t seed, tern_tensor **
     if (status != TERN_OK)
         return status;
     tern_tensor_keep(*out);
-    uint16_t *data = (*out)->data;
+    uint16_t *data = tern__fill_begin(out);
+    if (data == NULL)
+        return TERN_E_MEMORY;
     int64_t count = tern_tensor_count(*out);
     for (int64_t i = 0; i < count; i += 8) {
         tern__philox_block block = tern__philox(seed, (uint64_t)i);
         for (int64_t j = 0; j < 8 && i + j < count; j++)
             data[i + j] = (uint16_t)((block.word[j / 2] >> (j % 2 * 16) & 0x83ffu) | 0x2800u);
     }
+    status = tern__fill_end(out, data, TERN_OK);
+    if (status != TERN_OK)
+        return status;
     model->info.weight_bytes += tern_tensor_bytes(*out);
     model->info.parameters += (uint64_t)count;
     return TERN_OK;
 }
 
 static tern_status ones(tern_context *context, int64_t length, tern_tensor **out) {
-    tern_status status =
-        tern__tensor_empty(context, TERN_F32, &TERN_SHAPE(length), "model_random", out);
-    for (int64_t i = 0; status == TERN_OK && i < length; i++)
-        ((float *)(*out)->data)[i] = 1;
+    tern_status status = tern_tensor_ones(context, TERN_F32, TERN_SHAPE(length), out);
     tern_tensor_keep(*out);
     return status;
 }
@@ -131,7 +133,7 @@ tern_status tern_model_random(tern_context *context, const char *shape, uint64_t
     model->norm_epsilon = 1e-5f;
     model->rope_theta = 500000;
     status = fill(model, s->is_tied, seed, options);
-    tern__pool_trim(context->pool); /* the scratch of packing */
+    tern_memory_trim(context); /* the scratch of packing */
     if (status != TERN_OK) {
         tern_model_release(model);
         return status;

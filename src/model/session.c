@@ -12,7 +12,7 @@
 #include "device/device.h"
 #include "model/decoder.h"
 #include "ops/rope_table.h"
-#include "tensor/tensor.h"
+#include "tensor/reach.h"
 
 enum {
     BATCH_DEFAULT = 256, /* tokens evaluated at once */
@@ -154,7 +154,8 @@ static tern_status write_logits(tern_session *s, tern_tensor *x, int64_t begin, 
         if (status == TERN_OK)
             status = tern__decoder_logits(s->model, rows, &result);
         if (status == TERN_OK)
-            memcpy(logits + (row - begin) * vocabulary, result->data, tern_tensor_bytes(result));
+            status = tern__tensor_fetch(result, 0, logits + (row - begin) * vocabulary,
+                                        tern_tensor_bytes(result));
         tern_tensor_release(result);
         tern_tensor_release(rows);
     }
@@ -162,12 +163,15 @@ static tern_status write_logits(tern_session *s, tern_tensor *x, int64_t begin, 
 }
 
 /* Makes the rotary table reach to `end`. */
-static void extend_rope(tern_session *s, int64_t end) {
+static tern_status extend_rope(tern_session *s, int64_t end) {
     if (end <= s->rope_rows)
-        return;
+        return TERN_OK;
     end = tern__min_i64(tern__round_up_i64(end, ROPE_ROWS), s->capacity);
-    tern__rope_table_fill(s->cache.rope_table, s->model->rope_theta, s->rope_rows, end);
-    s->rope_rows = end;
+    tern_status status =
+        tern__rope_table_fill(s->cache.rope_table, s->model->rope_theta, s->rope_rows, end);
+    if (status == TERN_OK)
+        s->rope_rows = end;
+    return status;
 }
 
 /* What a call wants of its tokens: logits of all (count, V), of the last (V), none, or with k > 0
@@ -197,21 +201,24 @@ done:
 
 /* The k largest logits of the last row of x. */
 static tern_status write_best(tern_session *s, tern_tensor *x, const wanted *w) {
-    tern_tensor *last = NULL, *logits = NULL, *ids = NULL;
+    tern_tensor *last = NULL, *logits = NULL, *ids = NULL, *twin = NULL;
     int64_t rows = tern_tensor_dim(x, 0);
     tern_status status;
     TERN__TRY(tern_tensor_slice(x, 0, rows - 1, rows, 1, &last));
     TERN__TRY(tern__decoder_best(s->model, last, w->k, &logits, &ids));
-    if (isnan(*(const float *)logits->data)) {
+    TERN__TRY(tern__tensor_fetch(logits, 0, w->logits, (size_t)w->k * sizeof *w->logits));
+    if (isnan(w->logits[0])) {
         tern_tensor_release(ids);
         tern_tensor_release(logits);
         ids = logits = NULL;
         TERN__TRY(best_without_nan(s, last, w->k, &logits, &ids));
+        TERN__TRY(tern__tensor_fetch(logits, 0, w->logits, (size_t)w->k * sizeof *w->logits));
     }
-    memcpy(w->logits, logits->data, (size_t)w->k * sizeof *w->logits);
+    TERN__TRY(tern__host_twin(ids, &twin));
     for (int64_t i = 0; i < w->k; i++)
-        w->ids[i] = (int32_t)((const int64_t *)ids->data)[i];
+        w->ids[i] = (int32_t)((const int64_t *)twin->data)[i];
 done:
+    tern_tensor_release(twin);
     tern_tensor_release(ids);
     tern_tensor_release(logits);
     tern_tensor_release(last);
@@ -223,7 +230,7 @@ static tern_status eval_batch(tern_session *s, const int32_t *tokens, int64_t co
                               const wanted *w) {
     tern_tensor *ids = NULL, *x = NULL;
     tern_status status;
-    extend_rope(s, s->position + count);
+    TERN__TRY(extend_rope(s, s->position + count));
     TERN__TRY(tern_tensor_borrow(s->context, TERN_I32, TERN_SHAPE(count), tokens, &ids));
     TERN__TRY(tern__decoder_forward(s->model, &s->cache, s->context, ids, s->position, &x));
     if (w->k > 0)
@@ -268,7 +275,7 @@ static tern_status eval(tern_session *session, const int32_t *tokens, int64_t co
     }
     if (status != TERN_OK)
         session->position = start;
-    tern__pool_tick(session->context->pool);
+    tern__context_tick(session->context);
     return status;
 }
 

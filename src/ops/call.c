@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ops/call.h"
 
+#define SELDOM __attribute__((cold, noinline))
+
 /* -- checks ------------------------------------------------------------------------------------*/
 
 tern_status tern__check_dtype(tern__op op, const char *operand, const tern_tensor *t,
@@ -78,30 +80,10 @@ tern_status tern__promote_operands(tern__op_call *call, tern_dtype *result) {
 
 /* -- overlap -----------------------------------------------------------------------------------*/
 
-typedef struct span {
-    const uint8_t *begin, *end;
-} span;
-
-/* The bytes that a plain tensor with elements reaches; all of a tensor of blocks. */
-static span reach(const tern_tensor *t) {
-    if (!tern__dtype_is_plain((tern_dtype)t->dtype)) {
-        const uint8_t *data = t->data;
-        return (span){data, data + tern_tensor_bytes(t)};
-    }
-    int64_t size = tern__dtype((tern_dtype)t->dtype)->block_bytes, low = 0, high = 0;
-    for (int i = 0; i < t->rank; i++) {
-        int64_t last = (t->dims[i] - 1) * tern__strides(t)[i];
-        low += last < 0 ? last : 0;
-        high += last > 0 ? last : 0;
-    }
-    const uint8_t *data = t->data;
-    return (span){data + low * size, data + (high + 1) * size};
-}
-
 bool tern__overlaps(const tern_tensor *a, const tern_tensor *b) {
     if (tern_tensor_count(a) == 0 || tern_tensor_count(b) == 0)
         return false;
-    span x = reach(a), y = reach(b);
+    tern__span x = tern__tensor_span(a), y = tern__tensor_span(b);
     return x.begin < y.end && y.begin < x.end;
 }
 
@@ -168,8 +150,22 @@ int64_t tern__count_bytes(const tern_tensor *t) {
     return (int64_t)(t->flags & TERN__TENSOR_VIEW ? tern_tensor_bytes(t) : t->bytes);
 }
 
+/* Operands of a device with memory of its own lie there, those of other contexts do not. */
+static SELDOM tern_status misplaced(const tern__op_call *call, const tern_tensor *t) {
+    return tern__fail(
+        TERN_E_ARGUMENT,
+        "%s: on device %s with a tensor that is on %s: tern_tensor_to brings it there",
+        tern__op_name(call->op), call->context->device->name, t->context->device->name);
+}
+
 tern_status tern__call_row(const tern__op_call *call) {
     tern__device *device = call->context->device;
+    const tern__device_memory *memory = call->context->memory;
+    for (int i = 0; i < TERN__OPERANDS && call->in[i] != NULL; i++)
+        if (TERN__UNLIKELY(call->in[i]->context->memory != memory))
+            return misplaced(call, call->in[i]);
+    if (TERN__UNLIKELY(call->out != NULL && call->out->context->memory != memory))
+        return misplaced(call, call->out);
     if (device->ops[call->op] == NULL)
         return tern__fail(TERN_E_UNSUPPORTED, "%s: device %s does not have it",
                           tern__op_name(call->op), device->name);

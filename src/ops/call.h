@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "device/device.h"
 #include "tensor/dtype.h"
+#include "tensor/reach.h"
 
 /* Where a result goes: a fresh tensor for *fresh, or `into`, which the caller has. */
 typedef struct tern__target {

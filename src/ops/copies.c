@@ -73,7 +73,7 @@ tern_status tern_item(tern_tensor *x, double *value) {
         status = tern__call_row(
             &(tern__op_call){.op = TERN__OP_CAST, .context = x->context, .in = {x}, .out = wide});
     if (status == TERN_OK)
-        *value = *(const double *)wide->data;
+        status = tern__tensor_fetch(wide, 0, value, sizeof *value);
     tern_tensor_release(wide);
     return status;
 }

@@ -351,10 +351,12 @@ tern_status tern_isclose_into(tern_tensor *a, tern_tensor *b, double relative, d
 /* All flags are set. Takes the flags. */
 static tern_status read_all(tern_status status, tern_tensor *flags, bool *result) {
     tern_tensor *all = NULL;
+    uint8_t flag = 0;
     if (status == TERN_OK)
         status = tern_all(flags, TERN_ALL_AXES, false, &all);
     if (status == TERN_OK)
-        *result = *(const uint8_t *)all->data != 0;
+        status = tern__tensor_fetch(all, 0, &flag, sizeof flag);
+    *result = flag != 0;
     tern_tensor_release(all);
     tern_tensor_release(flags);
     return status;

@@ -202,7 +202,8 @@ static tern_status pick(tern__op_call *call, int64_t count, tern_dtype dtype, te
                                  tern__op_name(call->op), &blocks));
     call->out = blocks;
     TERN__TRY(tern__call_row(call));
-    shape.dims[0] = ((const int64_t *)blocks->data)[block_count];
+    TERN__TRY(tern__tensor_fetch(blocks, (size_t)block_count * sizeof(int64_t), &shape.dims[0],
+                                 sizeof(int64_t)));
     call->detail = &(tern__picks){blocks};
     TERN__TRY(tern__call(call, dtype, &shape, target));
 done:

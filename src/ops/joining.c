@@ -358,7 +358,7 @@ static tern_status pad(tern_tensor *x, const int64_t *const widths[2], tern_pad_
     if (mode == TERN_PAD_CONSTANT) {
         TERN__TRY(
             tern__tensor_empty(x->context, TERN_F64, &(tern_shape){.rank = 0}, "pad", &p.value));
-        *(double *)p.value->data = value;
+        TERN__TRY(tern__tensor_write(p.value, 0, &value, sizeof value));
     }
     TERN__TRY(tern__result_open(&r, (tern_dtype)x->dtype, &shape));
     TERN__TRY(tern__result_close(&r, write_padded(x, widths[0], widths[1], &p, call.out)));

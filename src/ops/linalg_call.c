@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "base/status.h"
+#include "device/device.h"
 #include "ops/linalg.h"
 
 /* -- checks ------------------------------------------------------------------------------------*/
@@ -43,6 +44,11 @@ tern_status tern__linalg_begin(tern__linalg *l, tern__op id, tern_tensor *a, boo
     *l = (tern__linalg){.id = id, .op = op, .context = a->context, .dtype = (tern_dtype)a->dtype};
     l->bytes = (int64_t)tern_tensor_bytes(a);
     tern_status status = check_operand(op, a, 2);
+    if (status == TERN_OK && a->context->memory != NULL)
+        status = tern__fail(TERN_E_UNSUPPORTED,
+                            "%s: device %s does not have it; tern_tensor_to brings the operand to "
+                            "the CPU",
+                            op, a->context->device->name);
     if (status != TERN_OK)
         return status;
     l->rows = tern__dim_back(a, 2);

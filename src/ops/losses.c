@@ -28,14 +28,17 @@ static tern_status check(tern__op op, const tern_tensor *logits, const tern_tens
         return status;
     if (logits->rank != 2 || targets->rank != 1 || targets->dims[0] != logits->dims[0])
         return tern__shapes_differ(op, logits, targets);
-    for (int64_t i = 0; i < targets->dims[0]; i++) {
-        int64_t target = target_at(targets, i);
+    tern_tensor *twin;
+    status = tern__host_twin(targets, &twin);
+    for (int64_t i = 0; status == TERN_OK && i < targets->dims[0]; i++) {
+        int64_t target = target_at(twin, i);
         if (target < 0 || target >= logits->dims[1])
-            return tern__fail(TERN_E_ARGUMENT, "%s: target %lld at %lld is not in 0..%lld",
-                              tern__op_name(op), (long long)target, (long long)i,
-                              (long long)logits->dims[1] - 1);
+            status = tern__fail(TERN_E_ARGUMENT, "%s: target %lld at %lld is not in 0..%lld",
+                                tern__op_name(op), (long long)target, (long long)i,
+                                (long long)logits->dims[1] - 1);
     }
-    return TERN_OK;
+    tern_tensor_release(twin);
+    return status;
 }
 
 static tern_status cross_entropy(tern_tensor *logits, tern_tensor *targets, tern__target target) {

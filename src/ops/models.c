@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Operations of models: rotary embedding, embedding lookup, projections, attention. */
 #include "ops/call.h"
+#include "ops/embedding.h"
 
 static tern_status rope(tern_tensor *x, tern_tensor *table, int64_t position, tern__target target) {
     tern__op_call call = {.op = TERN__OP_ROPE, .in = {x, table}, .position = position};
@@ -38,17 +39,21 @@ tern_status tern_rope_into(tern_tensor *x, tern_tensor *table, int64_t position,
 
 static tern_status check_ids(const tern_tensor *ids, int64_t rows) {
     int64_t count = tern_tensor_count(ids);
-    for (int64_t i = 0; i < count; i++) {
-        int64_t id = ids->dtype == TERN_I32 ? ((const int32_t *)ids->data)[i]
-                                            : ((const int64_t *)ids->data)[i];
+    tern_tensor *twin;
+    tern_status status = tern__host_twin(ids, &twin);
+    for (int64_t i = 0; status == TERN_OK && i < count; i++) {
+        int64_t id = ids->dtype == TERN_I32 ? ((const int32_t *)twin->data)[i]
+                                            : ((const int64_t *)twin->data)[i];
         if (id < 0 || id >= rows)
-            return tern__fail(TERN_E_ARGUMENT, "embedding: id %lld at %lld is not in 0..%lld",
-                              (long long)id, (long long)i, (long long)rows - 1);
+            status = tern__fail(TERN_E_ARGUMENT, "embedding: id %lld at %lld is not in 0..%lld",
+                                (long long)id, (long long)i, (long long)rows - 1);
     }
-    return TERN_OK;
+    tern_tensor_release(twin);
+    return status;
 }
 
-static tern_status embedding(tern_tensor *table, tern_tensor *ids, tern__target target) {
+static tern_status embedding(tern_tensor *table, tern_tensor *ids, bool is_checked,
+                             tern__target target) {
     tern__op_call call = {.op = TERN__OP_EMBEDDING, .is_picked = true, .context = ids->context};
     tern_shape shape = tern_tensor_shape(ids);
     tern_status status = tern__check_dtype(call.op, "the table", table, TERN__ROWS);
@@ -63,7 +68,8 @@ static tern_status embedding(tern_tensor *table, tern_tensor *ids, tern__target 
     shape.dims[shape.rank++] = table->dims[1];
     tern_tensor *rows = NULL;
     TERN__TRY(tern__as_contiguous(ids, &call, &rows));
-    TERN__TRY(check_ids(rows, table->dims[0]));
+    if (!is_checked)
+        TERN__TRY(check_ids(rows, table->dims[0]));
     call.in[0] = table;
     call.in[1] = rows;
     TERN__TRY(tern__call(&call, TERN_F32, &shape, target));
@@ -73,11 +79,15 @@ done:
 }
 
 tern_status tern_embedding(tern_tensor *table, tern_tensor *ids, tern_tensor **out) {
-    return embedding(table, ids, TERN__FRESH(out));
+    return embedding(table, ids, false, TERN__FRESH(out));
+}
+
+tern_status tern__embedding(tern_tensor *table, tern_tensor *ids, tern_tensor **out) {
+    return embedding(table, ids, true, TERN__FRESH(out));
 }
 
 tern_status tern_embedding_into(tern_tensor *table, tern_tensor *ids, tern_tensor *out) {
-    return embedding(table, ids, TERN__INTO(out));
+    return embedding(table, ids, false, TERN__INTO(out));
 }
 
 /* -- attention ---------------------------------------------------------------------------------*/

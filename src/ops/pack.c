@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "kernels/trits.h"
 #include "tensor/dtype.h"
+#include "tensor/reach.h"
 
 enum { BLOCK = 256 };
 
@@ -109,10 +110,9 @@ static tern_status i8_rows(const tern__code_source *source, int64_t first, int64
     return TERN_OK;
 }
 
-tern_status tern__pack(tern_tensor *weight, tern__packing packing, tern_tensor **out) {
+tern_status tern__pack(tern_context *context, tern_tensor *weight, tern__packing packing,
+                       tern_tensor **out) {
     *out = NULL;
-    if (TERN__UNLIKELY(tern__tensor_is_poison(weight)))
-        return tern__fail(TERN_E_ARGUMENT, "pack: the weight was released");
     bool is_storage = tern__dtype((tern_dtype)weight->dtype)->is_ternary;
     if (weight->dtype == TERN_TERNARY || (!is_storage && weight->dtype != TERN_I8))
         return tern__fail(TERN_E_DTYPE, "pack: %s is no ternary storage type",
@@ -148,16 +148,23 @@ tern_status tern__pack(tern_tensor *weight, tern__packing packing, tern_tensor *
         }
         source.rows_fn = tq_rows;
     }
-    tern__device *device = weight->context->device;
-    tern_status status = device->pack(device, weight->context, &source, out);
+    tern_status status = context->device->pack(context->device, context, &source, out);
     if (status == TERN_OK)
-        tern__count(weight->context, TERN__OP_PACK, TERN_CLASS_MOVE,
+        tern__count(context, TERN__OP_PACK, TERN_CLASS_MOVE,
                     (int64_t)(tern_tensor_bytes(weight) + tern_tensor_bytes(*out)));
     return status;
 }
 
 tern_status tern_tensor_pack(tern_tensor *weight, tern_tensor **out) {
-    return tern__pack(weight, TERN__PACKING_TRITS4, out);
+    tern_tensor *twin = NULL;
+    *out = NULL;
+    if (tern__tensor_is_poison(weight))
+        return tern__fail(TERN_E_ARGUMENT, "pack: the weight was released");
+    tern_status status = tern__host_twin(weight, &twin);
+    if (status == TERN_OK)
+        status = tern__pack(weight->context, twin, TERN__PACKING_TRITS4, out);
+    tern_tensor_release(twin);
+    return status;
 }
 
 /* -- random matrices ---------------------------------------------------------------------------*/

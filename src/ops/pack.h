@@ -7,7 +7,8 @@
 
 /* Trits with a scale for each block of columns are stored at four a byte whatever `packing` says.
  */
-tern_status tern__pack(tern_tensor *weight, tern__packing packing, tern_tensor **out);
+tern_status tern__pack(tern_context *context, tern_tensor *weight, tern__packing packing,
+                       tern_tensor **out);
 tern_status tern__pack_random(tern_context *context, tern__packing packing, int64_t rows,
                               int64_t columns, float scale, uint64_t seed, tern_tensor **out);
 

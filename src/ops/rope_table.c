@@ -3,9 +3,10 @@
 
 #include <tern/ops.h>
 
+#include "base/os.h"
 #include "base/realmath.h"
 #include "base/status.h"
-#include "tensor/tensor.h"
+#include "tensor/reach.h"
 
 tern_status tern__rope_table_empty(tern_context *context, int64_t positions, int64_t head_size,
                                    double theta, tern_tensor **out) {
@@ -23,24 +24,46 @@ tern_status tern__rope_table_empty(tern_context *context, int64_t positions, int
                               "rope_table", out);
 }
 
-void tern__rope_table_fill(tern_tensor *table, double theta, int64_t begin, int64_t end) {
-    int64_t half = begin < end ? table->dims[2] : 0, head_size = 2 * half;
-    float *rows = table->data; /* a row: K/2 cosines, K/2 sines */
+/* Rows [begin, end) into `rows`: a row is K/2 cosines, K/2 sines. */
+static void fill_rows(float *rows, int64_t half, double theta, int64_t begin, int64_t end) {
+    int64_t head_size = 2 * half;
     for (int64_t i = 0; i < half; i++) {
         double frequency = tern__pow(theta, -2 * (double)i / (double)head_size);
         for (int64_t p = begin; p < end; p++) {
             double sine, cosine;
             tern__sincos((double)p * frequency, &sine, &cosine);
-            rows[p * head_size + i] = (float)cosine;
-            rows[p * head_size + half + i] = (float)sine;
+            rows[(p - begin) * head_size + i] = (float)cosine;
+            rows[(p - begin) * head_size + half + i] = (float)sine;
         }
     }
+}
+
+tern_status tern__rope_table_fill(tern_tensor *table, double theta, int64_t begin, int64_t end) {
+    if (begin >= end)
+        return TERN_OK;
+    int64_t half = table->dims[2], row = 2 * half;
+    size_t bytes = (size_t)((end - begin) * row) * sizeof(float);
+    bool is_near = table->context->memory == NULL;
+    float *rows = is_near ? (float *)table->data + begin * row : tern__os()->alloc(bytes);
+    if (rows == NULL)
+        return tern__fail(TERN_E_MEMORY, "rope_table: no memory for %zu bytes", bytes);
+    fill_rows(rows, half, theta, begin, end);
+    if (is_near)
+        return TERN_OK;
+    tern_status status =
+        tern__tensor_write(table, (size_t)(begin * row) * sizeof(float), rows, bytes);
+    tern__os()->free(rows);
+    return status;
 }
 
 tern_status tern_rope_table(tern_context *context, int64_t positions, int64_t head_size,
                             double theta, tern_tensor **out) {
     tern_status status = tern__rope_table_empty(context, positions, head_size, theta, out);
     if (status == TERN_OK)
-        tern__rope_table_fill(*out, theta, 0, positions);
+        status = tern__rope_table_fill(*out, theta, 0, positions);
+    if (status != TERN_OK) {
+        tern_tensor_release(*out);
+        *out = NULL;
+    }
     return status;
 }

@@ -10,6 +10,6 @@ tern_status tern__rope_table_empty(tern_context *context, int64_t positions, int
                                    double theta, tern_tensor **out);
 
 /* Fills the rows [begin, end). */
-void tern__rope_table_fill(tern_tensor *table, double theta, int64_t begin, int64_t end);
+tern_status tern__rope_table_fill(tern_tensor *table, double theta, int64_t begin, int64_t end);
 
 #endif

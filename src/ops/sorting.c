@@ -102,9 +102,14 @@ static tern_status describe_groups(tern_tensor *x, tern__unique *parts, tern_ten
     return status == TERN_OK ? tern__call_row(&take) : status;
 }
 
-static int64_t count_groups(const tern__unique *parts) {
-    int64_t n = tern_tensor_count(parts->groups);
-    return n > 0 ? ((const int64_t *)parts->groups->data)[n - 1] + 1 : 0;
+static tern_status count_groups(const tern__unique *parts, int64_t *count) {
+    int64_t n = tern_tensor_count(parts->groups), last = -1;
+    tern_status status = TERN_OK;
+    if (n > 0)
+        status =
+            tern__tensor_fetch(parts->groups, (size_t)(n - 1) * sizeof last, &last, sizeof last);
+    *count = last + 1;
+    return status;
 }
 
 tern_status tern_unique(tern_tensor *x, tern_tensor **values, tern_tensor **inverse,
@@ -121,7 +126,8 @@ tern_status tern_unique(tern_tensor *x, tern_tensor **values, tern_tensor **inve
         *counts = NULL;
     TERN__TRY(tern__check_dtype(call.op, "x", x, TERN__PLAIN));
     TERN__TRY(find_groups(x, &parts));
-    int64_t count = count_groups(&parts);
+    int64_t count;
+    TERN__TRY(count_groups(&parts, &count));
     TERN__TRY(make_places(x->context, count, &parts.firsts));
     if (inverse != NULL)
         TERN__TRY(tern__tensor_empty(x->context, TERN_I64, &shape, "unique", &parts.inverse));

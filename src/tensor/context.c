@@ -9,6 +9,7 @@
 #include "base/os.h"
 #include "base/status.h"
 #include "base/threads.h"
+#include "memory/size_class.h"
 #include "tensor/tensor.h"
 
 /* All contexts, newest first: a tensor that was released before may lead to none of them. */
@@ -32,40 +33,60 @@ static void delist(tern_context *context) {
     tern__lock_release(&list_lock);
 }
 
-tern_status tern__context_create(const tern_options *options, tern_context **out) {
+static tern_status create_pools(const tern_options *options, const tern__device_memory *memory,
+                                tern_context *context) {
+    tern__pool_options pool = {.max_bytes = memory == NULL ? options->max_bytes : 0,
+                               .tracking = options->tracking,
+                               .on_event = options->on_memory_event,
+                               .on_pressure = options->on_memory_pressure,
+                               .user = options->memory_user};
+    tern_status status = tern__pool_create(&pool, &context->pool);
+    if (status != TERN_OK || memory == NULL)
+        return status;
+    pool.source = &memory->source;
+    pool.max_bytes = options->max_bytes;
+    status = tern__pool_create(&pool, &context->data_pool);
+    if (status != TERN_OK)
+        tern__pool_destroy(context->pool);
+    return status;
+}
+
+tern_status tern__context_create(const tern_options *options, const tern__device_memory *memory,
+                                 tern_context **out) {
     *out = NULL;
     tern_context *context = tern__os()->alloc(sizeof *context);
     if (context == NULL)
         return tern__fail(TERN_E_MEMORY, "context: no memory for %zu bytes", sizeof *context);
-    tern_status status =
-        tern__pool_create(&(tern__pool_options){.max_bytes = options->max_bytes,
-                                                .tracking = options->tracking,
-                                                .on_event = options->on_memory_event,
-                                                .on_pressure = options->on_memory_pressure,
-                                                .user = options->memory_user},
-                          &context->pool);
+    tern_status status = create_pools(options, memory, context);
     if (status != TERN_OK) {
         tern__os()->free(context);
         return status;
     }
     atomic_init(&context->references, 1);
+    context->memory = memory;
     context->is_plain = !tern__pool_keeps_notes(context->pool);
     context->reports_leaks =
         options->on_memory_event != NULL || options->tracking >= TERN_TRACK_SITES;
     context->is_poisoning = options->tracking == TERN_TRACK_FULL;
-    context->inline_below = tern__inline_below(options->tracking);
+    if (memory == NULL) {
+        context->inline_below = tern__inline_below(options->tracking);
+        context->pair_below = TERN__CLASS_MAX + 1;
+    }
     tern__scopes_init(&context->scopes);
     enlist(context);
     *out = context;
     return TERN_OK;
 }
 
-/* The pool is gone, with the last block. */
+/* The pool of the headers is gone, with the last block: no data are left either. */
 static void free_context(void *user) {
     tern_context *context = user;
     delist(context);
+    tern__pool_destroy(context->data_pool);
     if (context->device != NULL)
         context->device_close(context->device);
+    if (context->host != NULL)
+        tern__context_release(context->host);
     tern__scopes_deinit(&context->scopes);
     tern__os()->free(context);
 }
@@ -100,6 +121,8 @@ void tern_context_destroy(tern_context *context) {
         tern_scope_end(context);
     tell_what_is_alive(context);
     tern__pool_disown(context->pool);
+    if (context->memory != NULL)
+        tern__pool_disown(context->data_pool);
     tern__context_release(context);
 }
 
@@ -151,21 +174,44 @@ void tern__context_report_double(const tern_context *maybe, const tern_tensor *t
 /* -- memory ------------------------------------------------------------------------------------*/
 
 tern_memory_stats tern_context_memory(const tern_context *context) {
-    return tern__pool_stats(context->pool);
+    tern_memory_stats stats = tern__pool_stats(context->pool);
+    if (context->memory == NULL)
+        return stats;
+    tern_memory_stats data = tern__pool_stats(context->data_pool);
+    stats.live_bytes += data.live_bytes;
+    stats.peak_bytes += data.peak_bytes;
+    stats.committed_bytes += data.committed_bytes;
+    stats.mapped_bytes += data.mapped_bytes;
+    return stats;
 }
 
+/* Headers are little, and the same for every device. */
 void tern_memory_figures_get(tern_context *context, tern_memory_figures *figures) {
-    tern__pool_figures(context->pool, figures);
+    tern__pool_figures(context->memory == NULL ? context->pool : context->data_pool, figures);
 }
 
 size_t tern_memory_trim(tern_context *context) {
-    return tern__pool_trim(context->pool);
+    size_t bytes = tern__pool_trim(context->pool);
+    return context->memory == NULL ? bytes : bytes + tern__pool_trim(context->data_pool);
 }
 
 int64_t tern_memory_check(tern_context *context) {
-    return tern__pool_check(context->pool);
+    int64_t found = tern__pool_check(context->pool);
+    return context->memory == NULL ? found : found + tern__pool_check(context->data_pool);
 }
 
 void tern_context_adopt(tern_context *context) {
     tern__pool_adopt(context->pool);
+    if (context->memory != NULL)
+        tern__pool_adopt(context->data_pool);
+    if (context->host != NULL)
+        tern_context_adopt(context->host);
+}
+
+void tern__context_tick(tern_context *context) {
+    tern__pool_tick(context->pool);
+    if (context->memory != NULL)
+        tern__pool_tick(context->data_pool);
+    if (context->host != NULL)
+        tern__context_tick(context->host);
 }

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
+#include "tensor/reach.h"
 
 /* -- one number --------------------------------------------------------------------------------*/
 
@@ -34,8 +35,10 @@ static tern_status create_full(tern_context *context, tern_dtype dtype, const te
         return status;
     uint64_t element = 0;
     tern__elements_from_f64(dtype, &value, &element, 1);
-    repeat_element((*out)->data, (*out)->bytes, &element, (size_t)tern__dtype(dtype)->block_bytes);
-    return TERN_OK;
+    void *room = tern__fill_begin(out);
+    if (room != NULL)
+        repeat_element(room, (*out)->bytes, &element, (size_t)tern__dtype(dtype)->block_bytes);
+    return tern__fill_end(out, room, TERN_OK);
 }
 
 tern_status tern_tensor_ones(tern_context *context, tern_dtype dtype, tern_shape shape,
@@ -59,13 +62,15 @@ tern_status tern_tensor_eye(tern_context *context, tern_dtype dtype, int64_t row
     if (status != TERN_OK)
         return status;
     int64_t size = tern__dtype(dtype)->block_bytes;
-    uint8_t *data = (*out)->data;
+    uint8_t *data = tern__fill_begin(out);
+    if (data == NULL)
+        return TERN_E_MEMORY;
     memset(data, 0, (*out)->bytes);
     int64_t row = diagonal >= 0 ? 0 : diagonal > -rows ? -diagonal : rows;
     int64_t column = diagonal >= 0 ? diagonal : 0;
     for (; row < rows && column < columns; row++, column++)
         tern__elements_from_f64(dtype, &one, data + (row * columns + column) * size, 1);
-    return TERN_OK;
+    return tern__fill_end(out, data, TERN_OK);
 }
 
 /* -- like another tensor -----------------------------------------------------------------------*/
@@ -80,9 +85,7 @@ tern_status tern_tensor_zeros_like(tern_tensor *tensor, tern_tensor **out) {
     tern_shape shape = tern_tensor_shape(tensor);
     tern_status status =
         tern__tensor_empty(tensor->context, (tern_dtype)tensor->dtype, &shape, "zeros_like", out);
-    if (status == TERN_OK)
-        memset((*out)->data, 0, (*out)->bytes);
-    return status;
+    return status == TERN_OK ? tern__fill_zeros(out) : status;
 }
 
 tern_status tern_tensor_ones_like(tern_tensor *tensor, tern_tensor **out) {
@@ -146,7 +149,7 @@ static tern_status arange_integers(tern_context *context, tern_dtype dtype, doub
     if (status == TERN_OK)
         status = tern__tensor_empty(context, dtype, &(tern_shape){1, {count}}, "arange", out);
     if (status == TERN_OK)
-        tern__fill_i64(*out, integer_numbers, &row);
+        status = tern__fill_i64(out, integer_numbers, &row);
     return status;
 }
 
@@ -175,7 +178,7 @@ static tern_status arange_floats(tern_context *context, tern_dtype dtype, double
     if (status == TERN_OK)
         status = tern__tensor_empty(context, dtype, &(tern_shape){1, {count}}, "arange", out);
     if (status == TERN_OK)
-        tern__fill_f64(*out, arange_numbers, &(float_row){.start = start, .step = step});
+        status = tern__fill_f64(out, arange_numbers, &(float_row){.start = start, .step = step});
     return status;
 }
 
@@ -221,6 +224,5 @@ tern_status tern_tensor_linspace(tern_context *context, tern_dtype dtype, double
         row.step = (stop - start) / (double)(count - 1);
     else
         row.last = -1; /* of one number, the first counts */
-    tern__fill_f64(*out, linspace_numbers, &row);
-    return TERN_OK;
+    return tern__fill_f64(out, linspace_numbers, &row);
 }

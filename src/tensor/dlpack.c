@@ -65,6 +65,9 @@ static tern_status begin_export(tern_tensor *tensor, exported **out, DLTensor *f
         row++;
     if (row == CODES)
         return tern__fail(TERN_E_DTYPE, "dlpack: there is no type for %s", tern_dtype_name(dtype));
+    if (tensor->context->memory != NULL)
+        return tern__fail(TERN_E_UNSUPPORTED, "dlpack: the tensor lies in the memory of a device; "
+                                              "tern_tensor_to brings it to the CPU");
     size_t dims = 2 * (size_t)tensor->rank * sizeof(int64_t);
     exported *made = tern__os()->alloc(sizeof *made + dims);
     if (made == NULL)
@@ -225,6 +228,9 @@ static tern_status adopt(tern_context *context, const DLTensor *from, imported *
     tern_tensor *owner = NULL;
     span reach = {0};
     tern_status status;
+    if (context->memory != NULL)
+        TERN__TRY(tern__fail(TERN_E_UNSUPPORTED, "dlpack: the context computes in the memory of a "
+                                                 "device; take the data into one of the CPU"));
     TERN__TRY(read_dtype(from, &dtype));
     TERN__TRY(read_shape(from, &shape, strides, &count));
     TERN__TRY(check_place(from, dtype, count));

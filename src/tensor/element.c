@@ -7,6 +7,7 @@
 #include "base/half.h"
 #include "base/status.h"
 #include "tensor/dtype.h"
+#include "tensor/reach.h"
 
 enum { CHUNK = 256 }; /* numbers made at once before they become elements; a multiple of 64 */
 
@@ -116,24 +117,28 @@ void tern__elements_from_i64(tern_dtype dtype, const int64_t *from, void *to, in
     elements[dtype].from_i64(from, to, n);
 }
 
-void tern__fill_f64(tern_tensor *tensor, tern__numbers_f64 numbers, const void *how) {
+tern_status tern__fill_f64(tern_tensor **out, tern__numbers_f64 numbers, const void *how) {
     double values[CHUNK];
-    tern_dtype dtype = (tern_dtype)tensor->dtype;
-    int64_t count = tern_tensor_count(tensor), size = tern__dtype(dtype)->block_bytes;
-    for (int64_t i = 0; i < count; i += CHUNK) {
+    tern_dtype dtype = (tern_dtype)(*out)->dtype;
+    int64_t count = tern_tensor_count(*out), size = tern__dtype(dtype)->block_bytes;
+    uint8_t *room = tern__fill_begin(out);
+    for (int64_t i = 0; room != NULL && i < count; i += CHUNK) {
         int64_t n = tern__min_i64(CHUNK, count - i);
         numbers(how, i, n, values);
-        tern__elements_from_f64(dtype, values, (uint8_t *)tensor->data + i * size, n);
+        tern__elements_from_f64(dtype, values, room + i * size, n);
     }
+    return tern__fill_end(out, room, TERN_OK);
 }
 
-void tern__fill_i64(tern_tensor *tensor, tern__numbers_i64 numbers, const void *how) {
+tern_status tern__fill_i64(tern_tensor **out, tern__numbers_i64 numbers, const void *how) {
     int64_t values[CHUNK];
-    tern_dtype dtype = (tern_dtype)tensor->dtype;
-    int64_t count = tern_tensor_count(tensor), size = tern__dtype(dtype)->block_bytes;
-    for (int64_t i = 0; i < count; i += CHUNK) {
+    tern_dtype dtype = (tern_dtype)(*out)->dtype;
+    int64_t count = tern_tensor_count(*out), size = tern__dtype(dtype)->block_bytes;
+    uint8_t *room = tern__fill_begin(out);
+    for (int64_t i = 0; room != NULL && i < count; i += CHUNK) {
         int64_t n = tern__min_i64(CHUNK, count - i);
         numbers(how, i, n, values);
-        tern__elements_from_i64(dtype, values, (uint8_t *)tensor->data + i * size, n);
+        tern__elements_from_i64(dtype, values, room + i * size, n);
     }
+    return tern__fill_end(out, room, TERN_OK);
 }

@@ -22,8 +22,8 @@ void tern__elements_from_i64(tern_dtype dtype, const int64_t *from, void *to, in
 typedef void (*tern__numbers_f64)(const void *how, int64_t first, int64_t n, double *to);
 typedef void (*tern__numbers_i64)(const void *how, int64_t first, int64_t n, int64_t *to);
 
-/* Fills a fresh tensor of a plain type, in row-major order. */
-void tern__fill_f64(tern_tensor *tensor, tern__numbers_f64 numbers, const void *how);
-void tern__fill_i64(tern_tensor *tensor, tern__numbers_i64 numbers, const void *how);
+/* Fills a fresh tensor of a plain type, in row-major order; as tern__fill_end when it cannot be. */
+tern_status tern__fill_f64(tern_tensor **out, tern__numbers_f64 numbers, const void *how);
+tern_status tern__fill_i64(tern_tensor **out, tern__numbers_i64 numbers, const void *how);
 
 #endif

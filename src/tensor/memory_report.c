@@ -378,8 +378,9 @@ tern_status tern_memory_report(tern_context *context, tern_report_format format,
     if ((unsigned)format >= sizeof writers / sizeof *writers)
         return tern__fail(TERN_E_ARGUMENT, "memory report: format %d is unknown", (int)format);
     report r = {.writer = &writers[format], .write = write, .user = user};
-    tern__pool_figures(context->pool, &r.figures);
-    tern_status status = tern__pool_sites(context->pool, visit_site, &r);
+    tern__pool *pool = context->memory == NULL ? context->pool : context->data_pool;
+    tern__pool_figures(pool, &r.figures);
+    tern_status status = tern__pool_sites(pool, visit_site, &r);
     if (status != TERN_OK)
         return status;
     begin(&r);

@@ -406,6 +406,11 @@ typedef struct tern__op_row {
 
 extern const tern__op_row tern__op_rows[TERN__OP_COUNT];
 
+/* Creation and views compute nothing. */
+static inline bool tern__op_computes(tern__op op) {
+    return op > TERN__OP_VIEW_AS && op != TERN__OP_CHUNK && op != TERN__OP_SPLIT;
+}
+
 static inline const char *tern__op_name(tern__op op) {
     return tern__op_rows[op].info.name;
 }

@@ -15,7 +15,7 @@
 #include "base/status.h"
 #include "tensor/decimal.h"
 #include "tensor/dtype.h"
-#include "tensor/tensor.h"
+#include "tensor/reach.h"
 
 enum {
     MOST_PRECISION = 330, /* no digit of a double's shortest form lies further behind the point */
@@ -403,7 +403,7 @@ static tern_status check_options(const tern_format_options *options) {
     return TERN_OK;
 }
 
-static void put_tensor(printer *out) {
+static void put_elements(printer *out) {
     const tern_tensor *t = out->tensor;
     char word[WORD_BYTES];
     if (tern_tensor_count(t) == 0) {
@@ -422,6 +422,17 @@ static void put_tensor(printer *out) {
     }
 }
 
+static tern_status put_tensor(printer *out) {
+    tern_tensor *twin;
+    tern_status status = tern__host_twin(out->tensor, &twin);
+    if (status != TERN_OK)
+        return status;
+    out->tensor = twin;
+    put_elements(out);
+    tern_tensor_release(twin);
+    return TERN_OK;
+}
+
 tern_status tern_tensor_format(const tern_tensor *tensor, const tern_format_options *options,
                                char *text, size_t size, size_t *needed) {
     tern_dtype dtype = (tern_dtype)tensor->dtype;
@@ -438,7 +449,9 @@ tern_status tern_tensor_format(const tern_tensor *tensor, const tern_format_opti
         return status;
     out.is_float = tern__dtype(dtype)->is_float;
     out.is_shortened = tern_tensor_count(tensor) > out.options.threshold;
-    put_tensor(&out);
+    status = put_tensor(&out);
+    if (status != TERN_OK)
+        return status;
     put_char(&out, '\0');
     if (needed != NULL)
         *needed = out.written;

@@ -105,8 +105,8 @@ static tern_status create_floats(tern_context *context, tern_dtype dtype, const 
                           tern_dtype_name(dtype));
     tern_status status = tern__tensor_empty(context, dtype, shape, op, out);
     if (status == TERN_OK)
-        tern__fill_f64(*out, dtype == TERN_F64 ? wide : narrow,
-                       &(draw){.seed = seed, .bits = uniform_bits(dtype)});
+        status = tern__fill_f64(out, dtype == TERN_F64 ? wide : narrow,
+                                &(draw){.seed = seed, .bits = uniform_bits(dtype)});
     return status;
 }
 
@@ -155,8 +155,9 @@ tern_status tern_tensor_randint(tern_context *context, tern_dtype dtype, tern_sh
     if (status == TERN_OK)
         status = tern__tensor_empty(context, dtype, &shape, "randint", out);
     if (status == TERN_OK)
-        tern__fill_i64(*out, integer_numbers,
-                       &(draw){.seed = seed, .low = low, .range = (uint64_t)high - (uint64_t)low});
+        status = tern__fill_i64(
+            out, integer_numbers,
+            &(draw){.seed = seed, .low = low, .range = (uint64_t)high - (uint64_t)low});
     return status;
 }
 
@@ -176,6 +177,7 @@ tern_status tern_tensor_bernoulli(tern_context *context, tern_dtype dtype, tern_
     if (status == TERN_OK)
         status = tern__tensor_empty(context, dtype, &shape, "bernoulli", out);
     if (status == TERN_OK)
-        tern__fill_f64(*out, bernoulli_numbers, &(draw){.seed = seed, .probability = probability});
+        status = tern__fill_f64(out, bernoulli_numbers,
+                                &(draw){.seed = seed, .probability = probability});
     return status;
 }

@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "memory/pool_fast.h"
 #include "tensor/dtype.h"
+#include "tensor/reach.h"
 
 #define SELDOM __attribute__((cold, noinline))
 
@@ -175,7 +176,8 @@ static __attribute__((noinline)) tern_status take_blocks(tern_context *context, 
                               &blocks[0]);
     if (status != TERN_OK)
         return status;
-    status = tern__pool_alloc(context->pool, bytes, TERN__BLOCK_DATA, told, &blocks[1]);
+    status = tern__pool_alloc(context->memory != NULL ? context->data_pool : context->pool, bytes,
+                              TERN__BLOCK_DATA, told, &blocks[1]);
     if (status != TERN_OK)
         tern__pool_free(context->pool, blocks[0], header, TERN__BLOCK_HEADER | TERN__BLOCK_TENSOR);
     return status;
@@ -186,12 +188,13 @@ static inline tern_status create(tern_context *context, tern_dtype dtype, const 
                                  size_t bytes, const char *op, tern_tensor **out) {
     int rank = shape->rank, size_class = 0;
     bool is_inline = bytes < context->inline_below, is_served = false;
+    unsigned flags = is_inline ? TERN__TENSOR_INLINE : 0;
     size_t offset = tern__inline_offset(rank);
     void *blocks[2];
     if (is_inline) {
         size_class = tern__class_aligned(offset + bytes, 64);
         is_served = tern__pool_take_one(context->pool, size_class, offset + bytes, &blocks[0]);
-    } else if (bytes <= TERN__CLASS_MAX) {
+    } else if (bytes < context->pair_below) {
         size_class = tern__class_aligned(bytes, 64);
         is_served = tern__pool_take_two(context->pool, tern__header_class(rank), size_class,
                                         tern__header_bytes(rank), bytes, blocks);
@@ -200,9 +203,10 @@ static inline tern_status create(tern_context *context, tern_dtype dtype, const 
         tern_status status = take_blocks(context, dtype, shape, bytes, op, blocks);
         if (status != TERN_OK)
             return status;
+        if (context->memory != NULL)
+            flags = TERN__TENSOR_DEVICE;
     }
-    tern_tensor *tensor =
-        put_header(blocks[0], context, dtype, rank, is_inline ? TERN__TENSOR_INLINE : 0);
+    tern_tensor *tensor = put_header(blocks[0], context, dtype, rank, flags);
     tensor->data = is_inline ? (char *)blocks[0] + offset : blocks[1];
     tensor->bytes = bytes;
     tensor->size_class = (uint8_t)size_class;
@@ -236,22 +240,40 @@ tern_status tern__tensor_opaque(tern_context *context, tern_dtype dtype, const t
 tern_status tern_tensor_zeros(tern_context *context, tern_dtype dtype, tern_shape shape,
                               tern_tensor **out) {
     tern_status status = tern__tensor_empty(context, dtype, &shape, "zeros", out);
-    if (status == TERN_OK)
-        memset((*out)->data, 0, (*out)->bytes);
+    return status == TERN_OK ? tern__fill_zeros(out) : status;
+}
+
+/* All bytes of a fresh tensor, which is released when they cannot be brought there. */
+static tern_status put_data(const void *data, tern_tensor **out) {
+    tern_status status = tern__tensor_write(*out, 0, data, (*out)->bytes);
+    if (status != TERN_OK) {
+        tern_tensor_release(*out);
+        *out = NULL;
+    }
     return status;
 }
 
 tern_status tern_tensor_from_data(tern_context *context, tern_dtype dtype, tern_shape shape,
                                   const void *data, tern_tensor **out) {
     tern_status status = tern__tensor_empty(context, dtype, &shape, "from_data", out);
-    if (status == TERN_OK && (*out)->bytes > 0)
-        memcpy((*out)->data, data, (*out)->bytes);
-    return status;
+    return status == TERN_OK ? put_data(data, out) : status;
 }
 
 /* Where a borrowed tensor's callback lies. */
 static inline tern__tensor_callback *callback_of(tern_tensor *tensor) {
     return (tern__tensor_callback *)(void *)(tensor->dims + 2 * tensor->rank);
+}
+
+/* A device with memory of its own borrows nothing: it has a copy, and the lender is free. */
+static tern_status bring(tern_context *context, tern_dtype dtype, const tern_shape *shape,
+                         size_t bytes, const void *data, const tern__tensor_callback *callback,
+                         const char *op, tern_tensor **out) {
+    tern_status status = create(context, dtype, shape, bytes, op, out);
+    if (status == TERN_OK)
+        status = put_data(data, out);
+    if (status == TERN_OK && callback != NULL && callback->release != NULL)
+        callback->release(callback->user);
+    return status;
 }
 
 tern_status tern__tensor_adopt(tern_context *context, tern_dtype dtype, const tern_shape *shape,
@@ -267,6 +289,8 @@ tern_status tern__tensor_adopt(tern_context *context, tern_dtype dtype, const te
     status = check_open(context, op);
     if (status != TERN_OK)
         return status;
+    if (context->memory != NULL)
+        return bring(context, dtype, shape, bytes, data, callback, op, out);
     tern__note note = {op, tern_dtype_name(dtype), shape->rank, shape->dims};
     void *block = NULL;
     status = tern__pool_alloc(context->pool,
@@ -383,7 +407,8 @@ static __attribute__((noinline)) void give_blocks(tern__pool *pool, tern_tensor 
             callback->release(callback->user);
         header += sizeof *callback;
     } else if (!(owner->flags & TERN__TENSOR_BORROWED)) {
-        tern__pool_free(pool, owner->data, owner->bytes, TERN__BLOCK_DATA);
+        tern__pool *data = owner->flags & TERN__TENSOR_DEVICE ? owner->context->data_pool : pool;
+        tern__pool_free(data, owner->data, owner->bytes, TERN__BLOCK_DATA);
     }
     tern__pool_free(pool, owner, header, TERN__BLOCK_HEADER | flag);
 }
@@ -507,5 +532,7 @@ bool tern_tensor_is_contiguous(const tern_tensor *tensor) {
 
 void *tern_tensor_data(const tern_tensor *tensor) {
     bool is_opaque = tensor->dtype == TERN_TERNARY || tensor->dtype == TERN_QUANTIZED;
-    return is_opaque ? NULL : tensor->data;
+    if (is_opaque || tern__tensor_is_poison(tensor) || tensor->context->memory != NULL)
+        return NULL;
+    return tensor->data;
 }

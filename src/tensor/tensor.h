@@ -18,6 +18,16 @@ typedef struct tern__op_counts {
     atomic_llong bytes[TERN_CLASSES][2];
 } tern__op_counts;
 
+/* The memory of a device that the host cannot reach: where the bytes of tensors come from, and how
+ * they are brought there and back. Both calls return when the host's bytes are free again or
+ * there; the status is the device's. */
+typedef struct tern__device_memory {
+    tern__source source;
+    tern_status (*write)(void *user, void *to, const void *from_host, size_t bytes);
+    tern_status (*read)(void *user, void *to_host, const void *from, size_t bytes);
+    void *user;
+} tern__device_memory;
+
 /* What tensors of one context share. `references` counts the handle, the models and the sessions;
  * when it is 0 the pool is abandoned, and whoever gives its last block back frees the context. */
 struct tern_context {
@@ -27,6 +37,11 @@ struct tern_context {
     bool reports_leaks;  /* as events; else a message says how much is left */
     bool is_poisoning;   /* the pool overwrites what is released: level FULL */
     size_t inline_below; /* data of fewer bytes lie in the block of their header */
+    size_t pair_below;   /* of fewer bytes: the bins may have both blocks */
+    /* NULL: the host reaches all data. Else `pool` has the headers alone, data_pool the data. */
+    const tern__device_memory *memory;
+    tern__pool *data_pool;
+    tern_context *host; /* of a device that is no CPU: a CPU context for what the device lacks */
     tern__scopes scopes;
     struct tern__device *device; /* closed when the context is freed */
     void (*device_close)(struct tern__device *device);
@@ -42,6 +57,7 @@ enum {
     TERN__TENSOR_INLINE = 2,   /* the bytes follow in the same block, at tern__inline_offset */
     TERN__TENSOR_BORROWED = 4, /* the bytes are somebody else's and never written */
     TERN__TENSOR_RELEASE = 8,  /* borrowed, with a tern__tensor_callback behind the strides */
+    TERN__TENSOR_DEVICE = 16,  /* an owner whose bytes come from the context's data_pool */
 };
 
 /* A tensor is an owner of bytes or a view of an owner; a view of a view refers to the owner.
@@ -130,10 +146,18 @@ static inline int64_t tern__stride_back(const tern_tensor *t, int back) {
 /* tern_context.inline_below of a context with this tracking level. */
 size_t tern__inline_below(tern_tracking tracking);
 
-/* A context without a device: used by tern_context_create in the ops layer, which adds one. */
-tern_status tern__context_create(const tern_options *options, tern_context **context);
+/* A context without a device: used by tern_context_create in the ops layer, which adds one.
+ * `memory` is kept and has to outlive the context; NULL for the memory of the host. */
+tern_status tern__context_create(const tern_options *options, const tern__device_memory *memory,
+                                 tern_context **context);
+/* The context itself where the host reaches its data, else that of the CPU behind it. */
+static inline tern_context *tern__context_near(tern_context *c) {
+    return c->memory == NULL ? c : c->host;
+}
 void tern__context_retain(tern_context *context);
 void tern__context_release(tern_context *context);
+/* tern__pool_tick of what the context has. */
+void tern__context_tick(tern_context *context);
 
 /* A handle that was released before is released or retained again: reports it to its context, or
  * to the log when that cannot be told any more. */

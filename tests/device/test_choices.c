@@ -10,7 +10,7 @@
 
 #include "base/cpu.h"
 #include "base/os.h"
-#include "device/cpu/choices.h"
+#include "device/choices.h"
 #include "device/device.h"
 
 static char directory[] = "/tmp/tern-choices-XXXXXX";

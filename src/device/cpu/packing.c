@@ -144,6 +144,10 @@ tern_status tern__cpu_pack(tern__device *device, tern_context *context,
 }
 
 tern_status tern__cpu_check_packed(const tern__device *device, const tern_tensor *weight) {
+    const tern__device *packed_by = weight->context->device;
+    if (weight->dtype == TERN_TERNARY && packed_by->packs_itself)
+        return tern__fail(TERN_E_ARGUMENT, "the weights are packed for device %s, this is the CPU",
+                          packed_by->name);
     const tern__packed_kernel *theirs = tern__packed_of(weight)->kernel;
     const tern__packed_kernel *ours = ((const tern__cpu_device *)device)->packed[theirs->packing];
     if (theirs != ours)

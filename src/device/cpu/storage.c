@@ -9,7 +9,7 @@
 
 #include "base/os.h"
 #include "base/sort.h"
-#include "device/cpu/choices.h"
+#include "device/choices.h"
 #include "device/cpu/cpu.h"
 
 enum {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The file begins with a line that names its format; then lines of a key, a tabulator and a number,
  * the newest first. */
-#include "device/cpu/choices.h"
+#include "device/choices.h"
 
 #include <stdio.h>
 #include <string.h>

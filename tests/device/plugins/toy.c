@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A device for tests: memory of its own that nobody but it can touch, a few operations, and errors
+ * on demand. docs/add-a-device.md begins with it.
+ *
+ *   TERN_TOY_MEMORY   bytes of memory (default 256 MiB)
+ *   TERN_TOY_FAULT    "bit": a result has a wrong bit; "wait": waiting tells of an error
+ *   TERN_TOY_FACTS    "accelerator": it says that it is one
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sys/mman.h>
+
+#include "device/plugin.h"
+
+typedef struct toy {
+    const tern__plugin_host *host;
+    uint8_t *memory; /* PROT_NONE but while the device works */
+    size_t bytes, used;
+    bool has_fault;
+} toy;
+
+static size_t memory_bytes(void) {
+    const char *text = getenv("TERN_TOY_MEMORY");
+    return text != NULL ? (size_t)strtoull(text, NULL, 10) & ~(size_t)4095 : (size_t)256 << 20;
+}
+
+static bool has_fault(const char *name) {
+    const char *text = getenv("TERN_TOY_FAULT");
+    return text != NULL && strcmp(text, name) == 0;
+}
+
+/* -- life --------------------------------------------------------------------------------------*/
+
+static tern_status probe(const tern__plugin_host *host, tern__plugin_facts *facts) {
+    (void)host;
+    snprintf(facts->model, sizeof facts->model, "toy");
+    snprintf(facts->library, sizeof facts->library, "for tests");
+    facts->memory_bytes = facts->free_bytes = memory_bytes();
+    facts->keeps_bits = true;
+    facts->is_accelerator = getenv("TERN_TOY_FACTS") != NULL;
+    return TERN_OK;
+}
+
+static tern_status open_toy(const tern__plugin_host *host, void **device) {
+    toy *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return host->fail(TERN_E_MEMORY, "no memory");
+    t->host = host;
+    t->bytes = memory_bytes();
+    t->memory = mmap(NULL, t->bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (t->memory == MAP_FAILED) {
+        free(t);
+        return host->fail(TERN_E_MEMORY, "no address space");
+    }
+    *device = t;
+    return TERN_OK;
+}
+
+static void close_toy(void *device) {
+    toy *t = device;
+    munmap(t->memory, t->bytes);
+    free(t);
+}
+
+/* -- memory: handed out from the front, taken back from the end --------------------------------*/
+
+static void *map(void *device, size_t bytes) {
+    toy *t = device;
+    if (bytes > t->bytes - t->used)
+        return NULL;
+    t->used += bytes;
+    return t->memory + t->used - bytes;
+}
+
+static void unmap(void *device, void *memory, size_t bytes) {
+    toy *t = device;
+    if ((uint8_t *)memory + bytes == t->memory + t->used)
+        t->used -= bytes;
+}
+
+static void open_memory(const toy *t) {
+    mprotect(t->memory, t->bytes, PROT_READ | PROT_WRITE);
+}
+
+static void close_memory(const toy *t) {
+    mprotect(t->memory, t->bytes, PROT_NONE);
+}
+
+static tern_status copy(void *device, void *to, const void *from, size_t bytes) {
+    open_memory(device);
+    memmove(to, from, bytes);
+    close_memory(device);
+    return TERN_OK;
+}
+
+static tern_status nothing(void *device) {
+    (void)device;
+    return TERN_OK;
+}
+
+static tern_status wait_toy(void *device) {
+    const toy *t = device;
+    return has_fault("wait") ? t->host->fail(TERN_E_INTERNAL, "the toy broke") : TERN_OK;
+}
+
+/* -- operations --------------------------------------------------------------------------------*/
+
+/* F32, contiguous, of one shape: everything else is left to the CPU. */
+static bool is_simple(const tern__device_call *call) {
+    const tern__operand *out = &call->out[0];
+    for (int i = 0; i <= call->in_count; i++) {
+        const tern__operand *o = i < call->in_count ? &call->in[i] : out;
+        int64_t step = 1;
+        if (o->dtype != TERN_F32 || o->rank != out->rank)
+            return false;
+        for (int axis = o->rank - 1; axis >= 0; axis--) {
+            if (o->dims[axis] != out->dims[axis] || o->strides[axis] != step)
+                return false;
+            step *= o->dims[axis];
+        }
+    }
+    return true;
+}
+
+static float apply(tern__op op, float a, float b) {
+    return op == TERN__OP_ADD ? a + b : op == TERN__OP_MUL ? a * b : -a;
+}
+
+static tern_status arithmetic(void *device, const tern__device_call *call) {
+    toy *t = device;
+    if (!is_simple(call))
+        return t->host->fail(TERN_E_UNSUPPORTED, "not simple");
+    open_memory(t);
+    const float *a = call->in[0].data, *b = call->in[call->in_count - 1].data;
+    float *out = call->out[0].data;
+    for (size_t i = 0; i < call->out[0].bytes / sizeof(float); i++)
+        out[i] = apply(call->op, a[i], b[i]);
+    if (has_fault("bit") && call->out[0].bytes > 0)
+        *(uint8_t *)out ^= 1;
+    close_memory(t);
+    return TERN_OK;
+}
+
+static const tern__plugin plugin = {
+    .abi = TERN__PLUGIN_ABI,
+    .struct_bytes = sizeof plugin,
+    .op_count = TERN__OP_COUNT,
+    .name = "toy",
+    .tern = TERN_PLUGIN_VERSION,
+    .probe = probe,
+    .open = open_toy,
+    .close = close_toy,
+    .map = map,
+    .unmap = unmap,
+    .copy_in = copy,
+    .copy_out = copy,
+    .copy_within = copy,
+    .submit = nothing,
+    .wait = wait_toy,
+    .ops = {[TERN__OP_ADD] = arithmetic, [TERN__OP_MUL] = arithmetic, [TERN__OP_NEG] = arithmetic},
+};
+
+const tern__plugin *tern_plugin(void) {
+    return &plugin;
+}
