@@ -83,6 +83,12 @@ target_compile_options(tern_baseline PRIVATE ${TERN_BASELINE_FLAGS})
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/bench/matmul_baseline.c
                             PROPERTIES COMPILE_OPTIONS "${TERN_BASELINE_FLAGS}")
 
+# Where plug-ins are installed, as seen from the program.
+file(RELATIVE_PATH TERN_PLUGIN_FOLDER ${CMAKE_INSTALL_FULL_BINDIR}
+     ${CMAKE_INSTALL_FULL_LIBDIR}/tern)
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/device/plugin/load.c PROPERTIES
+                            COMPILE_DEFINITIONS "TERN_PLUGIN_FOLDER=\"${TERN_PLUGIN_FOLDER}\"")
+
 # What a report says about the build.
 string(TOUPPER "${CMAKE_BUILD_TYPE}" type)
 string(STRIP "${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${type}}" flags)

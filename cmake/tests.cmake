@@ -168,7 +168,8 @@ target_link_libraries(record_traces PRIVATE tern tern_flags)
 # Scripts that are tests: once, with the release build of this machine.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT CMAKE_CROSSCOMPILING
    AND NOT TERN_SCALAR_ONLY AND NOT TERN_SANITIZE)
-  foreach(script check_layers check_style check_symbols check_headers check_readme check_models
+  foreach(script check_layers check_style check_symbols check_headers check_readme check_device_doc
+          check_models
           check_benchmarks check_instructions test_install test_matrix test_numpy test_scripts)
     add_test(NAME ${script} COMMAND ${PROJECT_SOURCE_DIR}/tools/${script} ${PROJECT_BINARY_DIR})
     set_tests_properties(${script} PROPERTIES TIMEOUT 1200)

@@ -19,6 +19,7 @@ _tern() {
     run:--storage) words="auto 2 1.6" ;;
     run:--head) words="auto full screened int8 int4" ;;
     run:--cpu) files=0 ;;
+    run:--device) files=0 ;;
     run:--color) words="auto always never" ;;
     run:--memory-json) files=1 ;;
     run:--track) words="counts sites full" ;;
@@ -36,9 +37,11 @@ _tern() {
     bench:--storage) words="auto 2 1.6" ;;
     bench:--head) words="auto full screened int8 int4" ;;
     bench:--cpu) files=0 ;;
+    bench:--device) files=0 ;;
     validate:--only) files=0 ;;
     validate:--threads | validate:-t) files=0 ;;
     validate:--cpu) files=0 ;;
+    validate:--device) files=0 ;;
     validate:--passes) files=0 ;;
     validate:--model) files=1 ;;
     validate:--peer) files=0 ;;
@@ -49,27 +52,30 @@ _tern() {
     validate:--save-baseline) files=1 ;;
     validate:--from) files=1 ;;
     validate:--color) words="auto always never" ;;
+    devices:--order) files=0 ;;
     esac
     if ((COMP_CWORD == 1)); then
-        words="--help --version run info tokenize bench validate version completion help"
+        words="--help --version run info tokenize bench validate devices version completion help"
     elif [[ -z $words$files ]]; then
         case $command:$current in
-    run:-*) words="--help --prompt --file --tokens --temp --top-k --top-p --min-p --repeat-penalty --repeat-last --seed --threads --ctx --cache --storage --head --cpu --no-special --ignore-eos --quiet --color --memory-report --memory-json --stats --explain --track" ;;
+    run:-*) words="--help --prompt --file --tokens --temp --top-k --top-p --min-p --repeat-penalty --repeat-last --seed --threads --ctx --cache --storage --head --cpu --device --no-special --ignore-eos --quiet --color --memory-report --memory-json --stats --explain --track" ;;
     run:*) files=1 words="" ;;
     info:-*) words="--help --json --values" ;;
     info:*) files=1 words="" ;;
     tokenize:-*) words="--help --prompt --file --ids --decode --special --bos --json" ;;
     tokenize:*) files=1 words="" ;;
-    bench:-*) words="--help --shape --threads --prompt-tokens --tokens --repeats --quick --vs --only --cache --storage --head --cpu --list --json" ;;
-    bench:*) files=1 words=" team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 matmul_f64 matmul_i8 memory elementwise matmul zero-copy operations roofline kernels models" ;;
-    validate:-*) words="--help --quick --full --only --threads --cpu --passes --model --peer --json --html --md --baseline --save-baseline --no-baseline --from --list --strict --details --color" ;;
+    bench:-*) words="--help --shape --threads --prompt-tokens --tokens --repeats --quick --vs --only --cache --storage --head --cpu --device --list --json" ;;
+    bench:*) files=1 words=" team_run tensor_create tensor_sites memory_read ternary_linear ternary_batch matmul_f16 matmul_f64 matmul_i8 memory elementwise matmul zero-copy operations roofline kernels models devices" ;;
+    validate:-*) words="--help --quick --full --only --threads --cpu --device --passes --model --peer --json --html --md --baseline --save-baseline --no-baseline --from --list --strict --details --color" ;;
     validate:*) files=0 words="" ;;
+    devices:-*) words="--help --measure --order --ops --json" ;;
+    devices:*) files=0 words=" cpu cuda mlx" ;;
     version:-*) words="--help" ;;
     version:*) files=0 words="" ;;
     completion:-*) words="--help" ;;
     completion:*) files=0 words=" bash zsh fish" ;;
     help:-*) words="--help --man --ops" ;;
-    help:*) files=0 words=" run info tokenize bench validate version completion help" ;;
+    help:*) files=0 words=" run info tokenize bench validate devices version completion help" ;;
         esac
     fi
     COMPREPLY=($(compgen -W "$words" -- "$current"))

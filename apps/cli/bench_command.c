@@ -7,9 +7,10 @@
 
 #include "bench_tables.h"
 #include "commands.h"
+#include "device.h"
 
 typedef struct bench_values {
-    const char *shape, *cpu, *cache, *storage, *head, *versus, *only;
+    const char *shape, *cpu, *cache, *storage, *head, *versus, *only, *device;
     cli_integers threads;
     int64_t prompt_tokens, generated_tokens, repeats;
     bool is_list, is_json, is_quick;
@@ -43,6 +44,7 @@ static const cli_option bench_options[] = {
     CLI_OPTION_HEAD(bench_values, head, "full",
                     "; with screened, generation asks for the largest logit only"),
     CLI_OPTION_CPU(bench_values, cpu),
+    CLI_OPTION_DEVICE(bench_values, device, "of models cpu, of tables every accelerator"),
     {"list", 0, CLI_FLAG, NULL, NULL, NULL, "list the registered benchmarks", FIELD(is_list)},
     CLI_OPTION_JSON(bench_values, is_json),
     {0},
@@ -217,11 +219,15 @@ static void print_rate_json(const char *label, const tern_bench_result *result) 
     printf(", \"noisy\": %s}", result->is_noisy ? "true" : "false");
 }
 
-static void print_model(const char *name, int threads, const tern_model_info *info,
+static void print_model(const char *name, const tern_context *context, const tern_model_info *info,
                         const tern_bench_model_result *result) {
-    printf("%s, %d thread%s: %.1f M parameters, weights %.1f MiB (%s bits a trit), head %s%s\n",
-           name, threads, threads > 1 ? "s" : "", (double)info->parameters / 1e6,
-           (double)info->weight_bytes / 1048576, cli_storage_bits(info), tern_head_name(info->head),
+    int threads = tern_context_threads(context);
+    const char *device = tern_context_device(context);
+    bool is_cpu = strcmp(device, "cpu") == 0;
+    printf("%s, %s%s%d thread%s: %.1f M parameters, weights %.1f MiB (%s bits a trit), head %s%s\n",
+           name, is_cpu ? "" : device, is_cpu ? "" : ", ", threads, threads > 1 ? "s" : "",
+           (double)info->parameters / 1e6, (double)info->weight_bytes / 1048576,
+           cli_storage_bits(info), tern_head_name(info->head),
            info->head == TERN_HEAD_SCREENED ? " (tg: the largest logit only)" : "");
     print_rate("pp", &result->prompt);
     print_rate("tg", &result->generation);
@@ -230,13 +236,14 @@ static void print_model(const char *name, int threads, const tern_model_info *in
            info->load_seconds);
 }
 
-static void print_model_json(const char *name, int threads, const tern_model_info *info,
-                             const tern_bench_model_result *result) {
+static void print_model_json(const char *name, const tern_context *context,
+                             const tern_model_info *info, const tern_bench_model_result *result) {
     printf("{\"model\": ");
     cli_print_json_string(stdout, name, strlen(name));
-    printf(", \"threads\": %d, \"parameters\": %llu, \"weight_bytes\": %llu, \"storage\": \"%s\", "
-           "\"head\": \"%s\"",
-           threads, (unsigned long long)info->parameters, (unsigned long long)info->weight_bytes,
+    printf(", \"device\": \"%s\", \"threads\": %d, \"parameters\": %llu, \"weight_bytes\": %llu, "
+           "\"storage\": \"%s\", \"head\": \"%s\"",
+           tern_context_device(context), tern_context_threads(context),
+           (unsigned long long)info->parameters, (unsigned long long)info->weight_bytes,
            cli_storage_bits(info), tern_head_name(info->head));
     print_rate_json("pp", &result->prompt);
     print_rate_json("tg", &result->generation);
@@ -270,10 +277,15 @@ static int measure_model(bench_values *values, const char *path, int64_t threads
                                         .progress_user = &progress,
                                         .storage = cli_storage(values->storage),
                                         .head = cli_head(values->head)};
-    tern_status loaded = tern_context_create(&options, &context);
-    if (loaded == TERN_OK && values->shape != NULL)
+    tern_device_choice device;
+    const char *wanted = cli_device_name(values->device, "cpu");
+    int opened = cli_open_context(&options, wanted, &device, &context);
+    if (opened != CLI_OK)
+        return opened;
+    tern_status loaded = TERN_OK;
+    if (values->shape != NULL)
         loaded = tern_model_random(context, values->shape, 1, &model_options, &model);
-    else if (loaded == TERN_OK)
+    else
         loaded = tern_model_load(context, path, &model_options, &model);
     cli_progress_end(&progress);
     const char *name = values->shape != NULL ? values->shape : path;
@@ -287,8 +299,7 @@ static int measure_model(bench_values *values, const char *path, int64_t threads
         tern_model_info info = tern_model_describe(model);
         if (values->is_json)
             begin_row(values);
-        (values->is_json ? print_model_json : print_model)(name, tern_context_threads(context),
-                                                           &info, &result);
+        (values->is_json ? print_model_json : print_model)(name, context, &info, &result);
         cli_flush();
     }
     tern_model_release(model);
@@ -325,14 +336,22 @@ static const tern_bench_table *find_table(const bench_values *values, char *cons
     return values->shape == NULL && count == 1 ? tern_bench_table_find(rest[0]) : NULL;
 }
 
+static bool has_device_rows(const tern_bench_table *table) {
+    return table->run == tern_bench_matmul || table->run == tern_bench_models ||
+           table->run == tern_bench_devices;
+}
+
 static int measure_table(const tern_bench_table *table, const bench_values *values, int argc,
                          char **argv) {
     if (values->threads.count > 1)
         return cli_usage_error(&cli_bench, "%s takes one number of threads", table->name);
     if (values->versus != NULL && strcmp(table->name, "matmul") != 0)
         return cli_usage_error(&cli_bench, "--vs is for matmul only");
+    if (values->device != NULL && !has_device_rows(table))
+        return cli_usage_error(&cli_bench, "--device is for models, matmul and devices");
     tern_bench_table_options options = {.threads = (int)values->threads.value[0],
                                         .cpu = values->cpu,
+                                        .device = cli_device_rows(values->device),
                                         .samples = (int)values->repeats,
                                         .is_quick = values->is_quick,
                                         .versus = values->versus,
@@ -352,7 +371,8 @@ static int bench_run(int argc, char **argv) {
         print_list(values.is_json);
         return CLI_OK;
     }
-    if ((status = cli_check_level(&cli_bench, values.cpu)) != CLI_OK)
+    if ((status = cli_check_level(&cli_bench, values.cpu)) != CLI_OK ||
+        (status = cli_check_device(&cli_bench, values.device)) != CLI_OK)
         return status;
     const tern_bench_table *table = find_table(&values, rest, count);
     if (table != NULL)
@@ -363,6 +383,8 @@ static int bench_run(int argc, char **argv) {
     int named = 0; /* operands that are benchmarks */
     for (int i = 0; i < count; i++)
         named += tern_bench_find(rest[i]) != NULL;
+    if (named > 0 && named == count && values.shape == NULL && values.device != NULL)
+        return cli_usage_error(&cli_bench, "--device is for models, matmul and devices");
     if (named > 0 && named == count && values.shape == NULL) {
         status = measure_benches(&values, rest, count);
         if (values.is_json)
@@ -395,7 +417,7 @@ const cli_command cli_bench = {
                "elementwise, matmul, zero-copy and kernels print tables of targets, each figure "
                "with what must be reached (floor), the goal, and others that did the same work in "
                "the same run; operations prints how long each operation takes, roofline the limits "
-               "of this machine.",
+               "of this machine, devices what accelerators do.",
     .operands = CLI_MODEL_OR_BENCH,
     .options = bench_options,
     .run = bench_run,

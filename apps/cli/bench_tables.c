@@ -81,7 +81,7 @@ static void print_peers(const tern_bench_row *row) {
 /* A row without a verdict for it says so itself. */
 static void print_noise(const tern_bench_row *row) {
     char text[128], low[32], high[32];
-    if (!row->is_noisy || strncmp(row->detail, "noisy: ", 7) == 0)
+    if (!row->is_noisy || isnan(row->median) || strncmp(row->detail, "noisy: ", 7) == 0)
         return;
     snprintf(text, sizeof text, "noisy: the median is within %s .. %s%s%s",
              number_text(row->low, low, sizeof low), number_text(row->high, high, sizeof high),

@@ -63,6 +63,7 @@ typedef enum cli_operands {
     CLI_MODEL_OR_BENCH,
     CLI_COMMAND_NAME,
     CLI_SHELL_NAME,
+    CLI_DEVICE_NAME,
 } cli_operands;
 
 typedef struct cli_command {
@@ -141,6 +142,7 @@ bool cli_has_color(FILE *stream, const char *word);
 double cli_now(void); /* seconds, monotonic */
 
 int cli_width(FILE *stream); /* columns of the terminal; 0: it is none */
+int cli_table_width(void);   /* of tables on stdout: the terminal's, COLUMNS, or what a pipe gets */
 
 /* Some allocators to compare with keep thread-local variables that the dynamic linker must have set
  * room aside for when the process started: then the program is started anew, once. argc and argv

@@ -15,6 +15,7 @@ extern const cli_command cli_info;
 extern const cli_command cli_tokenize;
 extern const cli_command cli_bench;
 extern const cli_command cli_validate;
+extern const cli_command cli_devices;
 /* about_commands.c */
 extern const cli_command cli_version;
 extern const cli_command cli_completion;
@@ -25,6 +26,13 @@ extern const cli_command cli_help;
     {                                                                                              \
         "cpu", 0, CLI_TEXT, "LEVEL", NULL, NULL,                                                   \
             "kernel level, such as scalar, avx2 or avx512; the best of this machine by default",   \
+            offsetof(values, field)                                                                \
+    }
+#define CLI_OPTION_DEVICE(values, field, initial)                                                  \
+    {                                                                                              \
+        "device", 0, CLI_TEXT, "NAME", NULL, NULL,                                                 \
+            "what computes: cpu, cuda, mlx, the name of another plug-in, or auto, the fastest "    \
+            "that gives the processor's bits; " initial " by default (see tern devices)",          \
             offsetof(values, field)                                                                \
     }
 #define CLI_OPTION_CACHE(values, field)                                                            \

@@ -17,6 +17,8 @@ static void print_operand_words(FILE *out, cli_operands operands) {
     if (operands == CLI_COMMAND_NAME)
         for (int i = 0; cli_commands[i] != NULL; i++)
             fprintf(out, " %s", cli_commands[i]->name);
+    if (operands == CLI_DEVICE_NAME)
+        fputs(" cpu cuda mlx", out);
     if (operands == CLI_SHELL_NAME)
         for (int i = 0; cli_shells[i] != NULL; i++)
             fprintf(out, " %s", cli_shells[i]);

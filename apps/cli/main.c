@@ -7,8 +7,8 @@
 #include "commands.h"
 
 const cli_command *const cli_commands[] = {
-    &cli_run,     &cli_info,       &cli_tokenize, &cli_bench, &cli_validate,
-    &cli_version, &cli_completion, &cli_help,     NULL,
+    &cli_run,     &cli_info,    &cli_tokenize,   &cli_bench, &cli_validate,
+    &cli_devices, &cli_version, &cli_completion, &cli_help,  NULL,
 };
 
 const char cli_summary[] = "runs ternary (1.58-bit) language models";
@@ -16,6 +16,9 @@ const char cli_summary[] = "runs ternary (1.58-bit) language models";
 const cli_fact cli_environment[] = {
     {"TERN_MODEL", "Model file that is used when none is given."},
     {"TERN_CPU", "Kernel level, such as scalar, avx2 or avx512, when --cpu is not given."},
+    {"TERN_DEVICE", "What computes, such as cpu, cuda or auto, when --device is not given."},
+    {"TERN_PLUGIN_PATH",
+     "Directories with plug-ins tern_NAME.so, colons between; else beside the program."},
     {"XDG_CACHE_HOME", "Where what was measured once is kept, below tern; else ~/.cache."},
     {"XDG_STATE_HOME", "Where baselines are kept, below tern; else ~/.local/state."},
     {"NO_COLOR", "If not empty, no colours are used unless --color says so."},

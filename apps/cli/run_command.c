@@ -10,12 +10,13 @@
 #include <tern/tern.h>
 
 #include "commands.h"
+#include "device.h"
 
 /* The prompt is evaluated in pieces of this many tokens, so that Ctrl-C is heard in between. */
 enum { PROMPT_PIECE = 512 };
 
 typedef struct run_values {
-    const char *prompt, *file, *cpu, *cache, *storage, *head, *color, *track, *memory_json;
+    const char *prompt, *file, *cpu, *cache, *storage, *head, *color, *track, *memory_json, *device;
     int64_t tokens, top_k, repeat_last, seed, threads, context;
     double temperature, top_p, min_p, repeat_penalty;
     bool no_special, ignore_eos, quiet, memory_report, stats, explain;
@@ -51,6 +52,7 @@ static const cli_option run_options[] = {
     CLI_OPTION_STORAGE(run_values, storage),
     CLI_OPTION_HEAD(run_values, head, "auto", "; auto: screened where that pays"),
     CLI_OPTION_CPU(run_values, cpu),
+    CLI_OPTION_DEVICE(run_values, device, "auto"),
     {"no-special", 0, CLI_FLAG, NULL, NULL, NULL,
      "take words such as <|eot_id|> in the prompt as plain text", FIELD(no_special)},
     {"ignore-eos", 0, CLI_FLAG, NULL, NULL, NULL, "go on when the model ends its text",
@@ -65,8 +67,8 @@ static const cli_option run_options[] = {
     {"stats", 0, CLI_FLAG, NULL, NULL, NULL,
      "count operations, and the bytes that were copied, on standard error", FIELD(stats)},
     {"explain", 0, CLI_FLAG, NULL, NULL, NULL,
-     "show the kernels, the weights, the head and the cache that are used, and why, on standard "
-     "error",
+     "show the device, the kernels, the weights, the head and the cache that are used, and why, on "
+     "standard error; in the end, who did which operations",
      FIELD(explain)},
     {"track", 0, CLI_CHOICE, "LEVEL", "counts", "counts|sites|full",
      "how closely memory is watched: sites knows who made what is alive, full finds misuse as well",
@@ -76,6 +78,7 @@ static const cli_option run_options[] = {
 
 typedef struct run_state {
     run_values values;
+    tern_device_choice device;
     tern_context *context;
     tern_model *model;
     tern_session *session;
@@ -160,8 +163,10 @@ static int load(run_state *s, const char *path) {
         .tracking = tracking_level(s->values.track),
         .on_memory_event = warn_of_memory,
     };
-    if (tern_context_create(&options, &s->context) != TERN_OK)
-        return cli_fail_library(NULL);
+    const char *device = cli_device_name(s->values.device, "auto");
+    int opened = cli_open_context(&options, device, &s->device, &s->context);
+    if (opened != CLI_OK)
+        return opened;
     cli_progress progress = cli_progress_begin();
     tern_model_options model_options = {.progress = cli_progress_update,
                                         .progress_user = &progress,
@@ -331,7 +336,8 @@ static void echo_prompt(const run_state *s, cli_stream *stream) {
 static void explain(const run_state *s) {
     tern_model_info info = tern_model_describe(s->model);
     tern_kernel_info kernel;
-    fprintf(stderr, "device:  %s\nkernels:", tern_context_describe(s->context));
+    fprintf(stderr, "device:  %s\nchosen:  %s, %s\nkernels:", tern_context_describe(s->context),
+            s->device.name, s->device.reason);
     for (int i = 0; tern_context_kernel(s->context, i, &kernel); i++)
         fprintf(stderr, "%s%s %s", i > 0 ? ", " : " ", kernel.family, kernel.variant);
     const char *reason = info.head_reason;
@@ -348,14 +354,41 @@ static void explain(const run_state *s) {
             (double)tern_session_cache_bytes(s->session) / 1048576);
 }
 
+static bool is_on_processor(const run_state *s) {
+    return strcmp(tern_context_device(s->context), "cpu") == 0;
+}
+
+/* Who did what, where the processor is not alone. */
+static void explain_places(const run_state *s) {
+    if (is_on_processor(s))
+        return;
+    fprintf(stderr, "%s did: ", s->device.name);
+    cli_print_places(stderr, s->context, TERN_PLACE_NATIVE);
+    fputs("the processor did for it: ", stderr);
+    cli_print_places(stderr, s->context, TERN_PLACE_FALLBACK);
+}
+
+static void print_fallbacks(const run_state *s) {
+    int64_t calls = cli_fallback_calls(s->context);
+    if (calls == 0 || is_on_processor(s))
+        return;
+    fprintf(stderr, "%lld calls were done by the processor for %s: ", (long long)calls,
+            s->device.name);
+    cli_print_places(stderr, s->context, TERN_PLACE_FALLBACK);
+}
+
 static void write_text(void *file, const char *text, size_t bytes) {
     fwrite(text, 1, bytes, file);
 }
 
 /* Of what was done, and of what is in use at the end of the text: model, session and all. */
 static int report_use(run_state *s) {
-    if (s->values.stats)
+    if (s->values.explain)
+        explain_places(s);
+    if (s->values.stats) {
         cli_print_stats(stderr, s->context);
+        print_fallbacks(s);
+    }
     tern_memory_check(s->context); /* at level full; warn_of_memory tells */
     if (s->values.memory_report &&
         tern_memory_report(s->context, TERN_REPORT_TEXT, write_text, stderr) != TERN_OK)
@@ -426,7 +459,8 @@ static int run_run(int argc, char **argv) {
         return cli_usage_error(&cli_run, "unexpected argument '%s'; text goes behind -p", rest[1]);
     if (s.values.prompt != NULL && s.values.file != NULL)
         return cli_usage_error(&cli_run, "--prompt and --file exclude each other");
-    if ((status = cli_check_level(&cli_run, s.values.cpu)) != CLI_OK)
+    if ((status = cli_check_level(&cli_run, s.values.cpu)) != CLI_OK ||
+        (status = cli_check_device(&cli_run, cli_device_name(s.values.device, "auto"))) != CLI_OK)
         return status;
     uint32_t seed = 1;
     if (s.values.seed < 0 && getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)

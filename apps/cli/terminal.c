@@ -9,6 +9,8 @@
 
 #include "cli.h"
 
+enum { PIPE_WIDTH = 140 };
+
 bool cli_has_color(FILE *stream, const char *word) {
     if (strcmp(word, "auto") != 0)
         return strcmp(word, "always") == 0;
@@ -29,6 +31,15 @@ int cli_width(FILE *stream) {
     if (!isatty(fileno(stream)) || ioctl(fileno(stream), TIOCGWINSZ, &size) != 0)
         return 0;
     return size.ws_col;
+}
+
+int cli_table_width(void) {
+    const char *columns = getenv("COLUMNS");
+    int width = cli_width(stdout);
+    int64_t given;
+    if (width == 0 && columns != NULL && cli_read_integer(columns, "20..1000", &given))
+        width = (int)given;
+    return width > 0 ? width : PIPE_WIDTH;
 }
 
 enum { BAR_WIDTH = 30 };

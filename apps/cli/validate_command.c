@@ -12,12 +12,13 @@
 #include <tern/validate.h>
 
 #include "commands.h"
+#include "device.h"
 #include "validate_table.h"
 
-enum { PIPE_WIDTH = 140, MAX_FILES = 3, MAX_PEERS = 32, PATH_BYTES = 4096 };
+enum { MAX_FILES = 3, MAX_PEERS = 32, PATH_BYTES = 4096 };
 
 typedef struct validate_values {
-    const char *only, *cpu, *model, *json, *html, *markdown, *baseline, *save, *color;
+    const char *only, *cpu, *model, *json, *html, *markdown, *baseline, *save, *color, *device;
     cli_texts peers, from;
     int64_t threads, passes;
     bool is_quick, is_full, is_list, is_strict, has_details, ignores_baseline;
@@ -31,12 +32,14 @@ static const cli_option validate_options[] = {
      FIELD(is_full)},
     {"only", 0, CLI_TEXT, "ID[,ID...]", NULL, NULL,
      "these targets; the beginning of an id stands for all that begin so (T1: T1a, T1b, T1c); "
-     "KERN, "
-     "ROOF and OPS are tables without targets",
+     "KERN, ROOF, OPS and DEV are tables without targets",
      FIELD(only)},
     {"threads", 't', CLI_INTEGER, "N", NULL, "1..1024",
      "threads of rows with N threads; all processors by default", FIELD(threads)},
     CLI_OPTION_CPU(validate_values, cpu),
+    {"device", 0, CLI_TEXT, "NAME", NULL, NULL,
+     "rows about accelerators (T1c, M6, DEV): of this device only; all that are there by default",
+     FIELD(device)},
     {"passes", 0, CLI_INTEGER, "N", NULL, "1..64", "over all targets; 3, with --quick 1 by default",
      FIELD(passes)},
     {"model", 0, CLI_FILE, "FILE", NULL, NULL,
@@ -115,7 +118,8 @@ static void catch_interrupt(void) {
 
 static int check_words(const validate_values *v) {
     bool is_measuring = v->is_quick || v->is_full || v->only != NULL || v->threads > 0 ||
-                        v->cpu != NULL || v->passes > 0 || v->model != NULL || v->peers.count > 0;
+                        v->cpu != NULL || v->passes > 0 || v->model != NULL || v->peers.count > 0 ||
+                        v->device != NULL;
     if (v->is_quick && v->is_full)
         return cli_usage_error(&cli_validate, "--quick and --full exclude each other");
     if (v->baseline != NULL && v->ignores_baseline)
@@ -123,7 +127,8 @@ static int check_words(const validate_values *v) {
     if (v->from.count > 0 && (is_measuring || v->is_list))
         return cli_usage_error(
             &cli_validate, "--from measures nothing: it cannot be given with options of measuring");
-    return cli_check_level(&cli_validate, v->cpu);
+    int status = cli_check_level(&cli_validate, v->cpu);
+    return status == CLI_OK ? cli_check_device(&cli_validate, v->device) : status;
 }
 
 /* The names that tern/bench.h knows. */
@@ -370,17 +375,8 @@ static void show_row(void *user, const tern_report_row *row) {
     cli_flush();
 }
 
-static int output_width(void) {
-    const char *columns = getenv("COLUMNS");
-    int width = cli_width(stdout);
-    int64_t given;
-    if (width == 0 && columns != NULL && cli_read_integer(columns, "20..1000", &given))
-        width = (int)given;
-    return width > 0 ? width : PIPE_WIDTH;
-}
-
 static void open_table(validate_state *s, bool has_baseline) {
-    s->table = cli_report_table_open(stdout, output_width(), has_baseline,
+    s->table = cli_report_table_open(stdout, cli_table_width(), has_baseline,
                                      cli_has_color(stdout, s->values.color), s->values.has_details);
 }
 
@@ -400,6 +396,7 @@ static tern_validate_options run_options(validate_state *s) {
     return (tern_validate_options){
         .table = {.threads = (int)v->threads,
                   .cpu = v->cpu,
+                  .device = cli_device_rows(v->device),
                   .is_quick = v->is_quick,
                   .only = v->only,
                   .model = v->model,
@@ -506,7 +503,7 @@ static int conclude(validate_state *s) {
 /* Reports of what was listed have every row, and no figure. */
 static int show_list(validate_state *s) {
     if (!s->is_silent)
-        cli_report_list(stdout, output_width(), s->listed);
+        cli_report_list(stdout, cli_table_width(), s->listed);
     s->report = s->listed;
     s->listed = NULL;
     return write_outputs(s);
@@ -559,6 +556,7 @@ static const char *const examples[] = {
     "tern validate --html report.html --json report.json",
     "tern validate --save-baseline auto",
     "tern validate --only T1,K4 --details --peer openblas=/opt/lib/libopenblas.so",
+    "tern validate --only T1c --device mlx",
     "tern validate --from monday.json --from tuesday.json --baseline old.json",
     NULL,
 };

@@ -190,6 +190,8 @@ typedef struct tern_bench_table_options {
                            "trits5", "int4", "int8") */
     const char *model;  /* models: a file; NULL: a random model of the 2B4T shape */
     const char *story;  /* models: the story model that comes along; NULL: `model` may be it */
+    const char *device; /* rows about devices: of this one only, an accelerator or not; NULL: of
+                           every accelerator that is there */
     const tern_bench_peer_path *peers; /* (peer_count) */
     int peer_count;
     bool is_listing;      /* visits the rows with floors and goals, and measures nothing */
@@ -225,7 +227,8 @@ TERN_API tern_status tern_bench_elementwise(const tern_bench_table_options *opti
                                             tern_bench_row_fn visit, void *user);
 
 /* Target T1a: F32 matrix products, one thread, against the faster of two plain loops and against
- * OpenBLAS and oneDNN where they are installed. */
+ * OpenBLAS and oneDNN where they are installed. T1c: the same on accelerators, against the plain
+ * loops and against all threads of the processor. */
 TERN_API tern_status tern_bench_matmul(const tern_bench_table_options *options,
                                        tern_bench_row_fn visit, void *user);
 
@@ -256,6 +259,12 @@ TERN_API tern_status tern_bench_models(const tern_bench_table_options *options,
  * columns: rates of packed bytes and of operations (a multiply-add is two), as shares of the
  * machine's limits, which are measured in turns with them. */
 TERN_API tern_status tern_bench_kernels(const tern_bench_table_options *options,
+                                        tern_bench_row_fn visit, void *user);
+
+/* What devices besides the processor do: their copy bandwidth, F32 matrix products, products with
+ * ternary weights in the shapes of 2B4T in microseconds, and a model of that shape. Results are
+ * compared with the processor's first; nothing is judged. */
+TERN_API tern_status tern_bench_devices(const tern_bench_table_options *options,
                                         tern_bench_row_fn visit, void *user);
 
 /* When an allocator is installed that this process has no room for: what the environment variable

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * All of Tern: tensors (tensor.h), devices (device.h), operations (ops.h), linear algebra (linalg.h),
- * DLPack, files and text (interchange.h), running models (model.h). */
+ * All of Tern: tensors (tensor.h), devices (device.h), operations (ops.h), linear algebra
+ * (linalg.h), DLPack, files and text (interchange.h), running models (model.h). */
 #ifndef TERN_H
 #define TERN_H
 

@@ -157,7 +157,8 @@ tern_status tern__kernel_against_f32(tern__kernel_table *t) {
     if (!tern__is_asked_for(&t->table, "T1b"))
         return TERN_OK;
     if (!o->is_listing)
-        status = tern_context_create(&(tern_options){.threads = 1, .cpu = o->cpu}, &context);
+        status = tern_context_create(&(tern_options){.device = "cpu", .threads = 1, .cpu = o->cpu},
+                                     &context);
     if (status != TERN_OK)
         return status;
     tern__blas_open(libraries, o);

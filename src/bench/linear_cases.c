@@ -73,8 +73,8 @@ static tern_status linear_setup(const tern_bench_case *self, const tern_bench_op
     if (s == NULL)
         return tern__fail(TERN_E_MEMORY, "bench: no memory for %s", self->name);
     s->bench = self;
-    tern_options best = {.threads = options->threads, .cpu = options->cpu};
-    tern_options scalar = {.threads = options->threads, .cpu = "scalar"};
+    tern_options best = {.device = "cpu", .threads = options->threads, .cpu = options->cpu};
+    tern_options scalar = {.device = "cpu", .threads = options->threads, .cpu = "scalar"};
     TERN__TRY(make_side(&s->side[0], shape, &best));
     TERN__TRY(make_side(&s->side[1], shape, &scalar));
     *work = (double)shape->tokens * (double)shape->rows * (double)shape->columns;

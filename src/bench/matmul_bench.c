@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Targets T1a and T1c: F32 matrix products on one thread. Ours takes turns with the BLAS libraries
- * that are there, and with the faster of two plain loops, which does some rows of the result: its
- * time is counted up to all of them. */
+ * Target T1a: F32 matrix products on one thread. Ours takes turns with the BLAS libraries that are
+ * there, and with the faster of two plain loops, which does some rows of the result: its time is
+ * counted up to all of them. Target T1c: the same on accelerators, in turns with the plain loops
+ * and with all threads of the processor. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,10 +14,17 @@
 #include "base/status.h"
 #include "bench/bench.h"
 #include "bench/blas.h"
+#include "bench/device_list.h"
 #include "bench/matmul_baseline.h"
 #include "bench/rows.h"
 
-enum { ROUNDS = 11, QUICK_ROUNDS = 5, PLAIN_ROWS = 32, LIBRARIES = TERN__BLAS_COUNT };
+enum {
+    ROUNDS = 11,
+    QUICK_ROUNDS = 5,
+    PLAIN_ROWS = 32,
+    SMALL = 64, /* an order for devices that are tried only */
+    LIBRARIES = TERN__BLAS_COUNT,
+};
 
 /* -- one size ----------------------------------------------------------------------------------*/
 
@@ -225,8 +233,8 @@ static tern_status show_sizes(tern__table *table) {
     tern_status status;
     TERN__TRY(tern__cpu_level(table->options.cpu, &features));
     if (!table->options.is_listing)
-        TERN__TRY(tern_context_create(&(tern_options){.threads = 1, .cpu = table->options.cpu},
-                                      &context));
+        TERN__TRY(tern_context_create(
+            &(tern_options){.device = "cpu", .threads = 1, .cpu = table->options.cpu}, &context));
     tern__blas_open(libraries, &table->options);
     for (int i = 0; i < (table->options.is_quick ? 1 : 3); i++)
         TERN__TRY(show_size(table, context, sizes[i], libraries, features));
@@ -238,22 +246,174 @@ done:
 
 /* -- T1c ---------------------------------------------------------------------------------------*/
 
-static void show_accelerator(tern__table *table) {
+typedef struct rivals {
+    const tern_device_info *device;
+    tern_context *there, *here;
+    tern_tensor *a, *b, *c;                /* (n, n) each, on the device */
+    tern_tensor *a_here, *b_here, *c_here; /* the same on the processor */
+    float *plain;                          /* (PLAIN_ROWS, n) */
+    int n;
+} rivals;
+
+enum { DEVICE, PROCESSOR, LOOP_IJK, LOOP_IKJ, RIVALS };
+
+/* Every product of the device is waited for. */
+static tern_status run_rival(void *user, int side, int64_t calls) {
+    rivals *r = user;
+    tern_status status = TERN_OK;
+    for (int64_t i = 0; i < calls && status == TERN_OK; i++) {
+        if (side == DEVICE) {
+            TERN__TRY(tern_matmul_into(r->a, r->b, r->c));
+            TERN__TRY(tern_context_wait(r->there));
+        } else if (side == PROCESSOR) {
+            TERN__TRY(tern_matmul_into(r->a_here, r->b_here, r->c_here));
+        } else {
+            (side == LOOP_IJK ? tern__matmul_ijk : tern__matmul_ikj)(
+                floats(r->a_here), floats(r->b_here), r->plain, PLAIN_ROWS, r->n, r->n);
+        }
+    }
+done:
+    return status;
+}
+
+static tern_status check_rivals(void *user) {
+    rivals *r = user;
+    int64_t before = tern__device_fallbacks(r->there, "matmul");
+    tern_status status = TERN_OK;
+    for (int side = 0; side < RIVALS; side++) {
+        TERN__TRY(run_rival(r, side, 1));
+        if (side > PROCESSOR &&
+            memcmp(r->plain, floats(r->c_here), PLAIN_ROWS * (size_t)r->n * sizeof(float)) != 0)
+            TERN__TRY(tern__fail(TERN_E_INTERNAL, "bench: matmul: other bits than the plain loop"));
+    }
+    TERN__TRY(tern__device_check_own(r->device, r->there, "matmul", before));
+    TERN__TRY(tern__device_compare(r->c, r->c_here, tern__device_tolerance(r->there, "matmul")));
+done:
+    return status;
+}
+
+static void close_rivals(rivals *r) {
+    tern_tensor *const tensors[] = {r->a, r->b, r->c, r->a_here, r->b_here, r->c_here};
+    for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++)
+        tern_tensor_release(tensors[i]);
+    if (r->plain != NULL)
+        tern__os()->free(r->plain);
+    tern_context_destroy(r->there);
+    tern_context_destroy(r->here);
+}
+
+static tern_status open_rivals(const tern__table *table, rivals *r) {
+    tern_shape shape = {2, {r->n, r->n}};
+    tern_status status;
+    TERN__TRY(tern__device_context(table, NULL, &r->here));
+    TERN__TRY(tern__device_context(table, r->device, &r->there));
+    TERN__TRY(tern_tensor_randn(r->here, TERN_F32, shape, 1, &r->a_here));
+    TERN__TRY(tern_tensor_randn(r->here, TERN_F32, shape, 2, &r->b_here));
+    TERN__TRY(tern_tensor_empty(r->here, TERN_F32, shape, &r->c_here));
+    TERN__TRY(tern_tensor_to(r->a_here, r->there, &r->a));
+    TERN__TRY(tern_tensor_to(r->b_here, r->there, &r->b));
+    TERN__TRY(tern_tensor_empty(r->there, TERN_F32, shape, &r->c));
+    r->plain = tern__os()->alloc(PLAIN_ROWS * (size_t)r->n * sizeof(float));
+    if (r->plain == NULL)
+        status = tern__fail(TERN_E_MEMORY, "bench: no memory for a matrix of %d", r->n);
+done:
+    return status;
+}
+
+static tern_status measure_rivals(const tern__table *table, rivals *r, tern_bench_result *result) {
+    static const tern_bench_case bench = {.name = "matmul",
+                                          .side = {"device", "processor", "ijk", "ikj"},
+                                          .check = check_rivals,
+                                          .run = run_rival};
+    tern_bench_options options = {.samples = table->options.samples, .sample_seconds = 1e-3};
+    tern_status status = open_rivals(table, r);
+    if (status == TERN_OK)
+        status = tern__bench_measure(&bench, r, 1, &options, result);
+    close_rivals(r);
+    return status;
+}
+
+/* The same times twice: against the faster plain loop, and against all threads. */
+typedef struct rival_rows {
+    char what[2][64];
+    tern_bench_row row[2];
+} rival_rows;
+
+static void make_rival_rows(rival_rows *rows, const char *device, int n) {
+    static const char *const others[] = {"plain loops", "all threads"};
+    for (int i = 0; i < 2; i++) {
+        snprintf(rows->what[i], sizeof rows->what[i], "F32 matmul %d on %s against %s", n, device,
+                 others[i]);
+        rows->row[i] = tern__row("T1c", rows->what[i], "x");
+        rows->row[i].is_least = rows->row[i].is_ratio = true;
+        rows->row[i].floor = i == 0 ? 15 : NAN;
+        rows->row[i].goal = i == 0 ? 40 : 1;
+    }
+}
+
+static void fill_rival_rows(rival_rows *rows, const tern_bench_result *result, int n, int threads) {
+    int loop = result->side[LOOP_IKJ].median < result->side[LOOP_IJK].median ? LOOP_IKJ : LOOP_IJK;
+    double factor = (double)n / PLAIN_ROWS, speed = gflops(n, result->side[DEVICE].median);
+    tern__row_ratio(&rows->row[0], result, loop, factor);
+    tern__row_ratio(&rows->row[1], result, PROCESSOR, 1);
+    snprintf(rows->row[0].detail, sizeof rows->row[0].detail,
+             "%.1f GFLOP/s; %s, the faster loop, %.2f GFLOP/s over %d rows", speed,
+             loop == LOOP_IKJ ? "ikj" : "ijk", gflops(n, result->side[loop].median * factor),
+             PLAIN_ROWS);
+    snprintf(rows->row[1].detail, sizeof rows->row[1].detail,
+             "%.1f GFLOP/s; %d thread%s of the processor %.1f GFLOP/s", speed, threads,
+             threads > 1 ? "s" : "", gflops(n, result->side[PROCESSOR].median));
+}
+
+static tern_status show_rivals(tern__table *table, const tern_device_info *device, int n) {
+    rivals r = {.device = device, .n = n};
+    rival_rows rows;
+    tern_bench_result result;
+    bool is_listed = false;
+    make_rival_rows(&rows, device->name, n);
+    for (int i = 0; i < 2; i++)
+        is_listed = tern__row_listed(table, &rows.row[i]) || is_listed;
+    if (is_listed)
+        return TERN_OK;
+    tern_status failure = measure_rivals(table, &r, &result), status = TERN_OK;
+    if (failure == TERN_OK)
+        fill_rival_rows(&rows, &result, n, table->options.threads);
+    for (int i = 0; i < 2 && status == TERN_OK; i++)
+        if (failure == TERN_OK)
+            tern__device_row_show(table, device, &rows.row[i]);
+        else
+            status = tern__row_failed(table, &rows.row[i], failure);
+    return status;
+}
+
+/* What is no accelerator is slow, and not judged: once, and small where it must be quick. */
+static tern_status show_accelerators(tern__table *table) {
+    static const int sizes[] = {1024, 2048, 4096};
+    tern__device_list list;
+    tern_status status = tern__device_list_find(&table->options, &list);
+    for (int i = 0; i < list.count && status == TERN_OK; i++) {
+        const tern_device_info *device = &list.info[i];
+        int count = table->options.is_quick || !device->is_accelerator ? 1 : 3;
+        bool is_small = table->options.is_quick && !device->is_accelerator;
+        for (int size = 0; size < count && status == TERN_OK; size++)
+            status = show_rivals(table, device, is_small ? SMALL : sizes[size]);
+    }
+    if (list.count > 0 || status != TERN_OK)
+        return status;
     tern_bench_row row = tern__row("T1c", "matmul on an accelerator", "x");
     row.floor = 15;
     row.goal = 40;
     row.is_least = row.is_ratio = true;
-    if (tern__row_listed(table, &row))
-        return;
-    snprintf(row.detail, sizeof row.detail, "not built: the CPU is the only device");
-    tern__row_show(table, &row);
+    if (!tern__row_listed(table, &row))
+        tern__device_row_missing(table, &list, &row);
+    return TERN_OK;
 }
 
 static tern_status run(tern__table *table, void *user) {
     (void)user;
     tern_status status = tern__is_asked_for(table, "T1a") ? show_sizes(table) : TERN_OK;
     if (status == TERN_OK && tern__is_asked_for(table, "T1c"))
-        show_accelerator(table);
+        status = show_accelerators(table);
     return status;
 }
 

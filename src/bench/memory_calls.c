@@ -326,7 +326,8 @@ done:
 static tern_status plant(planting *p, const char *cpu, tern__leaks *leaks) {
     static const int32_t ids[] = {2, 0, 1};
     uint8_t weight[WEIGHT_BYTES];
-    tern_options options = {.threads = 1,
+    tern_options options = {.device = "cpu",
+                            .threads = 1,
                             .cpu = cpu,
                             .tracking = TERN_TRACK_SITES,
                             .on_memory_event = on_leak,

@@ -214,7 +214,8 @@ tern_status tern__churn_open(const tern__churn_plan *plan, const tern__churn_sid
     tern_status status = TERN_OK;
     if (side->peer == NULL)
         TERN__TRY(tern_context_create(
-            &(tern_options){.threads = 1, .cpu = side->cpu, .tracking = side->tracking},
+            &(tern_options){
+                .device = "cpu", .threads = 1, .cpu = side->cpu, .tracking = side->tracking},
             &churn->context));
     for (int i = 0; i < plan->live; i++) {
         uint16_t place = (uint16_t)i, shape = (uint16_t)(i % TERN__CHURN_SHAPES);

@@ -23,8 +23,8 @@ static tern_status show_left(tern__memory_bench *bench) {
     row.floor = row.goal = 0;
     if (tern__row_listed(&bench->table, &row))
         return TERN_OK;
-    TERN__TRY(tern_context_create(&(tern_options){.threads = 1, .cpu = bench->table.options.cpu},
-                                  &context));
+    TERN__TRY(tern_context_create(
+        &(tern_options){.device = "cpu", .threads = 1, .cpu = bench->table.options.cpu}, &context));
     TERN__TRY(
         tern__op_mix(context, 3, bench->table.options.is_quick ? QUICK_MIX_ROUNDS : MIX_ROUNDS));
     tern_memory_stats stats = tern_context_memory(context);
@@ -114,7 +114,7 @@ static tern_status show_sizes(tern__memory_bench *bench) {
     if (tern__row_listed(&bench->table, &row))
         return TERN_OK;
     tern_status status = tern_context_create(
-        &(tern_options){.threads = 1, .cpu = bench->table.options.cpu}, &context);
+        &(tern_options){.device = "cpu", .threads = 1, .cpu = bench->table.options.cpu}, &context);
     if (status != TERN_OK)
         return tern__row_failed(&bench->table, &row, status);
     for (int k = 0; k <= LARGEST_POWER; k++) {

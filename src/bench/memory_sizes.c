@@ -195,7 +195,7 @@ static tern_status measure(tern__memory_bench *bench, tern_context *context, con
 
 tern_status tern__memory_sizes(tern__memory_bench *bench) {
     tern_context *context = NULL;
-    tern_options options = {.threads = 1, .cpu = bench->table.options.cpu};
+    tern_options options = {.device = "cpu", .threads = 1, .cpu = bench->table.options.cpu};
     tern_status created = TERN_OK, status = TERN_OK;
     if (!bench->table.options.is_listing)
         created = tern_context_create(&options, &context);

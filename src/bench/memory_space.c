@@ -59,9 +59,10 @@ static tern_status measure_model(tern__memory_bench *bench, const char *shape, c
     tern_model *model = NULL;
     tern_session *session = NULL;
     tern_status status = TERN_OK;
-    TERN__TRY(tern_context_create(
-        &(tern_options){.threads = bench->table.options.threads, .cpu = bench->table.options.cpu},
-        &context));
+    TERN__TRY(tern_context_create(&(tern_options){.device = "cpu",
+                                                  .threads = bench->table.options.threads,
+                                                  .cpu = bench->table.options.cpu},
+                                  &context));
     TERN__TRY(tern_model_random(context, shape, 1, NULL, &model));
     tern_session_options options = {.context_length = CONTEXT_TOKENS};
     TERN__TRY(tern_session_create(context, model, &options, &session));
@@ -122,7 +123,7 @@ enum { COUNTED = 10000, TENSOR_BYTES = 4096 };
 static tern_status count_rank(tern__memory_bench *bench, int rank, tern_tensor **tensors,
                               double *bytes) {
     tern_context *context;
-    tern_options options = {.threads = 1, .cpu = bench->table.options.cpu};
+    tern_options options = {.device = "cpu", .threads = 1, .cpu = bench->table.options.cpu};
     tern_status status = tern_context_create(&options, &context);
     if (status != TERN_OK)
         return status;

@@ -9,6 +9,7 @@
 #include "base/cpu.h"
 #include "base/os.h"
 #include "base/status.h"
+#include "bench/device_list.h"
 #include "bench/model_rows.h"
 #include "bench/story.h"
 
@@ -33,12 +34,11 @@ static void close_story(story *s) {
     *s = (story){0};
 }
 
-static tern_status open_story(const char *path, const char *level, int threads,
-                              const tern_model_options *options, story *s) {
-    tern_options of_context = {.threads = threads, .cpu = level};
+static tern_status open_story_on(const tern_options *of_context, const char *path,
+                                 const tern_model_options *options, story *s) {
     tern_status status;
     *s = (story){0};
-    TERN__TRY(tern_context_create(&of_context, &s->context));
+    TERN__TRY(tern_context_create(of_context, &s->context));
     TERN__TRY(tern_model_load(s->context, path, options, &s->model));
     TERN__TRY(tern__story_check(s->model));
     TERN__TRY(tern_session_create(s->context, s->model, NULL, &s->session));
@@ -46,6 +46,12 @@ done:
     if (status != TERN_OK)
         close_story(s);
     return status;
+}
+
+static tern_status open_story(const char *path, const char *level, int threads,
+                              const tern_model_options *options, story *s) {
+    tern_options processor = {.device = "cpu", .threads = threads, .cpu = level};
+    return open_story_on(&processor, path, options, s);
 }
 
 /* Shows the row as NOT MEASURED where there is no model at all. */
@@ -164,7 +170,8 @@ static tern_status hash_cuts(hashes *h) {
                    : threads % 3 == 0 ? threads / 3 * 4
                                       : threads / 2 * 3) {
         tern_context *context = NULL;
-        status = tern_context_create(&(tern_options){.threads = threads, .cpu = o->cpu}, &context);
+        status = tern_context_create(
+            &(tern_options){.device = "cpu", .threads = threads, .cpu = o->cpu}, &context);
         if (status == TERN_OK)
             status = try_hash(h, &s, level, CHUNK, 0, context);
         tern_context_destroy(context);
@@ -271,12 +278,52 @@ done:
     return status == TERN_OK ? status : tern__model_row_failed(t, &row, status);
 }
 
-static void show_elsewhere(const tern__model_table *t) {
-    tern_bench_row row = tern__row("M6", "hash on CUDA and over MPI ranks", "");
+/* -- M6: elsewhere -----------------------------------------------------------------------------*/
+
+static tern_status hash_on_device(hashes *h, const tern_device_info *device) {
+    const tern__model_table *t = h->table;
+    tern_options options = {
+        .device = device->name, .threads = t->table->options.threads, .cpu = t->table->options.cpu};
+    story s;
+    add_text(h->levels, sizeof h->levels, device->name);
+    tern_status status = open_story_on(&options, tern__model_story_path(t), NULL, &s);
+    if (status == TERN_OK)
+        status = try_hash(h, &s, device->name, CHUNK, 0, s.context);
+    close_story(&s);
+    return status;
+}
+
+static tern_status show_devices(const tern__model_table *t) {
+    tern_bench_row row = tern__row("M6", "hash on devices: runs that differ", "");
+    tern__device_list list;
+    row.goal = 0;
+    if (tern__row_listed(t->table, &row) || is_missing(t, &row))
+        return TERN_OK;
+    hashes h = {.table = t};
+    tern_status status = tern__device_list_find(&t->table->options, &list);
+    for (int i = 0; i < list.count && status == TERN_OK; i++)
+        if (list.info[i].keeps_bits)
+            status = hash_on_device(&h, &list.info[i]);
+    if (status != TERN_OK)
+        return tern__model_row_failed(t, &row, status);
+    if (h.count > 0)
+        tern__row_count(&row, h.differing);
+    if (h.count > 0)
+        snprintf(row.detail, sizeof row.detail, "%s: %016llx%s", h.levels,
+                 (unsigned long long)TERN__STORY_HASH, h.first);
+    else
+        snprintf(row.detail, sizeof row.detail, "%s",
+                 list.count > 0 ? "the devices do not keep the bits" : list.why);
+    tern__row_show(t->table, &row);
+    return TERN_OK;
+}
+
+static void show_ranks(const tern__model_table *t) {
+    tern_bench_row row = tern__row("M6", "hash over MPI ranks: runs that differ", "");
     row.goal = 0;
     if (tern__row_listed(t->table, &row))
         return;
-    snprintf(row.detail, sizeof row.detail, "not built: models run on the processor only");
+    snprintf(row.detail, sizeof row.detail, "not built: a model runs in one process");
     tern__row_show(t->table, &row);
 }
 
@@ -290,6 +337,8 @@ tern_status tern__model_story(const tern__model_table *t) {
     if (status == TERN_OK)
         status = show_screen(t);
     if (status == TERN_OK)
-        show_elsewhere(t);
+        status = show_devices(t);
+    if (status == TERN_OK)
+        show_ranks(t);
     return status;
 }

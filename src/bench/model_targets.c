@@ -28,15 +28,8 @@ double tern__model_products(const tern_model_info *m) {
 /* -- rows --------------------------------------------------------------------------------------*/
 
 void tern__model_row_show(const tern__model_table *t, tern_bench_row *row) {
-    if (!t->is_judged && !isnan(row->median)) {
-        char before[TERN_BENCH_DETAIL];
-        memcpy(before, row->detail, sizeof before);
-        snprintf(row->detail, sizeof row->detail,
-                 "%.3g%s%s, not judged: the target is about the 2B4T shape; %.200s", row->median,
-                 row->unit[0] != '\0' ? " " : "", row->unit, before);
-        row->median = row->p5 = row->p95 = row->low = row->high = NAN;
-        row->samples = 0;
-    }
+    if (!t->is_judged && !isnan(row->median))
+        tern__row_tell(row, "the target is about the 2B4T shape");
     tern__row_show(t->table, row);
 }
 
@@ -69,7 +62,7 @@ static tern_status make_model(tern__model_table *t) {
     tern_model_options options = {.head = o->is_quick ? TERN_HEAD_SCREENED : TERN_HEAD_AUTO};
     tern_status status = TERN_OK;
     for (int i = t->team_count - 1; i >= 0 && status == TERN_OK; i--) {
-        tern_options team = {.threads = t->threads[i], .cpu = o->cpu};
+        tern_options team = {.device = "cpu", .threads = t->threads[i], .cpu = o->cpu};
         status = tern_context_create(&team, &t->context[i]);
     }
     if (status == TERN_OK)
@@ -219,7 +212,7 @@ static tern_status show_first_token(tern__model_table *t) {
     if (tern__row_listed(t->table, &row))
         return TERN_OK;
     first_token f = {.path = o->model != NULL ? o->model : tern__model_story_path(t),
-                     .context = {.threads = o->threads, .cpu = o->cpu},
+                     .context = {.device = "cpu", .threads = o->threads, .cpu = o->cpu},
                      .token = -1};
     if (f.path == NULL) {
         snprintf(row.detail, sizeof row.detail, "needs a file of the 2B4T shape: --model FILE");

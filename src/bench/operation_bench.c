@@ -163,8 +163,8 @@ static tern_status run(tern__table *table, void *user) {
     tern_context *context = NULL;
     tern_status status = TERN_OK;
     if (!table->options.is_listing)
-        TERN__TRY(tern_context_create(&(tern_options){.threads = 1, .cpu = table->options.cpu},
-                                      &context));
+        TERN__TRY(tern_context_create(
+            &(tern_options){.device = "cpu", .threads = 1, .cpu = table->options.cpu}, &context));
     for (int layout = TERN__LAID_CONTIGUOUS; layout <= TERN__LAID_TRANSPOSED; layout++)
         for (int i = 0; i < 2; i++)
             TERN__TRY(show_layout(table, context, sides[i], (tern__operand_layout)layout));

@@ -57,10 +57,12 @@ static tern_status product_setup(const tern_bench_case *self, const tern_bench_o
     if (s == NULL)
         return tern__fail(TERN_E_MEMORY, "bench: no memory for %s", self->name);
     s->name = self->name;
-    TERN__TRY(make_side(&s->side[0], *dtype,
-                        &(tern_options){.threads = options->threads, .cpu = options->cpu}));
-    TERN__TRY(make_side(&s->side[1], *dtype,
-                        &(tern_options){.threads = options->threads, .cpu = "scalar"}));
+    TERN__TRY(make_side(
+        &s->side[0], *dtype,
+        &(tern_options){.device = "cpu", .threads = options->threads, .cpu = options->cpu}));
+    TERN__TRY(
+        make_side(&s->side[1], *dtype,
+                  &(tern_options){.device = "cpu", .threads = options->threads, .cpu = "scalar"}));
     *work = (double)SIDE * SIDE * SIDE;
     *state = s;
     return TERN_OK;

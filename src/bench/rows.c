@@ -281,6 +281,16 @@ static void explain_doubt(tern_bench_row *row) {
     row->detail[sizeof row->detail - 1] = '\0';
 }
 
+void tern__row_tell(tern_bench_row *row, const char *why) {
+    char before[TERN_BENCH_DETAIL];
+    memcpy(before, row->detail, sizeof before);
+    snprintf(row->detail, sizeof row->detail, "%.3g%s%s, not judged: %s%s%.200s", row->median,
+             row->unit[0] != '\0' ? " " : "", row->unit, why, before[0] != '\0' ? "; " : "",
+             before);
+    row->median = row->p5 = row->p95 = row->p99 = row->low = row->high = NAN;
+    row->samples = 0;
+}
+
 void tern__row_judge(tern_bench_row *row) {
     bool has_goal = !isnan(row->goal) || !isnan(row->goal_p99);
     row->verdict = TERN_BENCH_NOT_MEASURED;

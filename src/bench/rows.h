@@ -91,6 +91,9 @@ void tern__row_peer_missing(tern_bench_row *row, const char *name, const char *r
 /* Adds numbers, which are kept by the caller while the row is shown. */
 void tern__row_series(tern_bench_row *row, const tern_bench_series *series);
 
+/* "12.3 x, not judged: WHY; ..." in the detail, and no figure: the row will be NOT MEASURED. */
+void tern__row_tell(tern_bench_row *row, const char *why);
+
 /* Judges the row by its numbers; a median that is NaN is NOT MEASURED. So is a noisy row whose
  * interval has the floor inside, or which misses it where other programs were at work: then the
  * detail begins with the reason. A count is judged in any case. */

@@ -10,8 +10,9 @@ static const tern_bench_table tables[] = {
      "T3,T5a,T5b,T5c,T5d,T5e", tern_bench_memory},
     {"elementwise", "target T2: element-wise kernels against plain code and memory", "T2",
      tern_bench_elementwise},
-    {"matmul", "target T1a: F32 matrix products against plain loops and BLAS libraries", "T1a,T1c",
-     tern_bench_matmul},
+    {"matmul",
+     "targets T1a, T1c: F32 matrix products against plain loops, BLAS libraries, on accelerators",
+     "T1a,T1c", tern_bench_matmul},
     {"zero-copy", "target T4: calls and bytes that are not copied", "T4", tern_bench_zero_copy},
     {"operations", "the time of every operation, small and large", "OPS", tern_bench_operations},
     {"roofline", "this machine's limits: read bandwidth and peaks of arithmetic units", "ROOF",
@@ -20,6 +21,8 @@ static const tern_bench_table tables[] = {
      "K1,K2,K3,K4,K5,K6,K7,T1b,KERN", tern_bench_kernels},
     {"models", "targets M1 to M6: whole models, as a share of the limits or beside llama-bench",
      "M1a,M1b,M2,M3,M4,M5,M6", tern_bench_models},
+    {"devices", "accelerators: copies, products in F32 and with ternary weights, a model", "DEV",
+     tern_bench_devices},
 };
 enum { TABLES = sizeof tables / sizeof *tables };
 

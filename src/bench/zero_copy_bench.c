@@ -275,8 +275,10 @@ static tern_status list_all(tern__table *table) {
 static tern_status count_all(tern__table *table) {
     tern_context *context = NULL;
     tern_status status;
-    TERN__TRY(tern_context_create(
-        &(tern_options){.threads = table->options.threads, .cpu = table->options.cpu}, &context));
+    TERN__TRY(tern_context_create(&(tern_options){.device = "cpu",
+                                                  .threads = table->options.threads,
+                                                  .cpu = table->options.cpu},
+                                  &context));
     TERN__TRY(show_mix(table, context));
     TERN__TRY(show_model(table, context));
 done:

@@ -15,6 +15,7 @@
 #include <tern/ops.h>
 
 #include "base/status.h"
+#include "ops/embedding.h"
 #include "tensor/tensor.h"
 
 /* x (T, count * K) as heads (T, count, K). */
@@ -178,7 +179,7 @@ tern_status tern__decoder_forward(const tern_model *model, const tern__cache *ca
                                   tern_tensor **out) {
     tern_tensor *x = NULL;
     *out = NULL;
-    tern_status status = tern_embedding(model->embedding, ids, &x);
+    tern_status status = tern__embedding(model->embedding, ids, &x);
     for (int64_t i = 0; status == TERN_OK && i < model->info.layers; i++) {
         tern_tensor *next = NULL;
         status = run_layer(model, cache, i, position, context, x, &next);

@@ -3,6 +3,7 @@
 #include <tern/ops.h>
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/status.h"
 #include "model/model.h"
@@ -22,6 +23,12 @@ static tern_head choose_head(tern_model *model) {
     const char *name = tern_dtype_name((tern_dtype)table->dtype);
     bool is_wide = table->dtype != TERN_Q8_0, is_large = tern_tensor_bytes(table) > AUTO_BYTES;
     bool fits = model->info.width <= tern__packings[TERN__PACKING_INT8].k_max;
+    const char *device = tern_context_device(model->context);
+    if (strcmp(device, "cpu") != 0) {
+        snprintf(model->head_reason, sizeof model->head_reason, "device %s makes all logits",
+                 device);
+        return TERN_HEAD_FULL;
+    }
     snprintf(model->head_reason, sizeof model->head_reason,
              !is_wide    ? "the %s table of %.1f MiB is no larger than a screen"
              : !is_large ? "the %s table of %.1f MiB may stay in a cache"

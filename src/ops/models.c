@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Operations of models: rotary embedding, embedding lookup, projections, attention. */
 #include "ops/call.h"
+#include "ops/embedding.h"
 
 static tern_status rope(tern_tensor *x, tern_tensor *table, int64_t position, tern__target target) {
     tern__op_call call = {.op = TERN__OP_ROPE, .in = {x, table}, .position = position};
@@ -51,7 +52,8 @@ static tern_status check_ids(const tern_tensor *ids, int64_t rows) {
     return status;
 }
 
-static tern_status embedding(tern_tensor *table, tern_tensor *ids, tern__target target) {
+static tern_status embedding(tern_tensor *table, tern_tensor *ids, bool is_checked,
+                             tern__target target) {
     tern__op_call call = {.op = TERN__OP_EMBEDDING, .is_picked = true, .context = ids->context};
     tern_shape shape = tern_tensor_shape(ids);
     tern_status status = tern__check_dtype(call.op, "the table", table, TERN__ROWS);
@@ -66,7 +68,8 @@ static tern_status embedding(tern_tensor *table, tern_tensor *ids, tern__target 
     shape.dims[shape.rank++] = table->dims[1];
     tern_tensor *rows = NULL;
     TERN__TRY(tern__as_contiguous(ids, &call, &rows));
-    TERN__TRY(check_ids(rows, table->dims[0]));
+    if (!is_checked)
+        TERN__TRY(check_ids(rows, table->dims[0]));
     call.in[0] = table;
     call.in[1] = rows;
     TERN__TRY(tern__call(&call, TERN_F32, &shape, target));
@@ -76,11 +79,15 @@ done:
 }
 
 tern_status tern_embedding(tern_tensor *table, tern_tensor *ids, tern_tensor **out) {
-    return embedding(table, ids, TERN__FRESH(out));
+    return embedding(table, ids, false, TERN__FRESH(out));
+}
+
+tern_status tern__embedding(tern_tensor *table, tern_tensor *ids, tern_tensor **out) {
+    return embedding(table, ids, true, TERN__FRESH(out));
 }
 
 tern_status tern_embedding_into(tern_tensor *table, tern_tensor *ids, tern_tensor *out) {
-    return embedding(table, ids, TERN__INTO(out));
+    return embedding(table, ids, false, TERN__INTO(out));
 }
 
 /* -- attention ---------------------------------------------------------------------------------*/

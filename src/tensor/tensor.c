@@ -532,5 +532,7 @@ bool tern_tensor_is_contiguous(const tern_tensor *tensor) {
 
 void *tern_tensor_data(const tern_tensor *tensor) {
     bool is_opaque = tensor->dtype == TERN_TERNARY || tensor->dtype == TERN_QUANTIZED;
-    return is_opaque || tensor->context->memory != NULL ? NULL : tensor->data;
+    if (is_opaque || tern__tensor_is_poison(tensor) || tensor->context->memory != NULL)
+        return NULL;
+    return tensor->data;
 }

@@ -151,8 +151,8 @@ size_t tern__inline_below(tern_tracking tracking);
 tern_status tern__context_create(const tern_options *options, const tern__device_memory *memory,
                                  tern_context **context);
 /* The context itself where the host reaches its data, else that of the CPU behind it. */
-static inline tern_context *tern__context_near(tern_context *context) {
-    return context->memory == NULL ? context : context->host;
+static inline tern_context *tern__context_near(tern_context *c) {
+    return c->memory == NULL ? c : c->host;
 }
 void tern__context_retain(tern_context *context);
 void tern__context_release(tern_context *context);

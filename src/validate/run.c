@@ -54,9 +54,10 @@ static double now_seconds(void) {
 /* -- what is asked for -------------------------------------------------------------------------*/
 
 /* What a table has without being asked: rows of kernels are no targets and would take half of a
- * quick run; the table of operations judges nothing. */
+ * quick run; the tables of operations and devices judge nothing. */
 static bool is_default(const char *id, bool is_quick) {
-    return strcmp(id, "OPS") != 0 && (!is_quick || strcmp(id, "KERN") != 0);
+    return strcmp(id, "OPS") != 0 && strcmp(id, "DEV") != 0 &&
+           (!is_quick || strcmp(id, "KERN") != 0);
 }
 
 /* A word stands for the id, or for all targets that begin with it. */
@@ -140,8 +141,9 @@ static double guess_seconds(const char *table, bool is_quick) {
         const char *table;
         double full, quick;
     } guesses[] = {
-        {"roofline", 5, 3}, {"kernels", 50, 12}, {"matmul", 20, 4},  {"elementwise", 7, 3},
-        {"memory", 17, 5},  {"zero-copy", 3, 1}, {"models", 45, 10}, {"operations", 60, 20},
+        {"roofline", 5, 3},    {"kernels", 50, 12},    {"matmul", 20, 4},
+        {"elementwise", 7, 3}, {"memory", 17, 5},      {"zero-copy", 3, 1},
+        {"models", 45, 10},    {"operations", 60, 20}, {"devices", 60, 5},
     };
     for (size_t i = 0; i < sizeof guesses / sizeof *guesses; i++)
         if (strcmp(guesses[i].table, table) == 0)
@@ -438,6 +440,8 @@ static tern_status add_run(const run *r) {
     TERN__TRY(tern__report_add_fact(report, "run", "threads", "%d", threads > 0 ? threads : 1));
     if (tern__level_name(o)[0] != '\0')
         TERN__TRY(tern__report_add_fact(report, "run", "level", "%s", tern__level_name(o)));
+    if (o->device != NULL)
+        TERN__TRY(tern__report_add_fact(report, "run", "device", "%s", o->device));
     TERN__TRY(tern__report_add_fact(report, "run", "quick", "%s", o->is_quick ? "yes" : "no"));
     if (o->samples > 0)
         TERN__TRY(tern__report_add_fact(report, "run", "rounds", "%d", o->samples));

@@ -18,10 +18,12 @@ static const tern_target targets[] = {
      "machine at the same instruction level, over the time of the ternary one.",
      "AMX 10 x, VNNI 3 x, AVX2 2 x", "AMX 20 x, VNNI 4 x, AVX2 3 x", TERN_TARGET_SEED, "kernels"},
     {"T1c", "F32 matrix products on an accelerator",
-     "Square products of 1 024 to 4 096 with operands that lie on the accelerator already, "
-     "synchronised and with the result checked: the time of the plain loops on this machine's "
-     "processor over its time.",
-     "15 x", "40 x, and faster than the best kernel of the processor", TERN_TARGET_SEED, "matmul"},
+     "Square products of 1 024 to 4 096 with operands that lie on the accelerator already, each "
+     "waited for, the result compared with the processor's before: the time of the plain loops "
+     "on this machine's processor over its time, in turns. What has no arithmetic units of its "
+     "own, such as MLX's CPU back end, is no accelerator.",
+     "15 x", "40 x, and faster than the best kernel of the processor on all threads",
+     TERN_TARGET_SEED, "matmul"},
     {"T2", "element-wise operations against plain code",
      "F32, one thread, 2 Ki elements, which fit in the first cache: the time of the same portable "
      "source, compiled with hardware FMA and without a vectoriser, over the time of the best "
@@ -147,6 +149,7 @@ static const struct {
     const char *id, *table;
     const char *ends; /* of the name; NULL: the table has no names */
 } others[] = {
+    {"DEV", "devices", NULL},
     {"KERN", "kernels", " "},
     {"OPS", "operations", " ,"},
     {"ROOF", "roofline", NULL},
@@ -195,6 +198,16 @@ static void add_files(const tern_report *report, char *text, size_t size) {
     }
 }
 
+/* " --device NAME" behind rows that are about devices, where the run named one. */
+static void add_device(const tern_report *report, const char *id, char *text, size_t size) {
+    static const char *const ids[] = {"DEV", "M6", "T1c"};
+    const char *device = run_fact(report, "device");
+    size_t used = strlen(text);
+    for (size_t i = 0; i < sizeof ids / sizeof *ids && device[0] != '\0'; i++)
+        if (strcmp(ids[i], id) == 0)
+            snprintf(text + used, size - used, " --device %s", device);
+}
+
 void tern_report_command(const tern_report *report, const tern_report_row *row, char *text,
                          size_t size) {
     const char *level = run_fact(report, "level"), *threads = run_fact(report, "threads");
@@ -204,6 +217,7 @@ void tern_report_command(const tern_report *report, const tern_report_row *row, 
              strcmp(run_fact(report, "quick"), "yes") == 0 ? " --quick" : "",
              level[0] != '\0' ? " --cpu " : "", level, threads[0] != '\0' ? " --threads " : "",
              threads);
+    add_device(report, row->row.id, text, size);
     if (tern_target_find(row->row.id) != NULL)
         add_files(report, text, size);
 }

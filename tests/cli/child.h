@@ -128,6 +128,8 @@ static inline int child_clean_environment(void **state) {
     (void)state;
     unsetenv("TERN_MODEL");
     unsetenv("TERN_CPU");
+    unsetenv("TERN_DEVICE");
+    setenv("TERN_PLUGIN_PATH", "/nowhere", 1); /* the processor is the only device */
     unsetenv("NO_COLOR");
     return setenv("TERM", "xterm", 1);
 }

@@ -88,7 +88,7 @@ static void table(void **state) {
     /* What is not measured says why. */
     r = child_run(QUICK, "T1c");
     child_expect(&r, r.status == 0);
-    expect_words(&r, r.out, " NOT MEASURED\n     not built: ");
+    expect_words(&r, r.out, " NOT MEASURED\n     cuda: absent (");
     child_free(&r);
 }
 
@@ -168,7 +168,7 @@ static void list(void **state) {
     child_result r = child_run("validate", "--list");
     child_expect(&r, r.status == 0 && r.err[0] == '\0');
     expect_words(&r, r.out, "T1a  ");
-    expect_words(&r, r.out, "\nM6   the same bits everywhere (tern bench models, 3 rows)\n");
+    expect_words(&r, r.out, "\nM6   the same bits everywhere (tern bench models, 4 rows)\n");
     expect_words(&r, r.out,
                  "\nT5e  allocations that succeed (tern bench memory, 2 rows)\n     floor");
     expect_words(&r, r.out, "\nKERN no target (");

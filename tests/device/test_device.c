@@ -3,7 +3,8 @@
  * or this program dies. */
 #include "support.h"
 
-#include <math.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include <tern/tern.h>
 
@@ -117,11 +118,53 @@ static void test_model(void **state) {
     assert_true(logits[0][0] != 0);
 }
 
+/* "auto" takes an accelerator that keeps the bits when its product is the faster one, by what was
+ * kept from an earlier measurement; the toy's products are the CPU's, so it is never faster. */
+static void test_auto(void **state) {
+    (void)state;
+    char directory[64], path[96], text[1024];
+    tern_device_choice choice;
+    tern_options options = {.threads = 2, .device = "auto"};
+    test_ok(tern_device_choose(&options, NULL, &choice));
+    assert_string_equal(choice.name, "cpu");
+    assert_string_equal(choice.reason, "no accelerator that keeps the bits");
+    setenv("TERN_TOY_FACTS", "accelerator", 1);
+    snprintf(directory, sizeof directory, "/tmp/tern-test-%d", (int)getpid());
+    test_ok(tern_device_choose(&options, directory, &choice));
+    assert_non_null(strstr(choice.reason, " GFLOP/s, "));
+    /* What the file says is believed. */
+    snprintf(path, sizeof path, "%s/choices", directory);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t length = fread(text, 1, sizeof text - 8, file);
+    fclose(file);
+    text[length] = '\0';
+    char *line = strstr(text, "matmul toy");
+    assert_non_null(line);
+    char *number = strchr(line, '\t') + 1, *end = strchr(number, '\n');
+    memmove(number + 6, end, strlen(end) + 1);
+    memcpy(number, "900000", 6);
+    file = fopen(path, "w");
+    fputs(text, file);
+    fclose(file);
+    test_ok(tern_device_choose(&options, directory, &choice));
+    assert_string_equal(choice.name, "toy");
+    tern_context *context;
+    options.cache_directory = directory;
+    test_ok(tern_context_create(&options, &context));
+    assert_string_equal(tern_context_device(context), "toy");
+    tern_context_destroy(context);
+    unsetenv("TERN_TOY_FACTS");
+    remove(path);
+    remove(directory);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there_and_back),
         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_model),
+        cmocka_unit_test(test_auto),
     };
     setenv("TERN_PLUGIN_PATH", TERN_TEST_PLUGINS, 1);
     return cmocka_run_group_tests(tests, open_contexts, close_contexts);

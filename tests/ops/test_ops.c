@@ -392,7 +392,8 @@ static void many_blocks(void **state) {
     }
     test_ok(tern_tensor_borrow(context, TERN_TQ2_0, TERN_SHAPE(1, LONG), data, &weight));
     for (int i = 0; i < 2; i++) {
-        test_ok(tern__pack(weight->context, weight, i == 0 ? TERN__PACKING_TRITS4 : TERN__PACKING_TRITS5, &packed));
+        test_ok(tern__pack(weight->context, weight,
+                           i == 0 ? TERN__PACKING_TRITS4 : TERN__PACKING_TRITS5, &packed));
         assert_int_equal(tern__packed_of(packed)->kernel->packing, TERN__PACKING_TRITS4);
         test_ok(tern_linear(x, packed, &y));
         test_same_floats(tern_tensor_data(y), &expected, 1, "many blocks");

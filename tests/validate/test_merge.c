@@ -329,6 +329,30 @@ static void checklist(void **state) {
     tern_report_destroy(report);
 }
 
+/* A line about one device: the rows of another neither pass nor fail it. */
+static void checklist_of_devices(void **state) {
+    (void)state;
+    static const struct {
+        const char *what;
+        double x;
+        tern_bench_verdict verdict;
+    } cases[] = {{"F32 matmul 1024 on mlx against plain loops", 20, TERN_BENCH_PASS},
+                 {"F32 matmul 1024 on mlx against plain loops", 10, TERN_BENCH_FAIL},
+                 {"F32 matmul 1024 on cuda against plain loops", 20, TERN_BENCH_NOT_MEASURED},
+                 {"F32 matmul 1024 on cuda against plain loops", 10, TERN_BENCH_NOT_MEASURED}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tern_report *report = new_report("abc");
+        tern_bench_row row = ratio_row("T1c", cases[i].what, cases[i].x, 15);
+        add_row(report, &row);
+        test_ok(tern__report_add_checklist(report));
+        const tern_report_item *item = item_of(report, "Apple");
+        assert_int_equal(item->verdict, cases[i].verdict);
+        bool is_told = strstr(item->found, "another device") != NULL;
+        assert_int_equal(is_told, cases[i].verdict == TERN_BENCH_NOT_MEASURED);
+        tern_report_destroy(report);
+    }
+}
+
 /* All targets of a line have passed: that counts, unless the run was ended before the rest. */
 static void checklist_of_all(void **state) {
     (void)state;
@@ -350,11 +374,17 @@ static void checklist_of_all(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(medians),          cmocka_unit_test(judging),
-        cmocka_unit_test(quiet_passes),     cmocka_unit_test(noisy_failures),
-        cmocka_unit_test(counts),           cmocka_unit_test(missing_passes),
-        cmocka_unit_test(peers_and_series), cmocka_unit_test(reports),
-        cmocka_unit_test(wrong_reports),    cmocka_unit_test(checklist),
+        cmocka_unit_test(medians),
+        cmocka_unit_test(judging),
+        cmocka_unit_test(quiet_passes),
+        cmocka_unit_test(noisy_failures),
+        cmocka_unit_test(counts),
+        cmocka_unit_test(missing_passes),
+        cmocka_unit_test(peers_and_series),
+        cmocka_unit_test(reports),
+        cmocka_unit_test(wrong_reports),
+        cmocka_unit_test(checklist),
+        cmocka_unit_test(checklist_of_devices),
         cmocka_unit_test(checklist_of_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,8 +51,8 @@ static void find_folders(folders *f) {
     if (getenv("TERN_PLUGIN_PATH") != NULL || !tern__library_folder(own, sizeof own))
         return;
     add_folder(f, own, strlen(own), "");
-    add_folder(f, own, strlen(own), "/../lib/tern");
-    add_folder(f, own, strlen(own), "/tern");
+    add_folder(f, own, strlen(own), "/" TERN_PLUGIN_FOLDER);
+    add_folder(f, own, strlen(own), "/tern"); /* beside libtern */
 }
 
 static bool is_name(const char *name) {

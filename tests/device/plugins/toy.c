@@ -5,6 +5,7 @@
  *
  *   TERN_TOY_MEMORY   bytes of memory (default 256 MiB)
  *   TERN_TOY_FAULT    "bit": a result has a wrong bit; "wait": waiting tells of an error
+ *   TERN_TOY_FACTS    "accelerator": it says that it is one
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ static tern_status probe(const tern__plugin_host *host, tern__plugin_facts *fact
     snprintf(facts->library, sizeof facts->library, "for tests");
     facts->memory_bytes = facts->free_bytes = memory_bytes();
     facts->keeps_bits = true;
+    facts->is_accelerator = getenv("TERN_TOY_FACTS") != NULL;
     return TERN_OK;
 }
 
