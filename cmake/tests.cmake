@@ -18,7 +18,24 @@ set(TERN_TEST_PLUGINS ${PROJECT_BINARY_DIR}/test_plugins)
 tern_plugin(tern_toy toy ${TERN_TEST_PLUGINS} ${PROJECT_SOURCE_DIR}/tests/device/plugins/toy.c)
 target_link_libraries(tern_toy PRIVATE tern_flags)
 add_dependencies(tern_test_support tern_toy)
-target_compile_definitions(tern_test_support PUBLIC TERN_TEST_PLUGINS="${TERN_TEST_PLUGINS}")
+target_compile_definitions(tern_test_support PUBLIC TERN_TEST_PLUGINS="${TERN_TEST_PLUGINS}"
+                           TERN_BUILD_DIR="${PROJECT_BINARY_DIR}")
+# And those with one thing wrong, where only their test looks.
+foreach(kind no_symbol no_table other_abi other_size other_count other_version no_version other_name
+        no_name no_probe no_open no_close no_submit no_wait half_memory half_packing bad_probe
+        bad_open)
+  tern_plugin(tern_${kind} ${kind} ${TERN_TEST_PLUGINS}/broken
+              ${PROJECT_SOURCE_DIR}/tests/device/plugins/broken.c)
+  target_compile_definitions(tern_${kind} PRIVATE TERN_BROKEN="${kind}")
+  list(APPEND broken tern_${kind})
+endforeach()
+target_compile_definitions(tern_no_symbol PRIVATE TERN_BROKEN_SYMBOL)
+tern_plugin(tern_failing failing ${TERN_TEST_PLUGINS}/broken
+            ${PROJECT_SOURCE_DIR}/tests/device/plugins/failing.c)
+foreach(target IN LISTS broken ITEMS tern_failing)
+  target_link_libraries(${target} PRIVATE tern_flags)
+  add_dependencies(tern_test_support ${target})
+endforeach()
 
 # Every tests/<folder>/test_*.c is one program of cmocka tests.
 file(GLOB_RECURSE TERN_TESTS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/test_*.c)

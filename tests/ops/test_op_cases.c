@@ -4,6 +4,7 @@
  * level and with one and two threads, whose results have the same bits. Names of operations as
  * arguments: only their cases. */
 #include "op_callers.h"
+#include "op_print.h"
 
 #include "tensor/op_table.h"
 
@@ -59,33 +60,6 @@ static int close_all(void **state) {
 }
 
 /* -- telling -----------------------------------------------------------------------------------*/
-
-static void print_shape(const tern_shape *shape) {
-    printf("(");
-    for (int i = 0; i < shape->rank; i++)
-        printf("%s%lld", i > 0 ? ", " : "", (long long)shape->dims[i]);
-    printf(")");
-}
-
-static void print_case(const op_case *c) {
-    printf("case %d, %s:", c->number, c->op);
-    for (int i = 0; i < c->input_count; i++) {
-        const op_operand *o = &c->inputs[i];
-        printf(" %s", o->is_there ? tern_dtype_name(o->dtype) : "nothing");
-        print_shape(&o->shape);
-        printf(" strides (");
-        for (int axis = 0; axis < o->shape.rank; axis++)
-            printf("%s%lld", axis > 0 ? ", " : "", (long long)o->strides[axis]);
-        printf(")");
-    }
-    printf("; integers");
-    for (int i = 0; i < c->integer_count; i++)
-        printf(" %lld", (long long)c->integers[i]);
-    printf("; numbers");
-    for (int i = 0; i < c->number_count; i++)
-        printf(" %.17g", c->numbers[i]);
-    printf("%s%s\n", c->text[0] != '\0' ? "; " : "", c->text);
-}
 
 /* What the elements of the operands are, when they are few. */
 static void print_operands(const op_call *k) {
