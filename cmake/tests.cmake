@@ -49,6 +49,11 @@ foreach(file IN LISTS TERN_TESTS)
   set_tests_properties(${name} PROPERTIES TIMEOUT 900)
 endforeach()
 
+# The suite as a program: its test plants faults.
+target_compile_definitions(test_conformance_faults
+                           PRIVATE TEST_CONFORMANCE="$<TARGET_FILE:test_conformance>")
+add_dependencies(test_conformance_faults test_conformance)
+
 # AMX kernels with the tile instructions emulated: any machine with AVX-512 proves their logic.
 if(amx IN_LIST TERN_ISA_TARGET)
   add_library(tern_emulated_tiles OBJECT ${PROJECT_SOURCE_DIR}/tests/kernels/emulated/tiles.c)

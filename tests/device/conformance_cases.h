@@ -301,10 +301,12 @@ static void run_trial(conformance_device *d, const op_case *c, uint8_t *const *b
         for (int i = 0; i < OP_TENSORS; i++)
             if (t.call.out[i] != NULL)
                 TELL(&t, "result %d after a failure", i);
-    drop_results(&t.call);
-    if (status == TERN_OK && status == want->status)
-        run_forms(&t);
     check_operands(&t);
+    drop_results(&t.call);
+    if (status == TERN_OK && status == want->status) {
+        run_forms(&t);
+        check_operands(&t);
+    }
     drop_call(&t.call);
     if (tern_context_memory(d->context).live_tensors != alive)
         TELL(&t, "tensors are left");

@@ -182,7 +182,7 @@ static int look_elsewhere(const char *name) {
         signal(SIGBUS, SIG_DFL); /* cmocka would go on with the next test */
         signal(SIGSEGV, SIG_DFL);
         bool is_fine = tern_device_find(name, &info) == TERN_OK && !info.is_there &&
-                       info.reason[0] != '\0' && strchr(info.reason, '\n') == NULL;
+                       strstr(info.reason, "is shorter than its headers say") != NULL;
         _exit(is_fine ? 0 : 1);
     }
     int ended = 0;
@@ -196,7 +196,7 @@ static void truncated_plugins(void **state) {
     size_t all;
     int bad = 0;
     free(test_read_file(TERN_TEST_PLUGINS "/tern_toy.so", &all));
-    const size_t parts[] = {1,       16,      63,          64,           300,    1000,
+    const size_t parts[] = {5,       16,      63,          64,           300,    1000,
                             all / 4, all / 2, all * 3 / 4, all * 9 / 10, all - 1};
     look_in(own_folder);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -207,7 +207,7 @@ static void truncated_plugins(void **state) {
         if (ended == 0)
             continue;
         print_error("%zu of %zu bytes of a plug-in: %s\n", parts[i], all,
-                    WIFSIGNALED(ended) ? strsignal(WTERMSIG(ended)) : "taken for a device");
+                    WIFSIGNALED(ended) ? strsignal(WTERMSIG(ended)) : "no clear line");
         bad++;
     }
     assert_int_equal(bad, 0);

@@ -11,6 +11,7 @@
 #include "base/os.h"
 #include "base/status.h"
 #include "base/threads.h"
+#include "device/plugin/whole.h"
 
 enum { FOLDER = TERN__PLUGIN_PATH, MOST_NAMES = 32, MOST_FOLDERS = 16 };
 
@@ -162,6 +163,8 @@ static tern_status check_functions(const char *path, const char *name, const ter
 
 static tern_status read_table(const char *path, const char *name, const tern__plugin **plugin) {
     char why[256];
+    if (!tern__file_is_whole(path))
+        return refuse(path, "is shorter than its headers say");
     tern__library *library = tern__library_open(path, why, sizeof why);
     if (library == NULL)
         return tern__fail(TERN_E_UNSUPPORTED, "%s", why);

@@ -4,8 +4,9 @@
  * on demand. docs/add-a-device.md begins with it.
  *
  *   TERN_TOY_MEMORY   bytes of memory (default 256 MiB)
- *   TERN_TOY_FAULT    "bit": a result has a wrong bit; "wait": waiting tells of an error
- *   TERN_TOY_FACTS    "accelerator": it says that it is one
+ *   TERN_TOY_FAULT    "bit": a result has a wrong bit; "beside": one element too many is written;
+ *                     "operand": an operand is changed; "decline": everything is left to the CPU;
+ *                     "status": operations fail; "wait": waiting tells of an error
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +18,9 @@
 
 typedef struct toy {
     const tern__plugin_host *host;
-    uint8_t *memory; /* PROT_NONE but while the device works */
+    uint8_t *memory; /* addresses that nobody can read or write */
+    uint8_t *store;  /* what they stand for */
     size_t bytes, used;
-    bool has_fault;
 } toy;
 
 static size_t memory_bytes(void) {
@@ -44,25 +45,35 @@ static tern_status probe(const tern__plugin_host *host, tern__plugin_facts *fact
     return TERN_OK;
 }
 
+static void *pages(size_t bytes, int protection) {
+    void *memory =
+        mmap(NULL, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory != MAP_FAILED ? memory : NULL;
+}
+
+static void close_toy(void *device) {
+    toy *t = device;
+    if (t->memory != NULL)
+        munmap(t->memory, t->bytes);
+    if (t->store != NULL)
+        munmap(t->store, t->bytes);
+    free(t);
+}
+
 static tern_status open_toy(const tern__plugin_host *host, void **device) {
     toy *t = calloc(1, sizeof *t);
     if (t == NULL)
         return host->fail(TERN_E_MEMORY, "no memory");
     t->host = host;
     t->bytes = memory_bytes();
-    t->memory = mmap(NULL, t->bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (t->memory == MAP_FAILED) {
-        free(t);
+    t->memory = pages(t->bytes, PROT_NONE);
+    t->store = pages(t->bytes, PROT_READ | PROT_WRITE);
+    if (t->memory == NULL || t->store == NULL) {
+        close_toy(t);
         return host->fail(TERN_E_MEMORY, "no address space");
     }
     *device = t;
     return TERN_OK;
-}
-
-static void close_toy(void *device) {
-    toy *t = device;
-    munmap(t->memory, t->bytes);
-    free(t);
 }
 
 /* -- memory: handed out from the front, taken back from the end --------------------------------*/
@@ -81,18 +92,22 @@ static void unmap(void *device, void *memory, size_t bytes) {
         t->used -= bytes;
 }
 
-static void open_memory(const toy *t) {
-    mprotect(t->memory, t->bytes, PROT_READ | PROT_WRITE);
+static void *stored(const toy *t, const void *address) {
+    return t->store + ((const uint8_t *)address - t->memory);
 }
 
-static void close_memory(const toy *t) {
-    mprotect(t->memory, t->bytes, PROT_NONE);
+static tern_status copy_in(void *device, void *to, const void *from, size_t bytes) {
+    memcpy(stored(device, to), from, bytes);
+    return TERN_OK;
 }
 
-static tern_status copy(void *device, void *to, const void *from, size_t bytes) {
-    open_memory(device);
-    memmove(to, from, bytes);
-    close_memory(device);
+static tern_status copy_out(void *device, void *to, const void *from, size_t bytes) {
+    memcpy(to, stored(device, from), bytes);
+    return TERN_OK;
+}
+
+static tern_status copy_within(void *device, void *to, const void *from, size_t bytes) {
+    memmove(stored(device, to), stored(device, from), bytes);
     return TERN_OK;
 }
 
@@ -130,17 +145,22 @@ static float apply(tern__op op, float a, float b) {
 }
 
 static tern_status arithmetic(void *device, const tern__device_call *call) {
-    toy *t = device;
-    if (!is_simple(call))
+    const toy *t = device;
+    if (!is_simple(call) || has_fault("decline"))
         return t->host->fail(TERN_E_UNSUPPORTED, "not simple");
-    open_memory(t);
-    const float *a = call->in[0].data, *b = call->in[call->in_count - 1].data;
-    float *out = call->out[0].data;
-    for (size_t i = 0; i < call->out[0].bytes / sizeof(float); i++)
+    if (has_fault("status"))
+        return t->host->fail(TERN_E_INTERNAL, "the toy broke");
+    const float *a = stored(t, call->in[0].data), *b = stored(t, call->in[call->in_count - 1].data);
+    float *out = stored(t, call->out[0].data);
+    size_t count = call->out[0].bytes / sizeof *out;
+    for (size_t i = 0; i < count; i++)
         out[i] = apply(call->op, a[i], b[i]);
-    if (has_fault("bit") && call->out[0].bytes > 0)
+    if (has_fault("beside"))
+        out[count] = 0;
+    if (has_fault("operand") && a != out)
+        *(float *)stored(t, call->in[0].data) = 12;
+    if (has_fault("bit"))
         *(uint8_t *)out ^= 1;
-    close_memory(t);
     return TERN_OK;
 }
 
@@ -155,9 +175,9 @@ static const tern__plugin plugin = {
     .close = close_toy,
     .map = map,
     .unmap = unmap,
-    .copy_in = copy,
-    .copy_out = copy,
-    .copy_within = copy,
+    .copy_in = copy_in,
+    .copy_out = copy_out,
+    .copy_within = copy_within,
     .submit = nothing,
     .wait = wait_toy,
     .ops = {[TERN__OP_ADD] = arithmetic, [TERN__OP_MUL] = arithmetic, [TERN__OP_NEG] = arithmetic},
