@@ -17,7 +17,7 @@
 #define TERN_CUDA_NAME "cuda"
 #endif
 
-enum { OLDEST_SM = 80, PAGE = 4096 };
+enum { OLDEST_SM = 75, PAGE = 4096 };
 
 /* -- errors ------------------------------------------------------------------------------------*/
 
@@ -99,7 +99,7 @@ static tern_status find_device(const tern__plugin_host *host, cudaDeviceProp *pr
     if (error != cudaSuccess)
         return host->fail(TERN_E_UNSUPPORTED, "CUDA does not start: %s", cudaGetErrorString(error));
     if (properties->major * 10 + properties->minor < OLDEST_SM)
-        return host->fail(TERN_E_UNSUPPORTED, "%s has compute capability %d.%d, 8.0 is needed",
+        return host->fail(TERN_E_UNSUPPORTED, "%s has compute capability %d.%d, 7.5 is needed",
                           properties->name, properties->major, properties->minor);
     return TERN_OK;
 }

@@ -175,6 +175,8 @@ tern_status cuda_pack_weight(void *device, const tern__pack_request *request, vo
     tern_status status =
         make_plan(d, request->rows, request->columns, request->block_columns, &plan);
     if (status == TERN_OK)
+        status = cuda_flush(d);
+    if (status == TERN_OK)
         status = make_room(d, &plan, &room);
     if (status == TERN_OK)
         status = pack_all(d, request, &plan, &room, (uint8_t *)to);
