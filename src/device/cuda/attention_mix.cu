@@ -122,17 +122,54 @@ static __device__ __forceinline__ void fetch(const cuda_attention &a, int64_t t,
     }
 }
 
+/* What the rows of a thread see; the first one sees the fewest positions. */
+typedef struct tile_rows {
+    int64_t length[EACH];
+} tile_rows;
+
+/* Continues the chains of a thread over the STEPS positions from t on. */
+static __device__ __forceinline__ void mix_steps(const float (&weights)[STEPS][PITCH],
+                                                 const float (&values)[STEPS][PITCH],
+                                                 const tile_rows &rows, int64_t t,
+                                                 float (&c)[EACH][EACH]) {
+    const int row = (int)threadIdx.x / SIDE * EACH, lane = (int)threadIdx.x % SIDE * EACH;
+    const bool is_whole = t + STEPS <= rows.length[0];
+#pragma unroll
+    for (int s = 0; s < STEPS; s++) {
+        const cuda_quad w = *(const cuda_quad *)&weights[s][row];
+        const cuda_quad v = *(const cuda_quad *)&values[s][lane];
+#pragma unroll
+        for (int i = 0; i < EACH; i++)
+            if (is_whole || t + s < rows.length[i])
+#pragma unroll
+                for (int j = 0; j < EACH; j++)
+                    c[i][j] = fmaf(w.x[i], v.x[j], c[i][j]);
+    }
+}
+
+static __device__ __forceinline__ void write_tile(const cuda_attention &a, const bringing &b,
+                                                  const float (&c)[EACH][EACH]) {
+    const int64_t row = b.row + threadIdx.x / SIDE * EACH;
+    const int64_t lane = b.lane + threadIdx.x % SIDE * EACH;
+#pragma unroll
+    for (int i = 0; i < EACH; i++)
+#pragma unroll
+        for (int j = 0; j < EACH; j++)
+            if (row + i < a.rows && lane + j < a.head_size)
+                a.out[attention_place(a, b.head, row + i) + lane + j] = c[i][j];
+}
+
 template <typename element>
 static __global__ void __launch_bounds__(SIDE *SIDE) mix_tiles(cuda_attention a) {
     __shared__ __align__(16) float weights[2][STEPS][PITCH], values[2][STEPS][PITCH];
-    const int thread = (int)threadIdx.x, row = thread / SIDE * EACH, lane = thread % SIDE * EACH;
+    const int thread = (int)threadIdx.x;
     bringing b = {blockIdx.z, (int64_t)blockIdx.y * TILE, (int64_t)blockIdx.x * TILE, {}, {}};
     const int64_t end = attention_length(a, min(b.row + TILE, a.rows) - 1);
-    int64_t length[EACH];
+    tile_rows rows;
     float c[EACH][EACH] = {};
 #pragma unroll
     for (int i = 0; i < EACH; i++)
-        length[i] = attention_length(a, b.row + row + i);
+        rows.length[i] = attention_length(a, b.row + thread / SIDE * EACH + i);
     fetch<element>(a, 0, &b);
     for (int64_t t = 0; t < end; t += STEPS) {
         const int half = (int)(t / STEPS % 2);
@@ -144,26 +181,9 @@ static __global__ void __launch_bounds__(SIDE *SIDE) mix_tiles(cuda_attention a)
         }
         __syncthreads();
         fetch<element>(a, t + STEPS, &b);
-        /* The first row of a thread sees the fewest positions. */
-        const bool is_whole = t + STEPS <= length[0];
-#pragma unroll
-        for (int s = 0; s < STEPS; s++) {
-            const cuda_quad w = *(const cuda_quad *)&weights[half][s][row];
-            const cuda_quad v = *(const cuda_quad *)&values[half][s][lane];
-#pragma unroll
-            for (int i = 0; i < EACH; i++)
-                if (is_whole || t + s < length[i])
-#pragma unroll
-                    for (int j = 0; j < EACH; j++)
-                        c[i][j] = fmaf(w.x[i], v.x[j], c[i][j]);
-        }
+        mix_steps(weights[half], values[half], rows, t, c);
     }
-#pragma unroll
-    for (int i = 0; i < EACH; i++)
-#pragma unroll
-        for (int j = 0; j < EACH; j++)
-            if (b.row + row + i < a.rows && b.lane + lane + j < a.head_size)
-                a.out[attention_place(a, b.head, b.row + row + i) + b.lane + lane + j] = c[i][j];
+    write_tile(a, b, c);
 }
 
 /* -- the choice --------------------------------------------------------------------------------*/

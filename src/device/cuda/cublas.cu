@@ -38,9 +38,10 @@ typedef struct cublas_state {
 
 #if defined(__CUDACC__)
 static void *open_library(void) {
-    static const char *const names[] = {"libcublas.so.13", "libcublas.so.12", "libcublas.so"};
+    static const char *const names[] = {"libcublas.so.13", "libcublas.so.12", "libcublas.so",
+                                        "/usr/local/cuda/lib64/libcublas.so"};
     void *library = NULL;
-    for (int i = 0; i < 3 && library == NULL; i++)
+    for (int i = 0; i < 4 && library == NULL; i++)
         library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
     return library;
 }

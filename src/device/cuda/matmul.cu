@@ -216,16 +216,49 @@ template <int LINES> static __device__ tile_place place_of_tile(const cuda_produ
     return to;
 }
 
+/* Continues the chains of a thread over `count` steps in shared memory. */
+template <typename sum, int EACH, int PITCH>
+static __device__ __forceinline__ void run_steps(const sum (&a)[STEPS][PITCH],
+                                                 const sum (&b)[STEPS][PITCH], int64_t count,
+                                                 sum (&c)[EACH][EACH]) {
+    const int row = (int)threadIdx.x / SIDE, column = (int)threadIdx.x % SIDE;
+    __align__(16) sum x[EACH], y[EACH];
+#pragma unroll
+    for (int s = 0; s < STEPS; s++) {
+        if (s >= count)
+            break;
+        take(a[s], row, x);
+        take(b[s], column, y);
+#pragma unroll
+        for (int i = 0; i < EACH; i++)
+#pragma unroll
+            for (int j = 0; j < EACH; j++)
+                c[i][j] = step(x[i], y[j], c[i][j]);
+    }
+}
+
+template <typename sum, int EACH>
+static __device__ __forceinline__ void write_tile(const cuda_product &p, const tile_place &to,
+                                                  const sum (&c)[EACH][EACH]) {
+    const int row = (int)threadIdx.x / SIDE, column = (int)threadIdx.x % SIDE;
+#pragma unroll
+    for (int i = 0; i < EACH; i++)
+#pragma unroll
+        for (int j = 0; j < EACH; j++) {
+            int64_t at_i = to.i + line_of(row, i), at_j = to.j + line_of(column, j);
+            if (at_i < p.m && at_j < p.n)
+                write_at(p, to.at.out + at_i * p.out_i_stride + at_j * p.out_j_stride, c[i][j]);
+        }
+}
+
 template <typename sum, int EACH>
 static __global__ void __launch_bounds__(THREADS, 2) multiply_tiles(cuda_product p) {
     constexpr int LINES = SIDE * EACH, PITCH = LINES + 4, COUNT = LINES * STEPS / THREADS;
     __shared__ __align__(16) sum as[2][STEPS][PITCH], bs[2][STEPS][PITCH];
-    const int row = (int)threadIdx.x / SIDE, column = (int)threadIdx.x % SIDE;
     const tile_place to = place_of_tile<LINES>(p);
     share a = share_of<LINES>(p.a, to.at.a, to.i, p.m);
     share b = share_of<LINES>(p.b, to.at.b, to.j, p.n);
-    __align__(16) sum c[EACH][EACH] = {}, x[EACH], y[EACH];
-    sum next_a[COUNT], next_b[COUNT];
+    sum c[EACH][EACH] = {}, next_a[COUNT], next_b[COUNT];
     fetch(p.a, a, p.k, next_a);
     fetch(p.b, b, p.k, next_b);
     for (int64_t k = 0; k < p.k; k += STEPS) {
@@ -240,27 +273,9 @@ static __global__ void __launch_bounds__(THREADS, 2) multiply_tiles(cuda_product
         b.offset += STEPS * p.b.k_stride;
         fetch(p.a, a, p.k - k - STEPS, next_a);
         fetch(p.b, b, p.k - k - STEPS, next_b);
-#pragma unroll
-        for (int s = 0; s < STEPS; s++) {
-            if (k + s >= p.k)
-                break;
-            take(as[half][s], row, x);
-            take(bs[half][s], column, y);
-#pragma unroll
-            for (int i = 0; i < EACH; i++)
-#pragma unroll
-                for (int j = 0; j < EACH; j++)
-                    c[i][j] = step(x[i], y[j], c[i][j]);
-        }
+        run_steps(as[half], bs[half], p.k - k, c);
     }
-#pragma unroll
-    for (int i = 0; i < EACH; i++)
-#pragma unroll
-        for (int j = 0; j < EACH; j++) {
-            int64_t at_i = to.i + line_of(row, i), at_j = to.j + line_of(column, j);
-            if (at_i < p.m && at_j < p.n)
-                write_at(p, to.at.out + at_i * p.out_i_stride + at_j * p.out_j_stride, c[i][j]);
-        }
+    write_tile(p, to, c);
 }
 
 /* -- the choice --------------------------------------------------------------------------------*/
