@@ -22,7 +22,7 @@ emulation_thread emulation_here;
 namespace {
 
 enum { THREADS = 1024, WARP = 32, WARPS = THREADS / WARP };
-enum { POISONED_BLOCKS = 4, POISON = 0xff }; /* all ones is a NaN, and -1 */
+enum { POISONED_BLOCKS = 2, POISON = 0xff }; /* all ones is a NaN, and -1 */
 enum : size_t { SHARED_MAX = 227 << 10 };
 
 struct async_copy {
@@ -224,7 +224,6 @@ unsigned char *emulation_dynamic_shared() {
 }
 
 void emulation_run(const emulation_kernel &kernel) {
-    emulation_access access;
     static bool is_backward;
     storage fixed = {};
     dl_iterate_phdr(find_storage, &fixed);

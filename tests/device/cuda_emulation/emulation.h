@@ -13,18 +13,14 @@
 /* One at a time uses the emulated GPU, whatever the host's threads do. */
 extern std::recursive_mutex emulation_lock;
 
-/* While one lives, device memory can be touched. */
-struct emulation_access {
-    emulation_access();
-    ~emulation_access();
-    emulation_access(const emulation_access &) = delete;
-    emulation_access &operator=(const emulation_access &) = delete;
-};
-
 cudaError_t emulation_error(cudaError_t error); /* kept for cudaGetLastError */
 /* Refused while a stream is captured; then the captures are spoilt. */
 cudaError_t emulation_forbid_in_capture();
 bool emulation_is_device(const void *memory, size_t bytes);
+/* Where the memory of a device's address really lies; other addresses as they are. */
+void *emulation_place(const void *address);
+/* All words of a kernel's argument that are addresses of device memory. */
+void emulation_translate(void *call, size_t bytes);
 
 struct emulation_kernel {
     const void *function;

@@ -10,7 +10,9 @@
 template <typename A>
 static inline cudaError_t tern_launch(void (*kernel)(A), dim3 grid, dim3 block, size_t shared_bytes,
                                       cudaStream_t stream, const A &call) {
-    auto run = [kernel, call] { kernel(call); };
+    A real = call;
+    emulation_translate(&real, sizeof real);
+    auto run = [kernel, real] { kernel(real); };
     return emulation_launch({(const void *)kernel, grid, block, shared_bytes, run}, stream);
 }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Device memory: one reservation, which nobody may touch but kernels and copies while they run.
- * Between two allocations lies a guard page, and what is allocated is poisoned.
- * TERN_EMULATION_MEMORY is the size of the memory in bytes.
+ * Device memory lies twice in the address space. The addresses that cudaMalloc gives are reserved
+ * and belong to nothing: whoever touches them dies. The memory itself lies at a fixed distance from
+ * them, and what kernels and copies get is translated (emulation_translate). Between two
+ * allocations is a guard, and what is allocated is poisoned. TERN_EMULATION_MEMORY is the size of
+ * the memory in bytes.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -15,18 +17,17 @@ std::recursive_mutex emulation_lock;
 
 namespace {
 
-enum : size_t { PAGE = 64 << 10, DEFAULT_BYTES = 1 << 30, POISONED_BYTES = 16 << 20 };
+enum : size_t { PAGE = 64 << 10, DEFAULT_BYTES = 1 << 30, POISONED_BYTES = 1 << 20 };
 
 struct arena {
-    unsigned char *memory = nullptr;
+    unsigned char *shown = nullptr, *memory = nullptr;
     size_t total = 0, used = 0, room = 0;
     std::map<size_t, size_t> taken; /* offset: bytes, whole pages */
-    int open = 0;                   /* accesses */
 
-    void protect(int how) {
-        for (auto &part : taken)
-            if (mprotect(memory + part.first, part.second, how) != 0)
-                emulation_die("device memory cannot be opened or closed");
+    static unsigned char *reserve(size_t bytes) {
+        void *all =
+            mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        return all == MAP_FAILED ? nullptr : (unsigned char *)all;
     }
 
     bool prepare() {
@@ -36,12 +37,9 @@ struct arena {
         total = text != nullptr ? (size_t)strtoull(text, nullptr, 10) : size_t{DEFAULT_BYTES};
         /* Guards and gaps take addresses, not memory. */
         room = 2 * total + (64 << 20);
-        void *all =
-            mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (all == MAP_FAILED)
-            return false;
-        memory = (unsigned char *)all;
-        return true;
+        shown = reserve(room);
+        memory = shown != nullptr ? reserve(room) : nullptr;
+        return memory != nullptr;
     }
 
     /* The first gap that is large enough, with a guard in front. */
@@ -56,7 +54,22 @@ struct arena {
         return *offset + bytes + PAGE <= room;
     }
 
+    /* Whether an address is shown, of `bytes` bytes of one allocation. */
+    bool has(const void *address, size_t bytes) const {
+        const unsigned char *place = (const unsigned char *)address;
+        if (shown == nullptr || place < shown || place > shown + room)
+            return false;
+        size_t offset = (size_t)(place - shown);
+        auto next = taken.upper_bound(offset);
+        if (next == taken.begin())
+            return false;
+        --next;
+        return offset + bytes <= next->first + next->second;
+    }
+
     ~arena() {
+        if (shown != nullptr)
+            munmap(shown, room);
         if (memory != nullptr)
             munmap(memory, room);
     }
@@ -66,18 +79,6 @@ arena the_arena;
 cudaError_t last_error = cudaSuccess;
 
 } // namespace
-
-emulation_access::emulation_access() {
-    emulation_lock.lock();
-    if (the_arena.open++ == 0)
-        the_arena.protect(PROT_READ | PROT_WRITE);
-}
-
-emulation_access::~emulation_access() {
-    if (--the_arena.open == 0)
-        the_arena.protect(PROT_NONE);
-    emulation_lock.unlock();
-}
 
 cudaError_t emulation_error(cudaError_t error) {
     if (error != cudaSuccess)
@@ -96,15 +97,22 @@ cudaError_t cudaGetLastError() {
 }
 
 bool emulation_is_device(const void *memory, size_t bytes) {
-    const unsigned char *place = (const unsigned char *)memory;
-    if (the_arena.memory == nullptr || place < the_arena.memory)
-        return false;
-    size_t offset = (size_t)(place - the_arena.memory);
-    auto next = the_arena.taken.upper_bound(offset);
-    if (next == the_arena.taken.begin())
-        return false;
-    --next;
-    return offset + bytes <= next->first + next->second;
+    return the_arena.has(memory, bytes);
+}
+
+void *emulation_place(const void *address) {
+    const unsigned char *place = (const unsigned char *)address;
+    return (void *)(the_arena.has(place, 0) ? place - the_arena.shown + the_arena.memory : place);
+}
+
+void emulation_translate(void *call, size_t bytes) {
+    unsigned char *at = (unsigned char *)call;
+    for (size_t i = 0; i + sizeof(void *) <= bytes; i += sizeof(void *)) {
+        void *word;
+        memcpy(&word, at + i, sizeof word);
+        word = emulation_place(word);
+        memcpy(at + i, &word, sizeof word);
+    }
 }
 
 cudaError_t cudaMalloc(void **memory, size_t bytes) {
@@ -120,12 +128,10 @@ cudaError_t cudaMalloc(void **memory, size_t bytes) {
     unsigned char *place = the_arena.memory + offset;
     if (mprotect(place, whole, PROT_READ | PROT_WRITE) != 0)
         return emulation_error(cudaErrorMemoryAllocation);
-    memset(place, 0xff, whole < POISONED_BYTES ? whole : POISONED_BYTES);
-    if (the_arena.open == 0 && mprotect(place, whole, PROT_NONE) != 0)
-        return emulation_error(cudaErrorMemoryAllocation);
+    memset(place, 0xff, whole < POISONED_BYTES ? whole : size_t{POISONED_BYTES});
     the_arena.taken[offset] = whole;
     the_arena.used += whole;
-    *memory = place;
+    *memory = the_arena.shown + offset;
     return cudaSuccess;
 }
 
@@ -134,11 +140,12 @@ cudaError_t cudaFree(void *memory) {
     cudaError_t error = emulation_forbid_in_capture();
     if (error != cudaSuccess || memory == nullptr)
         return error;
-    auto part = the_arena.taken.find((size_t)((unsigned char *)memory - the_arena.memory));
+    auto part = the_arena.taken.find((size_t)((unsigned char *)memory - the_arena.shown));
     if (part == the_arena.taken.end())
         return emulation_error(cudaErrorInvalidValue);
-    madvise(memory, part->second, MADV_DONTNEED);
-    mprotect(memory, part->second, PROT_NONE);
+    unsigned char *place = the_arena.memory + part->first;
+    madvise(place, part->second, MADV_DONTNEED);
+    mprotect(place, part->second, PROT_NONE);
     the_arena.used -= part->second;
     the_arena.taken.erase(part);
     return cudaSuccess;

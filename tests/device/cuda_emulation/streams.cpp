@@ -52,7 +52,6 @@ cudaError_t do_or_record(cudaStream_t stream, const void *function, std::functio
         stream->captured->nodes.push_back({function, std::move(work)});
         return cudaSuccess;
     }
-    emulation_access access;
     work();
     return cudaSuccess;
 }
@@ -126,7 +125,8 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
         return cudaSuccess;
     if (!is_copy_good(to, from, bytes, kind))
         return emulation_error(cudaErrorInvalidValue);
-    return do_or_record(stream, nullptr, [=] { memmove(to, from, bytes); });
+    return do_or_record(stream, nullptr,
+                        [=] { memmove(emulation_place(to), emulation_place(from), bytes); });
 }
 
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind) {
@@ -139,7 +139,7 @@ cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stre
     std::lock_guard<std::recursive_mutex> guard(emulation_lock);
     if (!emulation_is_device(to, bytes))
         return emulation_error(cudaErrorInvalidValue);
-    return do_or_record(stream, nullptr, [=] { memset(to, value, bytes); });
+    return do_or_record(stream, nullptr, [=] { memset(emulation_place(to), value, bytes); });
 }
 
 /* -- streams -----------------------------------------------------------------------------------*/
