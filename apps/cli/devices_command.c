@@ -221,28 +221,13 @@ static int list_ops(const devices_state *s) {
 
 /* -- the command -------------------------------------------------------------------------------*/
 
-/* A speed that is not the device's own says so. */
-static void check_place(devices_state *s, int index) {
-    tern_options options = {.device = s->info[index].name};
-    tern_context *context;
-    tern_context_op_info op;
-    if (tern_context_create(&options, &context) != TERN_OK)
-        return;
-    for (int i = 0; tern_context_op(context, i, &op); i++)
-        if (strcmp(op.name, "matmul") == 0 && op.place == TERN_PLACE_FALLBACK)
-            s->why[index] = "F32 matmul is left to the processor";
-    tern_context_destroy(context);
-}
-
 static void measure(devices_state *s) {
     for (int i = 0; i < s->count; i++) {
         tern_options options = {.device = s->info[i].name};
         if (!s->info[i].is_there)
             continue;
-        if (tern_device_speed(&options, s->values.order, &s->flops[i]) == TERN_OK) {
-            check_place(s, i);
+        if (tern_device_speed(&options, s->values.order, &s->flops[i]) == TERN_OK)
             continue;
-        }
         s->flops[i] = 0;
         snprintf(s->failure[i], sizeof s->failure[i], "not measured: %s", tern_last_error());
         s->why[i] = s->failure[i];

@@ -62,7 +62,7 @@ tern_status tern_context_create(const tern_options *options, tern_context **out)
         chosen.cpu = getenv("TERN_CPU");
     if (chosen.device == NULL)
         chosen.device = getenv("TERN_DEVICE");
-    if (chosen.device == NULL)
+    if (chosen.device == NULL || chosen.device[0] == '\0')
         chosen.device = "cpu";
     if (strcmp(chosen.device, "auto") == 0) {
         status = tern_device_choose(&chosen, chosen.cache_directory, &choice);

@@ -64,12 +64,12 @@ static tern_status compare_products(const product *cpu, const product *device, d
     return TERN_OK;
 }
 
-static double tolerance_of(const tern_context *context) {
+static tern_context_op_info matmul_of(const tern_context *context) {
     tern_context_op_info info;
     for (int i = 0; tern_context_op(context, i, &info); i++)
         if (strcmp(info.name, "matmul") == 0)
-            return info.tolerance;
-    return 0;
+            break;
+    return info;
 }
 
 /* Before it is timed a small product is the CPU's. */
@@ -81,7 +81,10 @@ static tern_status check_product(tern_context *context) {
     TERN__TRY(tern_context_create(&options, &cpu));
     TERN__TRY(make_product(cpu, CHECKED, &ours));
     TERN__TRY(make_product(context, CHECKED, &theirs));
-    status = compare_products(&ours, &theirs, tolerance_of(context));
+    status = compare_products(&ours, &theirs, matmul_of(context).tolerance);
+    if (status == TERN_OK && matmul_of(context).fallback_calls > 0)
+        status = tern__fail(TERN_E_UNSUPPORTED, "device %s leaves products to the CPU",
+                            context->device->name);
 done:
     drop_product(&theirs);
     drop_product(&ours);

@@ -8,6 +8,8 @@
 
 #include <tern/tern.h>
 
+#include "device/choices.h"
+
 typedef struct place {
     tern_context *cpu, *toy;
 } place;
@@ -118,53 +120,59 @@ static void test_model(void **state) {
     assert_true(logits[0][0] != 0);
 }
 
-/* "auto" takes an accelerator that keeps the bits when its product is the faster one, by what was
- * kept from an earlier measurement; the toy's products are the CPU's, so it is never faster. */
+/* "auto" takes an accelerator that keeps the bits when its product is the faster one. The toy
+ * leaves products to the CPU and is none of them, unless a file of earlier measurements says so. */
 static void test_auto(void **state) {
     (void)state;
-    char directory[64], path[96], text[1024];
+    char directory[64], path[96];
     tern_device_choice choice;
     tern_options options = {.threads = 2, .device = "auto"};
+    tern_context *context;
     test_ok(tern_device_choose(&options, NULL, &choice));
     assert_string_equal(choice.name, "cpu");
     assert_string_equal(choice.reason, "no accelerator that keeps the bits");
     setenv("TERN_TOY_FACTS", "accelerator", 1);
     snprintf(directory, sizeof directory, "/tmp/tern-test-%d", (int)getpid());
     test_ok(tern_device_choose(&options, directory, &choice));
-    assert_non_null(strstr(choice.reason, " GFLOP/s, "));
-    /* What the file says is believed. */
-    snprintf(path, sizeof path, "%s/choices", directory);
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    size_t length = fread(text, 1, sizeof text - 8, file);
-    fclose(file);
-    text[length] = '\0';
-    char *line = strstr(text, "matmul toy");
-    assert_non_null(line);
-    char *number = strchr(line, '\t') + 1, *end = strchr(number, '\n');
-    memmove(number + 6, end, strlen(end) + 1);
-    memcpy(number, "900000", 6);
-    file = fopen(path, "w");
-    fputs(text, file);
-    fclose(file);
+    assert_string_equal(choice.name, "cpu");
+    assert_true(tern__choice_write(directory, "matmul toy toy for tests best 2", 900000));
     test_ok(tern_device_choose(&options, directory, &choice));
     assert_string_equal(choice.name, "toy");
-    tern_context *context;
+    assert_ptr_equal(strstr(choice.reason, "F32 matmul at 900000 GFLOP/s, the CPU at "),
+                     choice.reason);
     options.cache_directory = directory;
     test_ok(tern_context_create(&options, &context));
     assert_string_equal(tern_context_device(context), "toy");
     tern_context_destroy(context);
+    assert_true(tern__choice_write(directory, "matmul toy toy for tests best 2", 1));
+    test_ok(tern_device_choose(&options, directory, &choice));
+    assert_string_equal(choice.name, "cpu");
+    assert_non_null(strstr(choice.reason, ", toy at 1"));
     unsetenv("TERN_TOY_FACTS");
+    snprintf(path, sizeof path, "%s/choices", directory);
     remove(path);
     remove(directory);
 }
 
+/* A device that leaves products to the CPU has no speed of its own. */
+static void test_speed(void **state) {
+    (void)state;
+    double flops = 1;
+    tern_options options = {.threads = 2, .device = "toy"};
+    test_status(tern_device_speed(&options, 128, &flops), TERN_E_UNSUPPORTED);
+    assert_string_equal(tern_last_error(), "device toy leaves products to the CPU");
+    assert_true(flops == 0);
+    options.device = "cpu";
+    test_ok(tern_device_speed(&options, 128, &flops));
+    assert_true(flops > 0);
+    test_status(tern_device_speed(&options, 0, &flops), TERN_E_ARGUMENT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_there_and_back),
-        cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_model),
-        cmocka_unit_test(test_auto),
+        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_model),          cmocka_unit_test(test_auto),
+        cmocka_unit_test(test_speed),
     };
     setenv("TERN_PLUGIN_PATH", TERN_TEST_PLUGINS, 1);
     return cmocka_run_group_tests(tests, open_contexts, close_contexts);
