@@ -25,7 +25,7 @@ function(tern_build_cuda nvcc)
     add_custom_command(
       OUTPUT ${object} DEPENDS ${source} DEPFILE ${object}.d COMMENT "Compiling ${name}.cu"
       COMMAND ${CMAKE_C_COMPILER_LAUNCHER} ${nvcc} ${TERN_CUDA_FLAGS} ${includes}
-              -DTERN_CUDA_VERSION=\"${PROJECT_VERSION}\" -MD -MT ${object} -MF ${object}.d
+              -DTERN_PLUGIN_VERSION=\"${PROJECT_VERSION}\" -MD -MT ${object} -MF ${object}.d
               -c ${source} -o ${object}
       COMMAND_EXPAND_LISTS VERBATIM)
     list(APPEND objects ${object})
@@ -69,16 +69,12 @@ endif()
 enable_language(CXX)
 set(TERN_CUDA_EMULATION ${PROJECT_SOURCE_DIR}/tests/device/cuda_emulation)
 file(GLOB emulation CONFIGURE_DEPENDS ${TERN_CUDA_EMULATION}/*.cpp)
-add_library(tern_cudaemu MODULE ${TERN_CUDA_SOURCES} ${emulation})
+tern_plugin(tern_cudaemu cudaemu ${PROJECT_BINARY_DIR}/test_plugins ${TERN_CUDA_SOURCES} ${emulation})
 set_source_files_properties(${TERN_CUDA_SOURCES} PROPERTIES LANGUAGE CXX)
-target_include_directories(tern_cudaemu BEFORE PRIVATE ${TERN_CUDA_EMULATION}
-                           ${TERN_CUDA_INCLUDES})
-target_compile_definitions(tern_cudaemu PRIVATE TERN_CUDA_NAME="cudaemu" _GNU_SOURCE
-                           TERN_CUDA_VERSION="${PROJECT_VERSION}")
+target_include_directories(tern_cudaemu BEFORE PRIVATE ${TERN_CUDA_EMULATION})
+target_compile_definitions(tern_cudaemu PRIVATE TERN_CUDA_NAME="cudaemu")
 # Never instrumented by sanitizers: they know nothing of fibers.
 target_compile_options(tern_cudaemu PRIVATE -O2 -g1 -ffp-contract=off -fno-math-errno
                        -fno-trapping-math -Wall -Wextra -Wno-unknown-pragmas)
 target_link_libraries(tern_cudaemu PRIVATE ${CMAKE_DL_LIBS} Threads::Threads)
-set_target_properties(tern_cudaemu PROPERTIES PREFIX "" CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON
-                      CXX_EXTENSIONS ON CXX_VISIBILITY_PRESET hidden
-                      LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/test_plugins)
+set_target_properties(tern_cudaemu PROPERTIES CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON)

@@ -373,7 +373,7 @@ extern "C" const tern__plugin *tern_plugin(void) {
     plugin->struct_bytes = sizeof *plugin;
     plugin->op_count = TERN__OP_COUNT;
     plugin->name = TERN_CUDA_NAME;
-    plugin->tern = TERN_CUDA_VERSION;
+    plugin->tern = TERN_PLUGIN_VERSION;
     plugin->probe = probe_cuda;
     plugin->open = open_cuda;
     plugin->close = close_cuda;
