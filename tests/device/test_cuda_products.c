@@ -311,12 +311,46 @@ static void test_rope(void **state) {
     assert_int_equal(pair_calls(&contexts, "rope", false), 0);
 }
 
+/* Many operations before anything is read: graphs of launches, scratch memory that grows while one
+ * is collected, and the same again with other operations at the same places. */
+static void test_graphs(void **state) {
+    (void)state;
+    test_random random = {.seed = 17};
+    static const int64_t seen[] = {40, 1100, 300};
+    pair w = pair_numbers(&contexts, TERN_F32, TERN_SHAPE(48, 48), &random, 0);
+    for (int round = 0; round < 3; round++) {
+        tern_shape cache = {3, {8, seen[round], 16}};
+        pair x = pair_numbers(&contexts, TERN_F32, TERN_SHAPE(30, 48), &random, 0);
+        pair q = pair_numbers(&contexts, TERN_F32, TERN_SHAPE(40, 8, 16), &random, 0);
+        pair keys = pair_numbers(&contexts, TERN_F32, cache, &random, 0), mixed;
+        for (int i = 0; i < 2; i++) {
+            for (int step = 0; step < 45; step++) {
+                tern_tensor *next;
+                if (step % (20 + round) == 0)
+                    test_ok(tern_scale(x.of[i], 0.25, &next));
+                else
+                    test_ok(tern_matmul(x.of[i], w.of[i], &next));
+                tern_tensor_release(x.of[i]);
+                test_ok(tern_scale(next, 0.125, &x.of[i]));
+                tern_tensor_release(next);
+                if (step == 25)
+                    test_ok(tern_attention(q.of[i], keys.of[i], keys.of[i], 0.25, &mixed.of[i]));
+            }
+        }
+        pair_check(x, "a long program");
+        pair_check(mixed, "its attention");
+        pair_drop(keys);
+        pair_drop(q);
+    }
+    pair_drop(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matmul),        cmocka_unit_test(test_underflow),
         cmocka_unit_test(test_matmul_shapes), cmocka_unit_test(test_linear),
         cmocka_unit_test(test_linear_topk),   cmocka_unit_test(test_attention),
-        cmocka_unit_test(test_rope),
+        cmocka_unit_test(test_rope),          cmocka_unit_test(test_graphs),
     };
     return cmocka_run_group_tests(tests, open_contexts, close_contexts);
 }

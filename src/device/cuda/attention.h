@@ -29,6 +29,11 @@ typedef struct cuda_attention {
     int type; /* of keys and values */
 } cuda_attention;
 
+/* Four neighbours in shared memory. */
+struct __align__(16) cuda_quad {
+    float x[4];
+};
+
 static __device__ __forceinline__ int64_t attention_length(const cuda_attention &a, int64_t row) {
     return a.first + row / a.group;
 }

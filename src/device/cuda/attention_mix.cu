@@ -22,7 +22,7 @@ enum {
 
 /* -- few rows ----------------------------------------------------------------------------------*/
 
-template <typename element> struct stage_of {
+template <typename element> struct mix_stage {
     __align__(16) element values[TIMES][LANES];
     __align__(16) float weights[ROWS][TIMES];
 };
@@ -31,7 +31,7 @@ template <typename element> struct stage_of {
  * more; of the weights behind a row's length something, which nobody uses. */
 template <typename element>
 static __device__ __forceinline__ void ask(const cuda_attention &a, int64_t row, int64_t t,
-                                           stage_of<element> *to) {
+                                           mix_stage<element> *to) {
     constexpr int IN_CHUNK = CHUNK / (int)sizeof(element), CHUNKS = LANES / IN_CHUNK;
     const int64_t head = blockIdx.z, lane = (int64_t)blockIdx.x * LANES;
     const element *values = (const element *)a.values + head * a.value_head + lane;
@@ -49,7 +49,7 @@ static __device__ __forceinline__ void ask(const cuda_attention &a, int64_t row,
 
 template <typename element>
 static __global__ void __launch_bounds__(ROWS *LANES) stream(cuda_attention a) {
-    __shared__ stage_of<element> stages[STAGES];
+    __shared__ mix_stage<element> stages[STAGES];
     const int r = (int)threadIdx.x / LANES, lane = (int)threadIdx.x % LANES;
     const int64_t row = (int64_t)blockIdx.y * ROWS;
     const int64_t own = min(row + r, a.rows - 1), length = attention_length(a, own);
@@ -68,11 +68,15 @@ static __global__ void __launch_bounds__(ROWS *LANES) stream(cuda_attention a) {
         if (t + (STAGES - 1) * TIMES < end)
             ask(a, row, t + (STAGES - 1) * TIMES, &stages[(turn + STAGES - 1) % STAGES]);
         tern_copy_commit();
-        const stage_of<element> *s = &stages[turn];
+        const mix_stage<element> *s = &stages[turn];
         if (length - t >= TIMES) {
 #pragma unroll
-            for (int i = 0; i < TIMES; i++)
-                chain = fmaf(s->weights[r][i], cuda_widen(s->values[i][lane]), chain);
+            for (int i = 0; i < TIMES; i += 4) {
+                const cuda_quad w = *(const cuda_quad *)&s->weights[r][i];
+#pragma unroll
+                for (int j = 0; j < 4; j++)
+                    chain = fmaf(w.x[j], cuda_widen(s->values[i + j][lane]), chain);
+            }
         } else {
             for (int i = 0; i < length - t; i++)
                 chain = fmaf(s->weights[r][i], cuda_widen(s->values[i][lane]), chain);
@@ -93,10 +97,6 @@ enum {
     STEPS = 16, /* positions in shared memory */
     PITCH = TILE + 4,
     COUNT = TILE * STEPS / (SIDE * SIDE),
-};
-
-struct __align__(16) quad {
-    float x[4];
 };
 
 /* What a thread brings of STEPS positions: weights of rows, values of lanes. */
@@ -148,8 +148,8 @@ static __global__ void __launch_bounds__(SIDE *SIDE) mix_tiles(cuda_attention a)
         const bool is_whole = t + STEPS <= length[0];
 #pragma unroll
         for (int s = 0; s < STEPS; s++) {
-            const quad w = *(const quad *)&weights[half][s][row];
-            const quad v = *(const quad *)&values[half][s][lane];
+            const cuda_quad w = *(const cuda_quad *)&weights[half][s][row];
+            const cuda_quad v = *(const cuda_quad *)&values[half][s][lane];
 #pragma unroll
             for (int i = 0; i < EACH; i++)
                 if (is_whole || t + s < length[i])

@@ -20,25 +20,23 @@ enum {
     SHARED_MAX = 48 << 10,
 };
 
-struct __align__(16) quad {
-    float x[4];
-};
-
-static __device__ __forceinline__ quad operator+(const quad &a, const quad &b) {
+static __device__ __forceinline__ cuda_quad operator+(const cuda_quad &a, const cuda_quad &b) {
     return {{a.x[0] + b.x[0], a.x[1] + b.x[1], a.x[2] + b.x[2], a.x[3] + b.x[3]}};
 }
 
-static __device__ __forceinline__ quad fused(const quad &a, const quad &b, const quad &c) {
+static __device__ __forceinline__ cuda_quad fused(const cuda_quad &a, const cuda_quad &b,
+                                                  const cuda_quad &c) {
     return {{fmaf(a.x[0], b.x[0], c.x[0]), fmaf(a.x[1], b.x[1], c.x[1]),
              fmaf(a.x[2], b.x[2], c.x[2]), fmaf(a.x[3], b.x[3], c.x[3])}};
 }
 
 /* Of two rows and two positions. */
-struct quads {
-    quad of[2][2];
+struct score_quads {
+    cuda_quad of[2][2];
 };
 
-static __device__ __forceinline__ quads operator+(const quads &a, const quads &b) {
+static __device__ __forceinline__ score_quads operator+(const score_quads &a,
+                                                        const score_quads &b) {
     return {{{a.of[0][0] + b.of[0][0], a.of[0][1] + b.of[0][1]},
              {a.of[1][0] + b.of[1][0], a.of[1][1] + b.of[1][1]}}};
 }
@@ -50,11 +48,13 @@ typedef struct lines {
 } lines;
 
 /* The partial results j .. j + 3. */
-static __device__ __forceinline__ quads leaf(const lines &l, int j) {
-    quads p = {};
+static __device__ __forceinline__ score_quads leaf(const lines &l, int j) {
+    score_quads p = {};
     for (int i = j; i < l.n; i += 64) {
-        const quad q0 = *(const quad *)(l.q[0] + i), q1 = *(const quad *)(l.q[1] + i);
-        const quad k0 = *(const quad *)(l.key[0] + i), k1 = *(const quad *)(l.key[1] + i);
+        const cuda_quad q0 = *(const cuda_quad *)(l.q[0] + i),
+                        q1 = *(const cuda_quad *)(l.q[1] + i);
+        const cuda_quad k0 = *(const cuda_quad *)(l.key[0] + i),
+                        k1 = *(const cuda_quad *)(l.key[1] + i);
         p.of[0][0] = fused(q0, k0, p.of[0][0]);
         p.of[0][1] = fused(q0, k1, p.of[0][1]);
         p.of[1][0] = fused(q1, k0, p.of[1][0]);
@@ -64,10 +64,10 @@ static __device__ __forceinline__ quads leaf(const lines &l, int j) {
 }
 
 /* The partial results g .. g + 3 once those 32, 16 and 8 behind them are added. */
-static __device__ __forceinline__ quads branch(const lines &l, int g) {
-    quads a = leaf(l, g) + leaf(l, g + 32);
-    quads b = leaf(l, g + 16) + leaf(l, g + 48);
-    quads c = a + b;
+static __device__ __forceinline__ score_quads branch(const lines &l, int g) {
+    score_quads a = leaf(l, g) + leaf(l, g + 32);
+    score_quads b = leaf(l, g + 16) + leaf(l, g + 48);
+    score_quads c = a + b;
     a = leaf(l, g + 8) + leaf(l, g + 40);
     b = leaf(l, g + 24) + leaf(l, g + 56);
     return c + (a + b);
@@ -85,9 +85,9 @@ static __device__ void bring(const element *from, int64_t step, int64_t head_siz
     for (int i = (int)threadIdx.x; i < count * quarter; i += (int)blockDim.x) {
         int line = i / quarter, at = i % quarter * 4;
         four_elements x = *(const four_elements *)(from + line * step + at);
-        quad wide = {
+        cuda_quad wide = {
             {cuda_widen(x.x[0]), cuda_widen(x.x[1]), cuda_widen(x.x[2]), cuda_widen(x.x[3])}};
-        *(quad *)(to + line * pitch + at) = wide;
+        *(cuda_quad *)(to + line * pitch + at) = wide;
     }
 }
 
@@ -121,7 +121,7 @@ static __global__ void __launch_bounds__(Q *P / 4) score_tiles(cuda_attention a)
         l.q[i] = shared + min(r + i * Q / 2, rows - 1) * pitch;
         l.key[i] = shared + (Q + min(p + i * P / 2, count - 1)) * pitch;
     }
-    quads d = branch(l, 0);
+    score_quads d = branch(l, 0);
     d = d + branch(l, 4);
 #pragma unroll
     for (int i = 0; i < 2; i++)

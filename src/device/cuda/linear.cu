@@ -31,7 +31,7 @@ typedef struct few_args {
 } few_args;
 
 /* A stage: the table, then x. `element`: of the table. */
-template <typename element, int T> struct stage_of {
+template <typename element, int T> struct few_stage {
     enum {
         STEPS = CHUNK * CHUNKS / (int)sizeof(element),
         IN_CHUNK = CHUNK / (int)sizeof(element),
@@ -44,8 +44,8 @@ template <typename element, int T> struct stage_of {
 /* Asks for the steps from k on. Rows that there are not are the last ones once more. */
 template <typename element, int T>
 static __device__ __forceinline__ void ask(const few_args &a, int64_t first, int64_t k,
-                                           stage_of<element, T> *to) {
-    typedef stage_of<element, T> stage;
+                                           few_stage<element, T> *to) {
+    typedef few_stage<element, T> stage;
     const int t = (int)threadIdx.x;
     const int chunks = (int)min((int64_t)CHUNKS, (a.k - k) / stage::IN_CHUNK);
 #pragma unroll
@@ -66,26 +66,26 @@ static __device__ __forceinline__ void ask(const few_args &a, int64_t first, int
     }
 }
 
-template <typename element> struct __align__(16) chunk_of {
+template <typename element> struct __align__(16) few_chunk {
     element x[CHUNK / sizeof(element)];
 };
 
-struct __align__(16) four_floats {
+struct __align__(16) few_quad {
     float x[4];
 };
 
 /* Continues the chains over one chunk of the thread's row: steps k.. of the stage. */
 template <typename element, int T>
-static __device__ __forceinline__ void run_chunk(const stage_of<element, T> *s, int chunk,
+static __device__ __forceinline__ void run_chunk(const few_stage<element, T> *s, int chunk,
                                                  float (&chain)[T]) {
     constexpr int IN_CHUNK = CHUNK / (int)sizeof(element);
-    const chunk_of<element> w =
-        *(const chunk_of<element> *)(s->table + threadIdx.x * PITCH + chunk * CHUNK);
+    const few_chunk<element> w =
+        *(const few_chunk<element> *)(s->table + threadIdx.x * PITCH + chunk * CHUNK);
 #pragma unroll
     for (int i = 0; i < IN_CHUNK; i += 4) {
 #pragma unroll
         for (int t = 0; t < T; t++) {
-            const four_floats x = *(const four_floats *)&s->x[t][chunk * IN_CHUNK + i];
+            const few_quad x = *(const few_quad *)&s->x[t][chunk * IN_CHUNK + i];
 #pragma unroll
             for (int j = 0; j < 4; j++)
                 chain[t] = fmaf(x.x[j], cuda_widen(w.x[i + j]), chain[t]);
@@ -95,7 +95,7 @@ static __device__ __forceinline__ void run_chunk(const stage_of<element, T> *s, 
 
 template <typename element, int T>
 static __global__ void __launch_bounds__(ROWS) multiply_few(few_args a) {
-    typedef stage_of<element, T> stage;
+    typedef few_stage<element, T> stage;
     __shared__ stage stages[2];
     const int64_t first = (int64_t)blockIdx.x * ROWS, row = first + threadIdx.x;
     float chain[T] = {};

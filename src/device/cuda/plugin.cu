@@ -320,16 +320,10 @@ static void add_basic_rows(tern__plugin *plugin) {
         plugin->ops[entry.op] = entry.row;
 }
 
-/* Packing copies from the host, which no graph may keep. */
-static tern_status pack_weight(void *handle, const tern__pack_request *request, void *to) {
-    tern_status status = cuda_flush(cuda_of(handle));
-    return status == TERN_OK ? cuda_pack_weight(handle, request, to) : status;
-}
-
 /* Packed weights and what they are multiplied with. */
 static void add_ternary_rows(tern__plugin *plugin) {
     plugin->packed_bytes = cuda_packed_bytes;
-    plugin->pack_weight = pack_weight;
+    plugin->pack_weight = cuda_pack_weight;
     plugin->ops[TERN__OP_TERNARY_LINEAR] = cuda_ternary_linear;
     plugin->ops[TERN__OP_NORM_LINEAR] = cuda_norm_linear;
     plugin->ops[TERN__OP_NORM_LINEAR_ADD] = cuda_norm_linear_add;
