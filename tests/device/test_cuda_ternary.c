@@ -44,7 +44,8 @@ static void need_gpu(tern_context *const *places) {
 
 /* -- cases -------------------------------------------------------------------------------------*/
 
-typedef enum weight_kind { RANDOM, ALL_ONES, BLOCK_SCALES } weight_kind;
+/* MIXED: the third weight is random, the others have block scales. */
+typedef enum weight_kind { RANDOM, ALL_ONES, BLOCK_SCALES, MIXED } weight_kind;
 typedef enum x_kind { NORMAL, LARGEST, NOT_FINITE, TINY } x_kind;
 
 typedef struct product_case {
@@ -81,9 +82,9 @@ static tern_tensor *block_scaled(tern_context *context, int64_t m, int64_t k, ui
 static tern_tensor *make_weight(tern_context *context, const product_case *c, int64_t m,
                                 uint64_t seed) {
     tern_tensor *ones, *packed;
-    if (c->weights == BLOCK_SCALES)
+    if (c->weights == BLOCK_SCALES || (c->weights == MIXED && seed < 3))
         return block_scaled(context, m, c->k, seed);
-    if (c->weights == RANDOM) {
+    if (c->weights != ALL_ONES) {
         test_ok(tern_tensor_pack_random(context, m, c->k, 0.37f, seed, &packed));
         return packed;
     }
@@ -165,9 +166,9 @@ static void check_case(tern_context *const *places, const product_case *c) {
 /* Rows, columns and tokens one before, at and behind the ends of panels, chunks and tiles. */
 static void test_sizes(void **state) {
     static const int64_t sizes[][3] = {
-        {1, 1, 1},    {16, 127, 1},  {17, 128, 2},  {15, 129, 7},   {31, 255, 8},  {33, 257, 9},
-        {70, 64, 1},  {12, 6912, 1}, {40, 2560, 1}, {7, 130, 15},   {20, 300, 16}, {48, 70, 17},
-        {9, 200, 20}, {40, 40, 33},  {5, 385, 64},  {140, 128, 65}, {20, 33, 130},
+        {3, 0, 2},    {1, 1, 1},    {16, 127, 1},  {17, 128, 2},  {15, 129, 7},   {31, 255, 8},
+        {33, 257, 9}, {300, 64, 1}, {12, 6912, 1}, {40, 2560, 1}, {7, 130, 15},   {20, 300, 16},
+        {48, 70, 17}, {9, 200, 20}, {40, 40, 33},  {5, 385, 64},  {140, 128, 65}, {20, 33, 130},
     };
     need_gpu(*state);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -192,14 +193,20 @@ static void test_inputs(void **state) {
 }
 
 static void test_block_scales(void **state) {
-    static const int64_t sizes[][3] = {{16, 256, 1},  {30, 512, 3},  {19, 2560, 1}, {9, 2304, 9},
-                                       {20, 512, 16}, {70, 256, 17}, {7, 768, 70}};
+    static const struct {
+        int64_t m, k, n;
+        weight_kind weights;
+    } sizes[] = {
+        {16, 256, 1, BLOCK_SCALES}, {30, 512, 3, MIXED},         {19, 2560, 1, BLOCK_SCALES},
+        {21, 256, 1, MIXED},        {9, 2304, 9, BLOCK_SCALES},  {20, 512, 16, BLOCK_SCALES},
+        {40, 256, 18, MIXED},       {70, 256, 17, BLOCK_SCALES}, {7, 768, 70, BLOCK_SCALES},
+    };
     need_gpu(*state);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        product_case c = {sizes[i][0],
-                          sizes[i][1],
-                          sizes[i][2],
-                          BLOCK_SCALES,
+        product_case c = {sizes[i].m,
+                          sizes[i].k,
+                          sizes[i].n,
+                          sizes[i].weights,
                           i % 2 ? NORMAL : NOT_FINITE,
                           TERN_ACTIVATION_SILU};
         check_case(*state, &c);

@@ -28,7 +28,7 @@ static __global__ void __launch_bounds__(THREADS) quantize_activations(ternary_a
 
 tern_status cuda_ternary_quantize(cuda_device *d, const ternary_activations *job) {
     if (job->n > INT32_MAX || (job->norm != NULL && job->columns > NORM_MAX))
-        return TERN_E_UNSUPPORTED;
+        return cuda_decline();
     bool is_staged = job->columns <= STAGED_MAX;
     size_t shared = is_staged ? (size_t)job->columns * sizeof(float) : 0;
     void (*kernel)(ternary_activations) =

@@ -7,7 +7,7 @@
  * from memory straight into registers, one chunk ahead, and are unpacked there.
  *
  * By design, not measured: a chunk of 128 columns of y is 64 mma, 16 loads of 16 bytes from shared
- * memory and 64 instructions of unpacking for a warp, so that the tensor cores have the most to do
+ * memory and 56 instructions of unpacking for a warp, so that the tensor cores have the most to do
  * (at about 2 cycles of a processor for an mma, 1024 cycles a chunk; shared memory 512). Rows of
  * activations lie 144 bytes apart: the eight lanes that load together then touch all banks.
  */
@@ -34,7 +34,7 @@ struct gemm_panels {
 };
 
 static __device__ inline gemm_panels panels_of(const ternary_product &p, int warp_down, int lane) {
-    gemm_panels own;
+    gemm_panels own = {};
     const int group = p.is_gated ? WARPS_DOWN : (int)BLOCK_PANELS;
     const ternary_place place = place_of(p, (int)blockIdx.x, group);
     for (int i = 0; i < PANELS; i++) {
@@ -44,7 +44,8 @@ static __device__ inline gemm_panels panels_of(const ternary_product &p, int war
         const ternary_weight &w = p.parts[own.part[i]].weight;
         panel = min(panel, w.panels - 1); /* behind the last one: read, but not stored */
         own.trits[i] = w.tiles + (int64_t)panel * p.chunks * 32 + lane;
-        own.scales[i] = w.block_scales + (int64_t)panel * TERNARY_PANEL + lane / 4;
+        if (w.block_scales != nullptr)
+            own.scales[i] = w.block_scales + (int64_t)panel * TERNARY_PANEL + lane / 4;
         own.scale_stride[i] = (int64_t)w.panels * TERNARY_PANEL;
     }
     return own;
@@ -184,7 +185,7 @@ tern_status cuda_ternary_gemm(cuda_device *d, const ternary_product *p) {
     if (groups == 0)
         return TERN_OK;
     if (groups > INT32_MAX || across > GRID_MOST)
-        return TERN_E_UNSUPPORTED;
+        return cuda_decline();
     void (*kernel)(ternary_product) = has_blocks ? gemm<4, true>
                                       : is_wide  ? gemm<8, false>
                                                  : gemm<4, false>;

@@ -11,7 +11,7 @@
  *
  * By design, not measured: the time is that of reading the weights, a quarter byte each. A warp has
  * 4 loads of 512 bytes under way before it needs the first; the 1.6 MB of 2560 x 2560 are all asked
- * for at once on 132 processors. For 16 bytes of weights a lane executes 16 shifts, 16 ands and 4
+ * for at once on 132 processors. For 16 bytes of weights a lane executes 12 shifts, 16 ands and 4
  * mma (8 columns), and loads 32 bytes of activations, which the blocks of a processor share in its
  * L1: about 2.5 instructions for a byte of weights, where an H200 (4.8 TB/s, 132 processors, 128
  * lanes at 1.8 GHz) has time for six. Tensor cores are right for a single column too: dp4a would
@@ -332,7 +332,7 @@ tern_status cuda_ternary_gemv(cuda_device *d, const ternary_product *p) {
     if (groups == 0)
         return TERN_OK;
     if (groups > INT32_MAX || across > GRID_MOST)
-        return TERN_E_UNSUPPORTED;
+        return cuda_decline();
     gemv_call call = {*p, {}, 0};
     dim3 grid((unsigned)groups, (unsigned)across);
     return cuda_check(d,

@@ -49,7 +49,7 @@ tern_status cuda_packed_bytes(void *device, const tern__pack_request *request, s
 tern_status cuda_ternary_view(cuda_device *d, const tern__operand *weight, ternary_weight *view) {
     packed_plan plan;
     if (weight->dtype != TERN_TERNARY || weight->rank != 2)
-        return TERN_E_UNSUPPORTED;
+        return cuda_decline();
     int64_t columns = weight->dims[1];
     tern_status status = make_plan(d, weight->dims[0], columns, 0, &plan);
     if (status == TERN_OK && weight->bytes != plan.bytes)
