@@ -8,10 +8,11 @@ set(TERN_CUDA_INCLUDES ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 
 # A fused multiply-add only where one is written, denormal numbers kept, division and square root
 # correctly rounded: docs/numerics.md. Code for 9.0, and PTX from which the driver makes that of
-# other processors from 8.0 on.
+# other processors from 7.5 on; those from 8.0 on have more in their tensor cores.
 set(TERN_CUDA_FLAGS
     -O3 -std=c++17 -fmad=false -ftz=false -prec-div=true -prec-sqrt=true
-    -gencode=arch=compute_80,code=compute_80 -gencode=arch=compute_90,code=sm_90
+    -gencode=arch=compute_75,code=compute_75 -gencode=arch=compute_80,code=compute_80
+    -gencode=arch=compute_90,code=sm_90
     -Xcompiler=-fPIC,-fvisibility=hidden,-ffp-contract=off,-Wall)
 
 function(tern_build_cuda nvcc)

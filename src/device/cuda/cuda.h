@@ -24,6 +24,7 @@ typedef struct cuda_device {
     struct cuda_pages *pages; /* what map gave */
     cudaError_t failed;       /* not cudaSuccess: the device is lost, every call says so */
     void *graph;              /* what graphs of launches keep */
+    void *cublas;             /* what cublas.cu keeps */
 } cuda_device;
 
 static inline cuda_device *cuda_of(void *device) {
@@ -37,6 +38,14 @@ tern_status cuda_check(cuda_device *device, cudaError_t error, const char *what)
 
 /* Memory of the device that is the caller's until the next call of this function. */
 tern_status cuda_scratch(cuda_device *device, size_t bytes, void **out);
+
+/* graph.cu: the launches of rows are collected in graphs. Each row begins with cuda_collect. */
+tern_status cuda_collect(cuda_device *device);
+/* Launches what was collected: before whatever is not the work of a row, and before waiting. */
+tern_status cuda_flush(cuda_device *device);
+/* All work is done: the next row is a first one. */
+void cuda_graphs_rewind(cuda_device *device);
+void cuda_graphs_close(cuda_device *device);
 
 /* For shapes and types that a row leaves to the CPU; before anything was written. */
 static inline tern_status cuda_decline(void) {

@@ -32,6 +32,9 @@ static inline cudaError_t tern_launch(void (*kernel)(A), dim3 grid, dim3 block, 
     extern __shared__ __align__(128) unsigned char tern_dynamic_shared[];                          \
     type *name = reinterpret_cast<type *>(tern_dynamic_shared)
 
+/* What came with compute capability 8.0: the host looks at the device before it launches a kernel
+ * that multiplies so; copies are ordinary ones before. */
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
 /* mma.sync.m16n8k32: d (16, 8) += a (16, 32) b (32, 8), exact sums in int32. */
 static __device__ __forceinline__ void tern_mma_s8(int32_t d[4], const uint32_t a[4],
                                                    const uint32_t b[2]) {
@@ -56,6 +59,19 @@ static __device__ __forceinline__ void tern_copy_commit() {
 template <int N> static __device__ __forceinline__ void tern_copy_wait() {
     asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
 }
+#else
+static __device__ __forceinline__ void tern_mma_s8(int32_t *, const uint32_t *, const uint32_t *) {
+    __trap();
+}
+
+static __device__ __forceinline__ void tern_copy_async16(void *shared, const void *global) {
+    *(uint4 *)shared = *(const uint4 *)global;
+}
+
+static __device__ __forceinline__ void tern_copy_commit() {}
+
+template <int N> static __device__ __forceinline__ void tern_copy_wait() {}
+#endif
 
 #else
 #include "emulation_launch.h"

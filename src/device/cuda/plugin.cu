@@ -9,13 +9,15 @@
 #include <string.h>
 
 #include "device/cuda/cuda.h"
+#include "device/cuda/product.h"
 #include "device/cuda/rows_table.h"
+#include "device/cuda/ternary.h"
 
 #if !defined(TERN_CUDA_NAME)
 #define TERN_CUDA_NAME "cuda"
 #endif
 
-enum { OLDEST_SM = 80, PAGE = 4096 };
+enum { OLDEST_SM = 75, PAGE = 4096 };
 
 /* -- errors ------------------------------------------------------------------------------------*/
 
@@ -97,7 +99,7 @@ static tern_status find_device(const tern__plugin_host *host, cudaDeviceProp *pr
     if (error != cudaSuccess)
         return host->fail(TERN_E_UNSUPPORTED, "CUDA does not start: %s", cudaGetErrorString(error));
     if (properties->major * 10 + properties->minor < OLDEST_SM)
-        return host->fail(TERN_E_UNSUPPORTED, "%s has compute capability %d.%d, 8.0 is needed",
+        return host->fail(TERN_E_UNSUPPORTED, "%s has compute capability %d.%d, 7.5 is needed",
                           properties->name, properties->major, properties->minor);
     return TERN_OK;
 }
@@ -128,7 +130,10 @@ static tern_status probe_cuda(const tern__plugin_host *host, tern__plugin_facts 
 static void close_cuda(void *handle) {
     cuda_device *device = cuda_of(handle);
     if (device->stream != NULL) {
+        (void)cuda_flush(device);
         cudaStreamSynchronize(device->stream);
+        cuda_graphs_close(device);
+        cuda_cublas_close(device);
         cudaStreamDestroy(device->stream);
     }
     cudaFree(device->scratch);
@@ -175,7 +180,8 @@ static void *map_cuda(void *handle, size_t bytes) {
     cuda_pages *kept = (cuda_pages *)malloc(sizeof *kept);
     if (kept == NULL)
         return NULL;
-    if (cuda_check(device, cudaMalloc(&memory, bytes + PAGE), "memory") != TERN_OK) {
+    if (cuda_flush(device) != TERN_OK ||
+        cuda_check(device, cudaMalloc(&memory, bytes + PAGE), "memory") != TERN_OK) {
         free(kept);
         return NULL;
     }
@@ -197,6 +203,7 @@ static void unmap_cuda(void *handle, void *memory, size_t bytes) {
     if (kept == NULL)
         return;
     *link = kept->next;
+    (void)cuda_flush(device);
     cudaError_t error = cudaFree(kept->memory);
     free(kept);
     if (error != cudaSuccess)
@@ -206,6 +213,9 @@ static void unmap_cuda(void *handle, void *memory, size_t bytes) {
 /* Pageable memory of the host is staged before the call returns. */
 static tern_status copy_in(void *handle, void *to, const void *from_host, size_t bytes) {
     cuda_device *device = cuda_of(handle);
+    tern_status status = cuda_flush(device);
+    if (status != TERN_OK)
+        return status;
     cudaError_t error =
         cudaMemcpyAsync(to, from_host, bytes, cudaMemcpyHostToDevice, device->stream);
     return cuda_check(device, error, "copy to the device");
@@ -213,10 +223,14 @@ static tern_status copy_in(void *handle, void *to, const void *from_host, size_t
 
 static tern_status copy_out(void *handle, void *to_host, const void *from, size_t bytes) {
     cuda_device *device = cuda_of(handle);
+    tern_status status = cuda_flush(device);
+    if (status != TERN_OK)
+        return status;
     cudaError_t error =
         cudaMemcpyAsync(to_host, from, bytes, cudaMemcpyDeviceToHost, device->stream);
     if (error == cudaSuccess)
         error = cudaStreamSynchronize(device->stream);
+    cuda_graphs_rewind(device);
     return cuda_check(device, error, "copy from the device");
 }
 
@@ -228,12 +242,15 @@ static tern_status copy_within(void *handle, void *to, const void *from, size_t 
 
 static tern_status wait_for_cuda(void *handle) {
     cuda_device *device = cuda_of(handle);
-    return cuda_check(device, cudaStreamSynchronize(device->stream), "waiting");
+    tern_status status = cuda_flush(device);
+    if (status == TERN_OK)
+        status = cuda_check(device, cudaStreamSynchronize(device->stream), "waiting");
+    cuda_graphs_rewind(device);
+    return status;
 }
 
-/* A stream begins by itself. */
 static tern_status submit_cuda(void *handle) {
-    return cuda_check(cuda_of(handle), cudaSuccess, "submit");
+    return cuda_flush(cuda_of(handle));
 }
 
 tern_status cuda_scratch(cuda_device *device, size_t bytes, void **out) {
@@ -244,7 +261,9 @@ tern_status cuda_scratch(cuda_device *device, size_t bytes, void **out) {
     size_t wanted = (bytes + STEP - 1) / STEP * STEP;
     void *fresh = NULL;
     /* What was launched before may still use the old one: cudaFree waits for it. */
-    tern_status status = cuda_check(device, cudaFree(device->scratch), "scratch");
+    tern_status status = cuda_flush(device);
+    if (status == TERN_OK)
+        status = cuda_check(device, cudaFree(device->scratch), "scratch");
     device->scratch = NULL;
     device->scratch_bytes = 0;
     if (status == TERN_OK)
@@ -303,12 +322,43 @@ static void add_basic_rows(tern__plugin *plugin) {
 
 /* Packed weights and what they are multiplied with. */
 static void add_ternary_rows(tern__plugin *plugin) {
-    (void)plugin;
+    plugin->packed_bytes = cuda_packed_bytes;
+    plugin->pack_weight = cuda_pack_weight;
+    plugin->ops[TERN__OP_TERNARY_LINEAR] = cuda_ternary_linear;
+    plugin->ops[TERN__OP_NORM_LINEAR] = cuda_norm_linear;
+    plugin->ops[TERN__OP_NORM_LINEAR_ADD] = cuda_norm_linear_add;
+    plugin->ops[TERN__OP_NORM_GLU] = cuda_norm_glu;
+    plugin->ops[TERN__OP_QUANTIZE_SCALE] = cuda_quantize_scale;
+    plugin->ops[TERN__OP_QUANTIZE] = cuda_quantize;
 }
 
 /* Products of floats, attention. */
 static void add_product_rows(tern__plugin *plugin) {
-    (void)plugin;
+    plugin->ops[TERN__OP_MATMUL] = cuda_matmul;
+    plugin->ops[TERN__OP_MATMUL_WITH] = cuda_matmul_with;
+    plugin->ops[TERN__OP_LINEAR] = cuda_linear;
+    plugin->ops[TERN__OP_LINEAR_TOPK] = cuda_linear_topk;
+    plugin->ops[TERN__OP_ROPE] = cuda_rope;
+    plugin->ops[TERN__OP_ATTENTION] = cuda_attend;
+    plugin->ops[TERN__OP_ATTENTION_INT8] = cuda_attend;
+    plugin->tolerance[TERN__OP_MATMUL_WITH] = CUDA_BF16_TOLERANCE;
+}
+
+static cuda_row the_rows[TERN__OP_COUNT];
+
+static tern_status run_row(void *handle, const tern__device_call *call) {
+    tern_status status = cuda_collect(cuda_of(handle));
+    return status == TERN_OK ? the_rows[call->op](handle, call) : status;
+}
+
+/* All rows go through run_row(). */
+static void route_rows(tern__plugin *plugin) {
+    for (int op = 0; op < TERN__OP_COUNT; op++) {
+        if (plugin->ops[op] == NULL)
+            continue;
+        the_rows[op] = plugin->ops[op];
+        plugin->ops[op] = run_row;
+    }
 }
 
 extern "C" const tern__plugin *tern_plugin(void) {
@@ -331,5 +381,6 @@ extern "C" const tern__plugin *tern_plugin(void) {
     add_basic_rows(plugin);
     add_ternary_rows(plugin);
     add_product_rows(plugin);
+    route_rows(plugin);
     return plugin;
 }

@@ -317,9 +317,12 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device) {
     if (device != 0)
         return emulation_error(cudaErrorInvalidDevice);
     size_t free_bytes;
+    const char *sm = getenv("TERN_EMULATION_SM"); /* 75: compute capability 7.5 */
+    const int capability = sm != nullptr ? atoi(sm) : 90;
     *properties = {};
     strcpy(properties->name, "CUDA emulation on the processor");
-    properties->major = 9;
+    properties->major = capability / 10;
+    properties->minor = capability % 10;
     properties->multiProcessorCount = 4;
     properties->sharedMemPerBlockOptin = SHARED_MOST;
     return cudaMemGetInfo(&free_bytes, &properties->totalGlobalMem);
