@@ -78,3 +78,12 @@ target_compile_options(tern_cudaemu PRIVATE -O2 -g1 -ffp-contract=off -fno-math-
                        -fno-trapping-math -Wall -Wextra -Wno-unknown-pragmas)
 target_link_libraries(tern_cudaemu PRIVATE ${CMAKE_DL_LIBS} Threads::Threads)
 set_target_properties(tern_cudaemu PROPERTIES CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON)
+
+# Kernels with mistakes that the emulation must find.
+add_library(emulation_faults MODULE ${TERN_CUDA_EMULATION}/faults/faults.cpp ${emulation})
+target_include_directories(emulation_faults PRIVATE ${TERN_CUDA_EMULATION} ${TERN_CUDA_INCLUDES})
+target_compile_options(emulation_faults PRIVATE -O2 -g1)
+target_link_libraries(emulation_faults PRIVATE ${CMAKE_DL_LIBS} Threads::Threads)
+set_target_properties(emulation_faults PROPERTIES PREFIX "" SUFFIX ".so" CXX_STANDARD 17
+                      CXX_VISIBILITY_PRESET hidden
+                      LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/test_plugins/emulation)
