@@ -238,6 +238,27 @@ static const tern_op_info *find_info(const char *name) {
     return NULL;
 }
 
+/* Linear algebra has no bits that must be equal: what the case itself allows. */
+static bool is_loose(const trial *t) {
+    return t->info != NULL && strcmp(t->info->family, "LAPACK") == 0;
+}
+
+static void check_allowed(trial *t, int which, const elements *got) {
+    const op_expected *e = &t->c->outputs[which];
+    size_t size = (size_t)tern__dtype(got->dtype)->block_bytes;
+    if (got->dtype != e->dtype || !is_same_shape(&got->shape, &e->shape)) {
+        TELL(t, "result %d has another type or shape", which);
+        return;
+    }
+    for (size_t i = 0; e->check != OP_CHECK_SHAPE && i < e->bytes / size; i++)
+        if (!op_is_near(e, i, got->data + i * size)) {
+            TELL(t, "result %d: element %zu is %.17g, expected %.17g", which, i,
+                 op_number(e->dtype, got->data + i * size),
+                 op_number(e->dtype, e->data + i * size));
+            return;
+        }
+}
+
 static void check_results(trial *t) {
     for (int i = 0; i < OP_TENSORS; i++) {
         const elements *want = &t->want->results[i];
@@ -248,7 +269,10 @@ static void check_results(trial *t) {
         if (want->data == NULL || strcmp(t->c->op, "empty") == 0)
             continue;
         elements got = read_elements(t->call.out[i]);
-        check_elements(t, &got, want, "fresh");
+        if (is_loose(t))
+            check_allowed(t, i, &got);
+        else
+            check_elements(t, &got, want, "fresh");
         free(got.data);
     }
 }

@@ -12,6 +12,7 @@ typedef struct maker {
     op_case c;
     const tern_op_info *info; /* of the operation */
     bool is_simple;           /* F32 where it can be, contiguous, of one shape */
+    bool is_large;            /* for reductions */
 } maker;
 
 static int64_t pick(maker *m, int64_t lowest, int64_t highest) {

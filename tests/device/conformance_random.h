@@ -99,7 +99,9 @@ enum { RANDOM_ENTRIES = sizeof random_entries / sizeof *random_entries };
 /* The case is the same for an entry and a round, whatever runs before. Every fourth one is simple.
  */
 static void run_random(int entry, int round) {
-    maker m = {.random = {.seed = (uint64_t)(1000 * entry + round)}, .is_simple = round % 4 == 0};
+    maker m = {.random = {.seed = (uint64_t)(1000 * entry + round)},
+               .is_simple = round % 4 == 0,
+               .is_large = round % 8 == 3};
     m.info = find_info(random_entries[entry].op);
     assert_non_null(m.info);
     m.c.number = 1000000 + 1000 * entry + round;

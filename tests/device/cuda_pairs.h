@@ -77,8 +77,17 @@ static inline pair pair_numbers(const pair_contexts *c, tern_dtype dtype, tern_s
     return pair_of(c, cast);
 }
 
-static inline double pair_element(tern_dtype dtype, const void *data, int64_t i) {
-    return dtype == TERN_F64 ? ((const double *)data)[i] : (double)((const float *)data)[i];
+static inline double pair_element(tern_dtype dtype, const void *data) {
+    switch (dtype) {
+    case TERN_F64:
+        return *(const double *)data;
+    case TERN_I32:
+        return *(const int32_t *)data;
+    case TERN_I64:
+        return (double)*(const int64_t *)data;
+    default:
+        return *(const float *)data;
+    }
 }
 
 /* Both hold the same elements, any NaN being any NaN; both are released. */
@@ -96,14 +105,12 @@ static inline void pair_check(pair p, const char *what) {
             tern_tensor_release(x);
     }
     int64_t count = tern_tensor_count(p.of[0]);
-    bool is_whole = dtype == TERN_I32 || dtype == TERN_I64;
     for (int64_t i = 0; i < count; i++) {
-        const char *a = (const char *)data[0] + i * (int64_t)size;
-        const char *b = (const char *)data[1] + i * (int64_t)size;
+        const void *a = (const char *)data[0] + i * (int64_t)size;
+        const void *b = (const char *)data[1] + i * (int64_t)size;
         if (memcmp(a, b, size) == 0)
             continue;
-        double x = is_whole ? 0 : pair_element(dtype, data[0], i);
-        double y = is_whole ? 0 : pair_element(dtype, data[1], i);
+        double x = pair_element(dtype, a), y = pair_element(dtype, b);
         if (!(isnan(x) && isnan(y)))
             fail_msg("%s: element %lld of %lld: cpu %.9g, cuda %.9g", what, (long long)i,
                      (long long)count, x, y);

@@ -94,6 +94,9 @@ static void test_matmul(void **state) {
         {TERN_F64, TERN_F64, 2, 1, 3, 70, 19, TURNED, SPACED, 50},
         {TERN_I8, TERN_I8, 0, 0, 65, 70, 33, PLAIN, PLAIN, 0},
         {TERN_I8, TERN_I8, 0, 0, 66, 64, 40, TURNED, TURNED, 0},
+        {TERN_I8, TERN_I8, 0, 0, 131, 150, 80, PLAIN, TURNED, 0},
+        {TERN_I8, TERN_I8, 3, 0, 17, 129, 208, PLAIN, TURNED, 0},
+        {TERN_I8, TERN_I8, 2, 2, 20, 16, 16, PLAIN, TURNED, 0},
         {TERN_I8, TERN_I8, 0, 0, 2, 64, 200, PLAIN, TURNED, 0},
     };
     test_random random = {.seed = 11};

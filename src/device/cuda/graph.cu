@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Launches are collected in graphs. What a token of a model needs is some hundred small kernels;
- * launched one by one they cost the host more than the GPU. The first rows after a wait are
+ * launched one by one they may take the host longer than the GPU. The first rows after a wait are
  * launched at once, so that the GPU has something to do and short programs pay for nothing; those
  * behind them are captured, in graphs of GRAPH_ROWS rows each. The next token has the same
  * kernels with other arguments, with which the graph at the same place since the wait is updated.

@@ -60,25 +60,6 @@ static __device__ __forceinline__ int32_t number_of(int8_t x) {
     return x;
 }
 
-/* -- places ------------------------------------------------------------------------------------*/
-
-/* Where matrix `index` of the batch begins, in elements. */
-typedef struct place {
-    int64_t a, b, out;
-} place;
-
-static __device__ place place_of(const cuda_product &p, int64_t index) {
-    place at = {0, 0, 0};
-    for (int axis = p.batch_rank - 1; axis >= 0; axis--) {
-        int64_t along = index % p.batch_dims[axis];
-        index /= p.batch_dims[axis];
-        at.a += along * p.a.batch_strides[axis];
-        at.b += along * p.b.batch_strides[axis];
-        at.out += along * p.out_batch_strides[axis];
-    }
-    return at;
-}
-
 /* -- reading -----------------------------------------------------------------------------------*/
 
 /* What a thread reads of STEPS steps: its numbers lie `line_step` lines and `k_step` steps apart.
@@ -166,7 +147,7 @@ static __global__ void __launch_bounds__(THREADS) multiply_plain(cuda_product p)
     if (index >= p.matrices * p.m * p.n)
         return;
     int64_t j = index % p.n, i = index / p.n % p.m;
-    place at = place_of(p, index / p.n / p.m);
+    cuda_place at = cuda_place_of(p, index / p.n / p.m);
     share a = {at.a + i * p.a.stride, 1, 0, 0, 0, 1}, b = {at.b + j * p.b.stride, 1, 0, 0, 0, 1};
     sum chain = 0, x[STEPS], y[STEPS];
     for (int64_t k = 0; k < p.k; k += STEPS) {
@@ -202,7 +183,7 @@ static __device__ __forceinline__ void take(const sum *steps, int t, sum (&to)[E
 
 /* The place of a block in the result. */
 typedef struct tile_place {
-    place at;
+    cuda_place at;
     int64_t i, j;
 } tile_place;
 
@@ -212,7 +193,7 @@ template <int LINES> static __device__ tile_place place_of_tile(const cuda_produ
     tile_place to;
     to.i = blockIdx.x % row_tiles * LINES;
     to.j = tile % column_tiles * LINES;
-    to.at = place_of(p, tile / column_tiles);
+    to.at = cuda_place_of(p, tile / column_tiles);
     return to;
 }
 
@@ -335,6 +316,8 @@ tern_status cuda_multiply(cuda_device *d, const cuda_product *p) {
     const bool has_many = tiles_of(p, 8 * SIDE) >= 2 * d->processors;
     if (p->out_dtype == TERN_F64)
         return is_plain ? run_plain<double>(d, p) : run_tiles<double, 4>(d, p);
+    if (p->out_dtype == TERN_I32 && cuda_fits_i8(p))
+        return cuda_multiply_i8(d, p);
     if (p->out_dtype == TERN_I32)
         return is_plain ? run_plain<int32_t>(d, p) : run_tiles<int32_t, 4>(d, p);
     if (is_plain)

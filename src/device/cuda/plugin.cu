@@ -48,6 +48,8 @@ tern_status cuda_check(cuda_device *device, cudaError_t error, const char *what)
 /* -- the machine -------------------------------------------------------------------------------*/
 
 #if defined(__CUDACC__)
+static const bool is_emulated = false;
+
 static bool has_driver_library(void) {
     void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
     if (library != NULL)
@@ -55,6 +57,8 @@ static bool has_driver_library(void) {
     return library != NULL;
 }
 #else
+static const bool is_emulated = true;
+
 static bool has_driver_library(void) {
     return true;
 }
@@ -120,7 +124,7 @@ static tern_status probe_cuda(const tern__plugin_host *host, tern__plugin_facts 
              CUDART_VERSION % 1000 / 10, driver);
     facts->memory_bytes = total_bytes;
     facts->free_bytes = free_bytes;
-    facts->is_accelerator = true;
+    facts->is_accelerator = !is_emulated;
     facts->keeps_bits = true;
     return TERN_OK;
 }

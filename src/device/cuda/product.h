@@ -33,7 +33,28 @@ typedef struct cuda_product {
     int64_t out_batch_strides[TERN_MAX_RANK];
 } cuda_product;
 
+/* Where a matrix of the batch begins, in elements. */
+typedef struct cuda_place {
+    int64_t a, b, out;
+} cuda_place;
+
+static __device__ __forceinline__ cuda_place cuda_place_of(const cuda_product &p, int64_t index) {
+    cuda_place at = {0, 0, 0};
+    for (int axis = p.batch_rank - 1; axis >= 0; axis--) {
+        int64_t along = index % p.batch_dims[axis];
+        index /= p.batch_dims[axis];
+        at.a += along * p.a.batch_strides[axis];
+        at.b += along * p.b.batch_strides[axis];
+        at.out += along * p.out_batch_strides[axis];
+    }
+    return at;
+}
+
 tern_status cuda_multiply(cuda_device *d, const cuda_product *p);
+
+/* I8 on tensor cores: lines of both operands that are contiguous and aligned to 16 bytes. */
+bool cuda_fits_i8(const cuda_product *p);
+tern_status cuda_multiply_i8(cuda_device *d, const cuda_product *p);
 
 /* A few rows of a, contiguous F32, against many lines of b that lie one behind the other: *is_done
  * tells whether that is what p is. */

@@ -246,14 +246,22 @@ static tern_status take_there(tern_status status, tern_tensor *packed, tern_cont
     return status;
 }
 
+static tern__op pack_op(const tern__code_source *source) {
+    const char *random = tern__op_name(TERN__OP_PACK_RANDOM);
+    return strcmp(source->op, random) == 0 ? TERN__OP_PACK_RANDOM : TERN__OP_PACK;
+}
+
 tern_status tern__plugin_pack(tern__device *device, tern_context *context,
                               const tern__code_source *source, tern_tensor **out) {
     tern__plugin_device *p = tern__plugin_of(device);
     tern__device *cpu = p->host->device;
     tern_tensor *packed = NULL;
     *out = NULL;
-    if (p->plugin->pack_weight != NULL)
+    if (p->plugin->pack_weight != NULL) {
+        p->native_calls[pack_op(source)]++;
         return pack_there(p, context, source, out);
+    }
+    p->fallback_calls[pack_op(source)]++;
     if (p->base.memory == NULL)
         return cpu->pack(cpu, context, source, out);
     tern_status status = cpu->pack(cpu, p->host, source, &packed);
@@ -266,6 +274,7 @@ tern_status tern__plugin_pack_int(tern__device *device, tern_tensor *weight, int
     tern__device *cpu = p->host->device;
     tern_tensor *twin = NULL, *packed = NULL;
     *out = NULL;
+    p->fallback_calls[TERN__OP_PACK_INT]++;
     if (p->base.memory == NULL)
         return cpu->pack_int(cpu, weight, bits, out);
     tern_status status = tern__host_twin(weight, &twin);
