@@ -7,19 +7,21 @@
 #include <stdint.h>
 #include <string.h>
 
-static inline float tern__f32_from_bits(uint32_t bits) {
+#include "base/inline.h"
+
+TERN__INLINE float tern__f32_from_bits(uint32_t bits) {
     float f;
     memcpy(&f, &bits, sizeof f);
     return f;
 }
 
-static inline uint32_t tern__f32_bits(float f) {
+TERN__INLINE uint32_t tern__f32_bits(float f) {
     uint32_t bits;
     memcpy(&bits, &f, sizeof bits);
     return bits;
 }
 
-static inline float tern__f32_from_f16(uint16_t h) {
+TERN__INLINE float tern__f32_from_f16(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000u) << 16;
     uint32_t magnitude = h & 0x7fffu;
     if (magnitude >= 0x7c00u) /* infinity, NaN */
@@ -32,7 +34,7 @@ static inline float tern__f32_from_f16(uint16_t h) {
     return tern__f32_from_bits(sign | ((magnitude << 13) + 0x38000000u));
 }
 
-static inline uint16_t tern__f16_from_f32(float f) {
+TERN__INLINE uint16_t tern__f16_from_f32(float f) {
     uint32_t bits = tern__f32_bits(f);
     uint16_t sign = (uint16_t)(bits >> 16 & 0x8000u);
     uint32_t magnitude = bits & 0x7fffffffu;
@@ -48,11 +50,11 @@ static inline uint16_t tern__f16_from_f32(float f) {
     return (uint16_t)(sign | (magnitude - 0x38000000u + 0xfffu + odd) >> 13);
 }
 
-static inline float tern__f32_from_bf16(uint16_t h) {
+TERN__INLINE float tern__f32_from_bf16(uint16_t h) {
     return tern__f32_from_bits((uint32_t)h << 16);
 }
 
-static inline uint16_t tern__bf16_from_f32(float f) {
+TERN__INLINE uint16_t tern__bf16_from_f32(float f) {
     uint32_t bits = tern__f32_bits(f);
     if ((bits & 0x7fffffffu) > 0x7f800000u)
         return (uint16_t)(bits >> 16 | 0x40u);
@@ -60,7 +62,7 @@ static inline uint16_t tern__bf16_from_f32(float f) {
 }
 
 /* Rounded to odd: a narrower type rounded from this is rounded from x once. */
-static inline float tern__odd_f32_from_f64(double x) {
+TERN__INLINE float tern__odd_f32_from_f64(double x) {
     float f = (float)x;
     if ((double)f == x || x != x)
         return f;

@@ -7,11 +7,13 @@
 
 #include <stdint.h>
 
+#include "base/inline.h"
+
 typedef struct tern__philox_block {
     uint32_t word[4];
 } tern__philox_block;
 
-static inline tern__philox_block tern__philox(uint64_t seed, uint64_t position) {
+TERN__INLINE tern__philox_block tern__philox(uint64_t seed, uint64_t position) {
     uint32_t c0 = (uint32_t)position, c1 = (uint32_t)(position >> 32), c2 = 0, c3 = 0;
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
     for (int round = 0; round < 10; round++) {
@@ -26,11 +28,12 @@ static inline tern__philox_block tern__philox(uint64_t seed, uint64_t position) 
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
-    return (tern__philox_block){{c0, c1, c2, c3}};
+    tern__philox_block block = {{c0, c1, c2, c3}};
+    return block;
 }
 
 /* Uniform in [0, 1): the upper 24 bits. */
-static inline float tern__uniform_f32(uint32_t word) {
+TERN__INLINE float tern__uniform_f32(uint32_t word) {
     return (float)(word >> 8) * 0x1p-24f;
 }
 

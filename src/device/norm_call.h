@@ -3,7 +3,7 @@
 #ifndef TERN__NORM_CALL_H
 #define TERN__NORM_CALL_H
 
-#include "tensor/tensor.h"
+#include <tern/tensor.h>
 
 /* Set in call->choice of LAYER_NORM and of the backward forms: the operands that may be left out.
  * Those that are there follow one another behind x, the weight first. */

@@ -45,7 +45,8 @@ typedef struct tern__plugin_facts {
     uint64_t memory_bytes; /* of the device; 0: the machine's own memory */
     uint64_t free_bytes;
     bool is_accelerator; /* has arithmetic units of its own */
-    bool keeps_bits;     /* every native row gives the CPU's bits: tolerance is 0 everywhere */
+    bool keeps_bits;     /* every native row gives the CPU's bits: tolerance is 0 everywhere but for
+                            MATMUL_WITH, which promises none */
 } tern__plugin_facts;
 
 /* A tensor as a row sees it. `data` is memory that the device's map gave (or a place inside it); of

@@ -14,7 +14,7 @@
 
 /* x - n pi/2 for one large finite x and n modulo 4 (Payne and Hanek 1983): the 192 bits of 2/pi
  * that matter times the 53-bit integer of x. */
-static inline double reduce_large(double x, double *n) {
+V_FUNCTION double reduce_large(double x, double *n) {
     /* 64 zeros, then the bits of 2/pi: bit i (from 0) is worth 2^(63 - i). */
     static const uint64_t two_over_pi[] = {
         0x0000000000000000, 0xa2f9836e4e441529, 0xfc2757d1f534ddc0, 0xdb6295993c439041,

@@ -15,14 +15,24 @@
 #include "kernels/lanes_scalar.h"
 #endif
 
-#define V_INLINE static inline __attribute__((always_inline))
+/* For the processor; lanes of a device bring their own. */
+#if !defined(V_INLINE)
+#define V_INLINE   static inline __attribute__((always_inline))
+#define V_FUNCTION static inline
+#endif
 
 /* -- doubles -----------------------------------------------------------------------------------*/
 
+#if !defined(TERN__HAS_ALL)
 /* x in every lane; subtracting +0 keeps the sign of zero. */
 V_INLINE vd v_all(double x) {
     return x - (vd){0};
 }
+
+V_INLINE sf s_all(float x) {
+    return x - (sf){0};
+}
+#endif
 
 /* mask (all bits or none) ? a : b */
 V_INLINE vd v_select(vl mask, vd a, vd b) {
@@ -65,10 +75,6 @@ V_INLINE vd v_power_of_two(vl k) {
 }
 
 /* -- singles -----------------------------------------------------------------------------------*/
-
-V_INLINE sf s_all(float x) {
-    return x - (sf){0};
-}
 
 V_INLINE sf s_select(si mask, sf a, sf b) {
     return (sf)((mask & (si)a) | (~mask & (si)b));

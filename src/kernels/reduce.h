@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/cpu.h"
+#include "base/inline.h"
 #include "kernels/reduce_ops.h"
 
 enum { TERN__PARTIALS = 64, TERN__REDUCE_BLOCK = 65536 };
@@ -88,7 +89,7 @@ typedef struct tern__reduce_kernel {
 extern const tern__reduce_kernel *const tern__reduce_family[];
 
 /* What gathers the partial results of a reduction. */
-static inline int tern__reduce_gathers(int reduction) {
+TERN__INLINE int tern__reduce_gathers(int reduction) {
     switch (reduction) {
     case TERN__REDUCE_PROD:
         return TERN__REDUCE_PROD;
