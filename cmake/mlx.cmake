@@ -2,22 +2,24 @@
 # tern_mlx.so, the plug-in over MLX: built where MLX is found, which needs a C++20 compiler.
 set(TERN_MLX AUTO CACHE STRING "Build the MLX plug-in: AUTO (where MLX is found), ON or OFF")
 set_property(CACHE TERN_MLX PROPERTY STRINGS AUTO ON OFF)
-set(TERN_MLX_DIR "" CACHE PATH
+set(TERN_MLX_DIR "$ENV{TERN_MLX_DIR}" CACHE PATH
     "Folder with include/mlx and lib/libmlx: mlx/ of the wheel mlx-cpu, or a prefix of Homebrew")
 if(TERN_MLX STREQUAL "OFF" OR (CMAKE_CROSSCOMPILING AND TERN_MLX STREQUAL "AUTO"))
   return()
 endif()
+if(TERN_SANITIZE MATCHES "thread")
+  message(STATUS "The MLX plug-in is left out: MLX's library is not made for the thread sanitizer")
+  return()
+endif()
 
-set(places "${TERN_MLX_DIR}" "$ENV{TERN_MLX_DIR}")
+set(places ${PROJECT_SOURCE_DIR}/build/mlx-cpu/mlx /opt/homebrew)
 find_program(TERN_BREW brew)
 mark_as_advanced(TERN_BREW)
 if(TERN_BREW)
   execute_process(COMMAND ${TERN_BREW} --prefix mlx OUTPUT_VARIABLE brewed ERROR_QUIET
                   OUTPUT_STRIP_TRAILING_WHITESPACE)
-  list(APPEND places "${brewed}")
+  list(PREPEND places ${brewed})
 endif()
-list(APPEND places ${PROJECT_SOURCE_DIR}/build/mlx-cpu/mlx /opt/homebrew)
-list(REMOVE_ITEM places "")
 if(TERN_MLX_DIR)
   set(places "${TERN_MLX_DIR}") # what somebody asks for, or nothing
 endif()

@@ -89,7 +89,7 @@ tern_status cuda_copy(void *handle, const tern__device_call *call) {
     if (c.walk.count == 0)
         return TERN_OK;
     unsigned blocks = cuda_blocks(c.walk.count, THREADS * 4, 1 << 20);
-    cudaError_t error = from->dtype == to->dtype ? run_copy(device, c, blocks)
-                                                 : run_cast(device, c, blocks);
+    cudaError_t error =
+        from->dtype == to->dtype ? run_copy(device, c, blocks) : run_cast(device, c, blocks);
     return cuda_check(device, error, "copy");
 }

@@ -23,7 +23,7 @@ bool is_function(tern__op op) {
     IS_ONE_OF(TERN__UNARY_FUNCTIONS)
 }
 
-bool is_float_map(tern__op op) {
+bool is_float_map(tern__op op){
 #define ALL(X) TERN__MAP_FLOAT1(X) TERN__MAP_FLOAT2(X) TERN__MAP_FLOAT3(X)
     IS_ONE_OF(ALL)
 #undef ALL

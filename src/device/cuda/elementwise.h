@@ -17,11 +17,11 @@ typedef struct cuda_elements {
     const void *in[3]; /* those that are not there: NULL */
     int out_type, in_type[3];
     tern__op op;
-    int type;          /* of the call */
-    int activation;    /* of BIAS_ACTIVATION */
-    bool equal_nan;    /* of ISCLOSE */
-    double p, q;       /* the numbers of the call */
-    uint64_t seed;     /* of DROPOUT */
+    int type;       /* of the call */
+    int activation; /* of BIAS_ACTIVATION */
+    bool equal_nan; /* of ISCLOSE */
+    double p, q;    /* the numbers of the call */
+    uint64_t seed;  /* of DROPOUT */
 } cuda_elements;
 
 /* Each launches the kernel of its operations for the type `hub`; TERN_E_UNSUPPORTED as an error

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lanes (kernels/lanes_scalar.h) for the threads of a GPU: one lane each, as classes, since CUDA C++
- * has no vector types of GCC's. A cast between them that lanes.h writes keeps the bits; masks are
- * all ones or zero.
+ * Lanes (kernels/lanes_scalar.h) for the threads of a GPU: one lane each, as classes, since CUDA
+ * C++ has no vector types of GCC's. A cast between them that lanes.h writes keeps the bits; masks
+ * are all ones or zero.
  */
 #ifndef TERN__LANES_CUDA_H
 #define TERN__LANES_CUDA_H
@@ -31,12 +31,10 @@ template <typename T, typename I> struct cuda_lane {
     T value;
 
     cuda_lane() = default;
-    __device__ __forceinline__ cuda_lane(T value) : value(value) {
-    }
+    __device__ __forceinline__ cuda_lane(T value) : value(value) {}
     template <typename U>
     explicit __device__ __forceinline__ cuda_lane(cuda_lane<U, I> other)
-        : value(cuda_bits<T>(other.value)) {
-    }
+        : value(cuda_bits<T>(other.value)) {}
     __device__ __forceinline__ T &operator[](int) {
         return value;
     }

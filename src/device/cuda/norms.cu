@@ -18,8 +18,8 @@ struct side {
 };
 
 struct norm_call {
-    cuda_walk rows; /* the result, x */
-    side out, x, weight, bias;
+    cuda_walk rows; /* the result, x and the other operand with rows */
+    side out, x, y, weight, bias;
     int64_t n;
     int64_t causal; /* rows of a matrix whose row i is cut behind n - causal + i; 0: no row is */
     tern__op op;
@@ -29,9 +29,9 @@ struct norm_call {
 /* A row; of groups that have none, one without elements, with which they go along through the
  * barriers of the others. */
 struct place {
-    int64_t to, from; /* the first elements */
-    int64_t length;   /* elements that exist */
-    int64_t width;    /* elements that are written */
+    int64_t to, from, other; /* the first elements */
+    int64_t length;          /* elements that exist */
+    int64_t width;           /* elements that are written */
 };
 
 template <typename H> __device__ __forceinline__ H read(const side &s, int64_t at, int64_t i) {
@@ -106,9 +106,8 @@ template <typename H> __device__ void rms_norm_row(const norm_call &c, const pla
 }
 
 template <typename H> __device__ void layer_norm_row(const norm_call &c, const place &row) {
-    H sum = reduce_row<H>(TERN__REDUCE_SUM, row.length, c.n, [&](H p, int64_t i) {
-        return p + read<H>(c.x, row.from, i);
-    });
+    H sum = reduce_row<H>(TERN__REDUCE_SUM, row.length, c.n,
+                          [&](H p, int64_t i) { return p + read<H>(c.x, row.from, i); });
     H mean = sum / (H)c.n;
     H deviations = reduce_row<H>(TERN__REDUCE_SUM, row.length, c.n, [&](H p, int64_t i) {
         H d = read<H>(c.x, row.from, i) - mean;
@@ -125,14 +124,27 @@ template <typename H> __device__ void layer_norm_row(const norm_call &c, const p
     }
 }
 
+/* (g - dot(g, y)) * y, or of the logarithm fma(exp(y), -sum(g), g) */
+template <typename H> __device__ void softmax_backward_row(const norm_call &c, const place &row) {
+    bool is_log = c.op == TERN__OP_LOG_SOFTMAX_BACKWARD;
+    H sum = reduce_row<H>(TERN__REDUCE_SUM, row.length, c.n, [&](H p, int64_t i) {
+        H g = read<H>(c.x, row.from, i);
+        return is_log ? p + g : cuda_fused(g, read<H>(c.y, row.other, i), p);
+    });
+    for (int64_t i = threadIdx.x; i < row.length; i += TERN__PARTIALS) {
+        H g = read<H>(c.x, row.from, i), y = read<H>(c.y, row.other, i);
+        write<H>(c.out, row.to, i, is_log ? cuda_fused(cuda_exp(y), -sum, g) : (g - sum) * y);
+    }
+}
+
 template <typename H> __global__ void __launch_bounds__(CUDA_ROW_THREADS) norm_kernel(norm_call c) {
     for (int64_t base = (int64_t)blockIdx.x * CUDA_ROW_GROUPS; base < c.rows.count;
          base += (int64_t)gridDim.x * CUDA_ROW_GROUPS) {
-        int64_t index = base + threadIdx.y, at[2];
-        place row = {0, 0, 0, 0};
+        int64_t index = base + threadIdx.y, at[3];
+        place row = {0, 0, 0, 0, 0};
         if (index < c.rows.count) {
             cuda_walk_at(c.rows, index, at);
-            row = {at[0], at[1], c.n, c.n};
+            row = {at[0], at[1], at[2], c.n, c.n};
             if (c.causal > 0)
                 row.length = c.n - c.causal + index % c.causal + 1;
         }
@@ -140,6 +152,8 @@ template <typename H> __global__ void __launch_bounds__(CUDA_ROW_THREADS) norm_k
             rms_norm_row<H>(c, row);
         else if (c.op == TERN__OP_LAYER_NORM)
             layer_norm_row<H>(c, row);
+        else if (c.y.data != NULL)
+            softmax_backward_row<H>(c, row);
         else
             softmax_row<H>(c, row);
     }
@@ -152,22 +166,29 @@ side side_of(const tern__operand *x, int axis) {
 /* All rows along the call's axis of x and the result. */
 norm_call describe(const tern__device_call *call) {
     const tern__operand *x = &call->in[0], *out = &call->out[0];
-    int64_t dims[TERN_MAX_RANK], from[TERN_MAX_RANK], to[TERN_MAX_RANK];
+    bool is_backward =
+        call->op == TERN__OP_SOFTMAX_BACKWARD || call->op == TERN__OP_LOG_SOFTMAX_BACKWARD;
+    const tern__operand *y = &call->in[is_backward ? 1 : 0];
+    int64_t dims[TERN_MAX_RANK], from[TERN_MAX_RANK], other[TERN_MAX_RANK], to[TERN_MAX_RANK];
     int rank = 0;
     for (int i = 0; i < out->rank; i++) {
         if (i == call->axis)
             continue;
         dims[rank] = out->dims[i];
         from[rank] = x->strides[i];
+        other[rank] = y->strides[i];
         to[rank++] = out->strides[i];
     }
     norm_call c = {};
     c.rows = cuda_walk_open(rank, dims);
     cuda_walk_add(&c.rows, to);
     cuda_walk_add(&c.rows, from);
+    cuda_walk_add(&c.rows, other);
     cuda_walk_merge(&c.rows);
     c.out = side_of(out, call->axis);
     c.x = side_of(x, call->axis);
+    if (is_backward)
+        c.y = side_of(y, call->axis);
     c.n = out->dims[call->axis];
     c.op = call->op;
     c.epsilon = call->number;
@@ -186,10 +207,9 @@ tern_status run(cuda_device *device, const norm_call &call, const char *what) {
         return TERN_OK;
     unsigned grid = cuda_blocks(call.rows.count, CUDA_ROW_GROUPS, 1 << 20);
     dim3 block(TERN__PARTIALS, CUDA_ROW_GROUPS);
-    cudaError_t error =
-        cuda_hub(call.out.type) == TERN_F64
-            ? TERN_LAUNCH(norm_kernel<double>, grid, block, 0, device->stream, call)
-            : TERN_LAUNCH(norm_kernel<float>, grid, block, 0, device->stream, call);
+    cudaError_t error = cuda_hub(call.out.type) == TERN_F64
+                            ? TERN_LAUNCH(norm_kernel<double>, grid, block, 0, device->stream, call)
+                            : TERN_LAUNCH(norm_kernel<float>, grid, block, 0, device->stream, call);
     return cuda_check(device, error, what);
 }
 

@@ -8,7 +8,7 @@
 
 namespace {
 
-enum { THREADS = 256 };
+enum { MOST_THREADS = 1024, SHORT_THREADS = 64, SHORT = 1024 }; /* of rows up to SHORT elements */
 
 struct arg_call {
     cuda_rows rows;
@@ -33,14 +33,14 @@ __device__ __forceinline__ bool is_better(const found<H> &a, const found<H> &b, 
     return is_largest ? a.value > b.value : a.value < b.value;
 }
 
-template <typename H> __global__ void __launch_bounds__(THREADS) arg_kernel(arg_call c) {
-    __shared__ found<H> best[THREADS];
-    int t = (int)threadIdx.x;
+template <typename H> __global__ void __launch_bounds__(MOST_THREADS) arg_kernel(arg_call c) {
+    __shared__ found<H> best[MOST_THREADS];
+    int t = (int)threadIdx.x, threads = (int)blockDim.x;
     for (int64_t row = blockIdx.x; row < c.rows.kept.count; row += gridDim.x) {
         int64_t at[2], place[1];
         found<H> mine = {0, -1};
         cuda_walk_at(c.rows.kept, row, at);
-        for (int64_t i = t; i < c.rows.reduced.count; i += THREADS) {
+        for (int64_t i = t; i < c.rows.reduced.count; i += threads) {
             cuda_walk_at(c.rows.reduced, i, place);
             found<H> next = {cuda_load<H>(c.rows.x, c.rows.type, at[1] + place[0]), i};
             if (is_better(next, mine, c.is_largest))
@@ -48,7 +48,7 @@ template <typename H> __global__ void __launch_bounds__(THREADS) arg_kernel(arg_
         }
         best[t] = mine;
         __syncthreads();
-        for (int s = THREADS / 2; s > 0; s /= 2) {
+        for (int s = threads / 2; s > 0; s /= 2) {
             if (t < s && is_better(best[t + s], best[t], c.is_largest))
                 best[t] = best[t + s];
             __syncthreads();
@@ -70,10 +70,11 @@ tern_status cuda_arg_extreme(void *handle, const tern__device_call *call) {
     if (c.rows.kept.count == 0)
         return TERN_OK;
     unsigned blocks = cuda_blocks(c.rows.kept.count, 1, 1 << 20);
+    unsigned threads = c.rows.reduced.count <= SHORT ? SHORT_THREADS : MOST_THREADS;
     tern_dtype hub = cuda_hub(c.rows.type);
     cudaError_t error =
-        hub == TERN_F32   ? TERN_LAUNCH(arg_kernel<float>, blocks, THREADS, 0, device->stream, c)
-        : hub == TERN_F64 ? TERN_LAUNCH(arg_kernel<double>, blocks, THREADS, 0, device->stream, c)
-                          : TERN_LAUNCH(arg_kernel<int64_t>, blocks, THREADS, 0, device->stream, c);
+        hub == TERN_F32   ? TERN_LAUNCH(arg_kernel<float>, blocks, threads, 0, device->stream, c)
+        : hub == TERN_F64 ? TERN_LAUNCH(arg_kernel<double>, blocks, threads, 0, device->stream, c)
+                          : TERN_LAUNCH(arg_kernel<int64_t>, blocks, threads, 0, device->stream, c);
     return cuda_check(device, error, "argmin, argmax");
 }

@@ -6,13 +6,15 @@
  * highest: it counts how many elements have each digit among those that agree with what is found so
  * far. Then it writes all elements up to that one down and puts each behind the ones before it.
  */
+#include "device/cuda/best.h"
 #include "device/cuda/plain_cuda.h"
 #include "device/cuda/rows_table.h"
 #include "device/cuda/walk_cuda.h"
 
 namespace {
 
-enum { THREADS = 512, DIGITS = 256, MOST = 1024 }; /* of k */
+enum { DIGITS = 256, MOST = 1024 /* of k */ };
+enum { MOST_THREADS = 512, SHORT_THREADS = 64, SHORT = 512, LONG = 8192 /* elements of a row */ };
 
 struct order {
     int bytes;
@@ -81,14 +83,14 @@ __device__ __forceinline__ bool agrees(const topk_call &c, const item &x, const 
 __device__ item find_last(const topk_call &c, int64_t from) {
     __shared__ unsigned counts[DIGITS];
     __shared__ unsigned chosen, before;
-    int t = (int)threadIdx.x;
+    int t = (int)threadIdx.x, threads = (int)blockDim.x;
     item found = {0, 0};
     unsigned wanted = (unsigned)c.k; /* the how manieth among those that agree */
     for (int place = c.keys.bytes + c.index_bytes - 1; place >= 0; place--) {
-        for (int d = t; d < DIGITS; d += THREADS)
+        for (int d = t; d < DIGITS; d += threads)
             counts[d] = 0;
         __syncthreads();
-        for (int64_t i = t; i < c.n; i += THREADS) {
+        for (int64_t i = t; i < c.n; i += threads) {
             item x = {key_at(c, from + i * c.x_stride), i};
             if (agrees(c, x, found, place))
                 atomicAdd(&counts[digit_of(c, x, place)], 1u);
@@ -130,10 +132,10 @@ __device__ void put(const topk_call &c, const int64_t (&at)[3], int64_t place, i
         c.indices[at[1] + place * c.indices_stride] = index;
 }
 
-__global__ void __launch_bounds__(THREADS) topk_kernel(topk_call c) {
+__global__ void __launch_bounds__(MOST_THREADS) topk_kernel(topk_call c) {
     __shared__ item kept[MOST];
     __shared__ int count;
-    int t = (int)threadIdx.x;
+    int t = (int)threadIdx.x, threads = (int)blockDim.x;
     for (int64_t row = blockIdx.x; row < c.rows.count; row += gridDim.x) {
         int64_t at[3];
         cuda_walk_at(c.rows, row, at);
@@ -141,13 +143,13 @@ __global__ void __launch_bounds__(THREADS) topk_kernel(topk_call c) {
         if (t == 0)
             count = 0;
         __syncthreads();
-        for (int64_t i = t; i < c.n; i += THREADS) {
+        for (int64_t i = t; i < c.n; i += threads) {
             item x = {key_at(c, at[2] + i * c.x_stride), i};
             if (!is_before(last, x))
                 kept[atomicAdd(&count, 1)] = x;
         }
         __syncthreads();
-        for (int i = t; i < c.k; i += THREADS) {
+        for (int i = t; i < c.k; i += threads) {
             int place = 0;
             for (int other = 0; other < c.k; other++)
                 place += is_before(kept[other], kept[i]);
@@ -193,6 +195,36 @@ cuda_walk open_rows(const tern__device_call *call) {
     return walk;
 }
 
+bool is_contiguous(const tern__operand *x) {
+    int64_t step = 1;
+    for (int i = x->rank - 1; i >= 0; step *= x->dims[i--])
+        if (x->dims[i] != 1 && x->strides[i] != step)
+            return false;
+    return true;
+}
+
+/* Few long rows of F32: many blocks of threads for each. */
+bool prefers_best(const tern__device_call *call, const topk_call &c) {
+    bool is_plain = is_contiguous(&call->in[0]) && is_contiguous(&call->out[0]) &&
+                    (c.indices == NULL || is_contiguous(&call->out[1]));
+    return is_plain && call->in[0].dtype == TERN_F32 && call->choice &&
+           call->axis == call->in[0].rank - 1 && c.n >= LONG && c.k <= CUDA_BEST_MAX &&
+           c.rows.count <= 65535;
+}
+
+tern_status run_best(cuda_device *device, const topk_call &c) {
+    cuda_best best = {};
+    best.x = (const float *)c.x;
+    best.rows = c.rows.count;
+    best.n = c.n;
+    best.k = c.k;
+    best.values = (float *)c.values;
+    best.indices = c.indices;
+    void *scratch = NULL;
+    tern_status status = cuda_scratch(device, cuda_best_bytes(&best), &scratch);
+    return status == TERN_OK ? cuda_pick_best(device, &best, scratch) : status;
+}
+
 } // namespace
 
 /* choice: the largest. */
@@ -219,7 +251,10 @@ tern_status cuda_topk(void *handle, const tern__device_call *call) {
         c.index_bytes++;
     if (c.rows.count == 0 || c.k == 0)
         return TERN_OK;
+    if (prefers_best(call, c))
+        return run_best(device, c);
     unsigned blocks = cuda_blocks(c.rows.count, 1, 1 << 20);
-    return cuda_check(device, TERN_LAUNCH(topk_kernel, blocks, THREADS, 0, device->stream, c),
+    unsigned threads = c.n <= SHORT ? SHORT_THREADS : MOST_THREADS;
+    return cuda_check(device, TERN_LAUNCH(topk_kernel, blocks, threads, 0, device->stream, c),
                       "topk");
 }

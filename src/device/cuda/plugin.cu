@@ -316,6 +316,8 @@ static void add_basic_rows(tern__plugin *plugin) {
         {TERN__OP_SOFTMAX, cuda_softmax},
         {TERN__OP_SOFTMAX_CAUSAL, cuda_softmax},
         {TERN__OP_LOG_SOFTMAX, cuda_softmax},
+        {TERN__OP_SOFTMAX_BACKWARD, cuda_softmax},
+        {TERN__OP_LOG_SOFTMAX_BACKWARD, cuda_softmax},
         {TERN__OP_RMS_NORM, cuda_rms_norm},
         {TERN__OP_LAYER_NORM, cuda_layer_norm},
         {TERN__OP_EMBEDDING, cuda_embedding},

@@ -31,7 +31,10 @@ __device__ __forceinline__ bool is_nonzero(const void *data, int type, int64_t a
 
 template <typename H> __device__ __forceinline__ H read(const reduce_call &c, int64_t at) {
     H x = cuda_load<H>(c.rows.x, c.rows.type, at);
-    return c.first == CUDA_FIRST_POWER ? cuda_pow(x < 0 ? -x : x == 0 ? (H)0 : x, (H)c.exponent)
+    return c.first == CUDA_FIRST_POWER ? cuda_pow(x < 0    ? -x
+                                                  : x == 0 ? (H)0
+                                                           : x,
+                                                  (H)c.exponent)
                                        : x;
 }
 
@@ -119,7 +122,8 @@ __device__ __forceinline__ H partial_of(const reduce_call &c, int64_t x, int64_t
     return p;
 }
 
-template <typename H> __global__ void __launch_bounds__(CUDA_ROW_THREADS) reduce_kernel(reduce_call c) {
+template <typename H>
+__global__ void __launch_bounds__(CUDA_ROW_THREADS) reduce_kernel(reduce_call c) {
     int64_t items = c.rows.kept.count * c.blocks;
     int gathers = tern__reduce_gathers(c.pass.reduction);
     for (int64_t base = (int64_t)blockIdx.x * CUDA_ROW_GROUPS; base < items;

@@ -174,8 +174,22 @@ mx::Stream take_stream() {
     return stream;
 }
 
+/* MLX promises no binary interface between its versions. */
+tern_status check_version(const tern__plugin_host *host) {
+    char built_with[32];
+    std::snprintf(built_with, sizeof built_with, "%d.%d.%d", MLX_VERSION_MAJOR, MLX_VERSION_MINOR,
+                  MLX_VERSION_PATCH);
+    if (std::strncmp(mx::version(), built_with, std::strlen(built_with)) == 0)
+        return TERN_OK;
+    return host->fail(TERN_E_UNSUPPORTED, "MLX is %s, the plug-in was built with %s", mx::version(),
+                      built_with);
+}
+
 tern_status probe(const tern__plugin_host *host, tern__plugin_facts *facts) {
     return guarded(host, "probe", [&] {
+        tern_status status = check_version(host);
+        if (status != TERN_OK)
+            return status;
         std::snprintf(facts->library, sizeof facts->library, "MLX %s", mx::version());
         std::snprintf(facts->model, sizeof facts->model, "CPU back end");
         facts->is_accelerator = has_gpu();
@@ -212,7 +226,8 @@ void close_device(void *opened) {
     if (d == nullptr)
         return;
     guarded(d->host, "close", [&] {
-        mx::clear_cache();
+        if (has_gpu())
+            mx::clear_cache(); /* without, 32 MiB at most, and other devices would be waited for */
         std::lock_guard<std::mutex> lock(streams_lock);
         free_streams.push_back(d->stream);
         return TERN_OK;
@@ -299,12 +314,14 @@ mx::Dtype dtype_of(int32_t dtype) {
     }
 }
 
-/* MLX counts the elements of an axis with 31 bits. */
+/* MLX counts the elements of an axis with 31 bits, and all may become one axis. */
 mx::Shape shape_of(const tern__operand &operand) {
     mx::Shape shape;
+    int64_t count = 1;
     for (int i = 0; i < operand.rank; i++) {
-        if (operand.dims[i] < 1 || operand.dims[i] > INT32_MAX)
+        if (operand.dims[i] < 1 || operand.dims[i] > INT32_MAX / count)
             throw declined();
+        count *= operand.dims[i];
         shape.push_back((int32_t)operand.dims[i]);
     }
     return shape;
