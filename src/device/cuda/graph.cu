@@ -21,9 +21,9 @@ enum {
 
 typedef struct graph_state {
     bool is_off, is_capturing;
-    int64_t rows; /* since the wait; of the graph that is being captured */
-    int captured;
-    int next; /* place of the next graph */
+    int64_t rows; /* since the wait */
+    int captured; /* rows of the graph that is being captured */
+    int next;     /* place of the next graph */
     cudaGraphExec_t made[GRAPHS];
 } graph_state;
 

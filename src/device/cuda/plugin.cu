@@ -321,6 +321,10 @@ static void add_basic_rows(tern__plugin *plugin) {
         {TERN__OP_RMS_NORM, cuda_rms_norm},
         {TERN__OP_LAYER_NORM, cuda_layer_norm},
         {TERN__OP_EMBEDDING, cuda_embedding},
+        {TERN__OP_GATHER, cuda_gather},
+        {TERN__OP_INDEX_SELECT, cuda_gather},
+        {TERN__OP_TAKE, cuda_gather},
+        {TERN__OP_ONE_HOT, cuda_one_hot},
     };
     for (const auto &entry : rows)
         plugin->ops[entry.op] = entry.row;

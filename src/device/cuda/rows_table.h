@@ -18,7 +18,9 @@
     X(rms_norm)                                                                                    \
     X(layer_norm)                                                                                  \
     X(embedding)                                                                                   \
-    X(topk)
+    X(topk)                                                                                        \
+    X(gather)                                                                                      \
+    X(one_hot)
 
 #define CUDA_DECLARE_ROW(name) tern_status cuda_##name(void *device, const tern__device_call *call);
 CUDA_BASIC_ROWS(CUDA_DECLARE_ROW)

@@ -171,10 +171,25 @@ done:
     return status;
 }
 
+/* Ternary weights in the plug-in's form: only its own rows read them. */
+static bool has_foreign_form(const tern__plugin_device *p, const tern__op_call *call) {
+    bool is_found = false;
+    for (int i = 0; i < TERN__OPERANDS && call->in[i] != NULL; i++)
+        is_found = is_found || call->in[i]->dtype == TERN_TERNARY;
+    const tern__projections *to = call->op == TERN__OP_NORM_LINEAR ? call->detail : NULL;
+    for (int i = 0; to != NULL && i < to->count; i++)
+        is_found = is_found || to->weights[i]->dtype == TERN_TERNARY;
+    return is_found && p->base.packs_itself;
+}
+
 tern_status tern__plugin_fall_back(tern__plugin_device *p, const tern__op_call *call) {
     tern__device *cpu = p->host->device;
     tern__op_call own = *call;
     own.context = p->host;
+    if (has_foreign_form(p, call))
+        return tern__fail(TERN_E_UNSUPPORTED,
+                          "%s: not by device %s, and only it can read the packed weights",
+                          tern__op_name(call->op), p->base.name);
     if (cpu->ops[call->op] == NULL)
         return tern__fail(TERN_E_UNSUPPORTED, "%s: device %s does not have it",
                           tern__op_name(call->op), p->base.name);
