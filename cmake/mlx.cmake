@@ -57,7 +57,6 @@ tern_plugin(tern_mlx mlx ${PROJECT_BINARY_DIR} ${sources})
 set_target_properties(tern_mlx PROPERTIES
   CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF VISIBILITY_INLINES_HIDDEN ON
   BUILD_RPATH ${directory} INSTALL_RPATH ${directory})
-install(TARGETS tern_mlx LIBRARY DESTINATION lib/tern)
 target_include_directories(tern_mlx SYSTEM PRIVATE ${TERN_MLX_INCLUDE})
 target_compile_options(tern_mlx PRIVATE -ffp-contract=off -Wall -Wextra -Wshadow)
 target_link_libraries(tern_mlx PRIVATE ${TERN_MLX_LIBRARY})
