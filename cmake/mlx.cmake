@@ -45,8 +45,8 @@ endif()
 file(STRINGS ${TERN_MLX_INCLUDE}/mlx/version.h numbers REGEX "#define MLX_VERSION_M")
 string(REGEX REPLACE ".*MAJOR ([0-9]+).*MINOR ([0-9]+).*" "\\1.\\2" version "${numbers}")
 if(NOT version STREQUAL TERN_MLX_TRIED AND NOT TERN_MLX STREQUAL "ON")
-  message(STATUS "MLX ${version} was not tried with Tern, ${TERN_MLX_TRIED} was: the plug-in is left "
-                 "out, TERN_MLX=ON builds it")
+  message(STATUS "MLX ${version} was not tried with Tern, ${TERN_MLX_TRIED} was: its plug-in is "
+                 "left out; TERN_MLX=ON builds it")
   return()
 endif()
 enable_language(CXX)
