@@ -72,11 +72,21 @@ bool tern__plugin_call(const tern__op_call *call, tern__device_call *flat) {
     return true;
 }
 
+static tern_status check_packed(const tern__device *device, const tern_tensor *weight) {
+    const tern__device *theirs = weight->context->device;
+    if (strcmp(theirs->name, device->name) != 0)
+        return tern__fail(TERN_E_ARGUMENT, "the weights are packed for device %s, this is %s",
+                          theirs->name, device->name);
+    return TERN_OK;
+}
+
 static tern_status run_row(tern__device *device, const tern__op_call *call) {
     tern__plugin_device *p = tern__plugin_of(device);
     tern__device_call flat;
     if (p->plugin->ops[call->op] != NULL && tern__plugin_call(call, &flat)) {
+        tern__lock_acquire(&p->lock);
         tern_status status = p->plugin->ops[call->op](p->state, &flat);
+        tern__lock_release(&p->lock);
         if (status != TERN_E_UNSUPPORTED) {
             p->native_calls[call->op]++;
             return status;
@@ -91,6 +101,7 @@ static tern_status run_row(tern__device *device, const tern__op_call *call) {
 static void close_plugin(tern__device *device) {
     tern__plugin_device *p = tern__plugin_of(device);
     p->plugin->close(p->state);
+    tern__lock_deinit(&p->lock);
     tern__os()->free(p);
 }
 
@@ -111,7 +122,10 @@ static bool find_kernel(const tern__device *device, int index, tern_kernel_info 
 
 static tern_status wait_plugin(tern__device *device) {
     tern__plugin_device *p = tern__plugin_of(device);
-    return p->plugin->wait(p->state);
+    tern__lock_acquire(&p->lock);
+    tern_status status = p->plugin->wait(p->state);
+    tern__lock_release(&p->lock);
+    return status;
 }
 
 /* -- who does what -----------------------------------------------------------------------------*/
@@ -165,34 +179,37 @@ static void choose_storage(tern__device *device, size_t bytes, const char *direc
     snprintf(choice->reason, sizeof choice->reason, "the storage of device %s", device->name);
 }
 
-static tern_status check_packed(const tern__device *device, const tern_tensor *weight) {
-    const tern__device *theirs = weight->context->device;
-    if (strcmp(theirs->name, device->name) != 0)
-        return tern__fail(TERN_E_ARGUMENT, "the weights are packed for device %s, this is %s",
-                          theirs->name, device->name);
-    return TERN_OK;
-}
-
 /* -- memory ------------------------------------------------------------------------------------*/
 
 static void *map_pages(void *user, size_t bytes) {
     tern__plugin_device *p = user;
-    return p->plugin->map(p->state, bytes);
+    tern__lock_acquire(&p->lock);
+    void *pages = p->plugin->map(p->state, bytes);
+    tern__lock_release(&p->lock);
+    return pages;
 }
 
 static void unmap_pages(void *user, void *pages, size_t bytes) {
     tern__plugin_device *p = user;
+    tern__lock_acquire(&p->lock);
     p->plugin->unmap(p->state, pages, bytes);
+    tern__lock_release(&p->lock);
 }
 
 static tern_status write_bytes(void *user, void *to, const void *from_host, size_t bytes) {
     tern__plugin_device *p = user;
-    return p->plugin->copy_in(p->state, to, from_host, bytes);
+    tern__lock_acquire(&p->lock);
+    tern_status status = p->plugin->copy_in(p->state, to, from_host, bytes);
+    tern__lock_release(&p->lock);
+    return status;
 }
 
 static tern_status read_bytes(void *user, void *to_host, const void *from, size_t bytes) {
     tern__plugin_device *p = user;
-    return p->plugin->copy_out(p->state, to_host, from, bytes);
+    tern__lock_acquire(&p->lock);
+    tern_status status = p->plugin->copy_out(p->state, to_host, from, bytes);
+    tern__lock_release(&p->lock);
+    return status;
 }
 
 static void set_memory(tern__plugin_device *p) {
@@ -255,6 +272,7 @@ tern_status tern__plugin_device_open(const char *name, tern_context *host, tern_
         tern__os()->free(p);
         return name_failure(status, name);
     }
+    tern__lock_init(&p->lock);
     p->base = plugin_device;
     p->base.name = plugin->name;
     p->base.packs_itself = plugin->pack_weight != NULL;
