@@ -222,8 +222,15 @@ ON_EVERY_DEVICE(what_cannot_be) {
     test_ok(tern_tensor_pack(x, &packed));
     tern_status status = tern_tensor_to(packed, host, &out);
     if (status != TERN_OK) { /* where the device has a form of its own */
+        tern_tensor *ones = NULL, *weight = NULL, *here = NULL;
         test_status(status, TERN_E_DTYPE);
         assert_null(out);
+        test_ok(tern_tensor_full(host, TERN_I8, TERN_SHAPE(8, 16), 1, &ones));
+        test_ok(tern_tensor_pack(ones, &weight));
+        test_ok(tern_tensor_full(host, TERN_F32, TERN_SHAPE(2, 16), 1, &here));
+        test_ok(tern_tensor_to(here, device, &near));
+        test_status(tern_linear(near, weight, &out), TERN_E_ARGUMENT);
+        test_status(tern_linear(here, packed, &out), TERN_E_ARGUMENT);
     }
     test_status(tern_tensor_read(x, bytes, sizeof bytes), TERN_E_ARGUMENT);
     test_ok(tern_tensor_full(host, TERN_F32, TERN_SHAPE(4), 1, &near));

@@ -80,9 +80,25 @@ static tern_status check_packed(const tern__device *device, const tern_tensor *w
     return TERN_OK;
 }
 
+/* Contexts that compute in the memory of the host may share tensors, but no packed weights. */
+static tern_status check_weights(const tern__device *device, const tern__op_call *call) {
+    const tern__projections *to = call->op == TERN__OP_NORM_LINEAR ? call->detail : NULL;
+    tern_status status = TERN_OK;
+    for (int i = 0; i < TERN__OPERANDS && call->in[i] != NULL && status == TERN_OK; i++)
+        if (call->in[i]->dtype == TERN_TERNARY)
+            status = check_packed(device, call->in[i]);
+    for (int i = 0; to != NULL && i < to->count && status == TERN_OK; i++)
+        if (to->weights[i]->dtype == TERN_TERNARY)
+            status = check_packed(device, to->weights[i]);
+    return status;
+}
+
 static tern_status run_row(tern__device *device, const tern__op_call *call) {
     tern__plugin_device *p = tern__plugin_of(device);
     tern__device_call flat;
+    tern_status packed = device->packs_itself ? check_weights(device, call) : TERN_OK;
+    if (packed != TERN_OK)
+        return packed;
     if (p->plugin->ops[call->op] != NULL && tern__plugin_call(call, &flat)) {
         tern__lock_acquire(&p->lock);
         tern_status status = p->plugin->ops[call->op](p->state, &flat);
