@@ -13,6 +13,8 @@
 #include "device/cuda/launch.h"
 #include "device/plugin.h"
 
+enum { CUDA_TENSOR_SM = 80 }; /* the first with mma.m16n8k32 for int8 */
+
 typedef struct cuda_device {
     const tern__plugin_host *host;
     cudaStream_t stream;
