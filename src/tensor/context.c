@@ -108,7 +108,7 @@ static void tell_what_is_alive(tern_context *context) {
         tern__pool_report_leaks(context->pool);
         return;
     }
-    tern_memory_stats stats = tern__pool_stats(context->pool);
+    tern_memory_stats stats = tern_context_memory(context);
     if (stats.live_tensors != 0)
         tern__message(TERN_LOG_INFO, "context: destroyed with %lld tensors alive, %zu bytes",
                       (long long)stats.live_tensors, stats.live_bytes);
