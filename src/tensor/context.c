@@ -105,7 +105,7 @@ void tern__context_release(tern_context *context) {
 /* Without events a word for those who listen to the log. */
 static void tell_what_is_alive(tern_context *context) {
     if (context->reports_leaks) {
-        tern__pool_report_leaks(context->pool);
+        tern__pool_report_leaks(context->memory == NULL ? context->pool : context->data_pool);
         return;
     }
     tern_memory_stats stats = tern_context_memory(context);
