@@ -224,6 +224,13 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus *
 
 /* -- graphs ------------------------------------------------------------------------------------*/
 
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *count) {
+    if (nodes != nullptr)
+        return emulation_error(cudaErrorInvalidValue);
+    *count = graph->nodes.size();
+    return cudaSuccess;
+}
+
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long) {
     *exec = new emulated_graph_exec{graph->nodes};
     return cudaSuccess;
