@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The devices that tests of devices run on: the plug-ins that the build made, or those that
- * TERN_TEST_DEVICES names, separated by commas. TERN_TEST_PLUGINS and TERN_BUILD_DIR are folders of
- * the build. */
+ * TERN_TEST_DEVICES names, separated by commas; TERN_PLUGIN_PATH may say where more plug-ins are.
+ * TERN_TEST_PLUGINS and TERN_BUILD_DIR are folders of the build. */
 #ifndef TERN_TEST_DEVICE_FIXTURE_H
 #define TERN_TEST_DEVICE_FIXTURE_H
 
@@ -11,9 +11,13 @@
 
 enum { FIXTURE_DEVICES = 16 };
 
-/* Before the first look for plug-ins: those of the tests, then the real ones. */
+/* Before the first look for plug-ins: those of the tests, then the real ones, then the caller's. */
 static inline void use_plugins(void) {
-    setenv("TERN_PLUGIN_PATH", TERN_TEST_PLUGINS ":" TERN_BUILD_DIR, 1);
+    const char *given = getenv("TERN_PLUGIN_PATH");
+    char all[4096];
+    snprintf(all, sizeof all, "%s:%s", TERN_TEST_PLUGINS ":" TERN_BUILD_DIR,
+             given != NULL ? given : "");
+    setenv("TERN_PLUGIN_PATH", all, 1);
 }
 
 /* Adds the names of a list with commas. */
@@ -41,7 +45,9 @@ static inline int test_devices(const char *list, tern_device_info infos[FIXTURE_
     int count, kept = 0;
     if (list == NULL)
         list = getenv("TERN_TEST_DEVICES");
-    if (list != NULL && *list != '\0')
+    if (list != NULL && *list == '\0')
+        list = NULL;
+    if (list != NULL)
         count = named_devices(list, all, FIXTURE_DEVICES);
     else
         count = tern_devices(all, FIXTURE_DEVICES);
