@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The devices that tests of devices run on: the plug-ins that the build made, or those that
- * TERN_TEST_DEVICES names, separated by commas; TERN_PLUGIN_PATH may say where more plug-ins are.
- * TERN_TEST_PLUGINS and TERN_BUILD_DIR are folders of the build. */
+ * TERN_TEST_DEVICES names, separated by commas. TERN_TEST_PLUGINS and TERN_BUILD_DIR are folders of
+ * the build. */
 #ifndef TERN_TEST_DEVICE_FIXTURE_H
 #define TERN_TEST_DEVICE_FIXTURE_H
 
@@ -11,13 +11,14 @@
 
 enum { FIXTURE_DEVICES = 16 };
 
-/* Before the first look for plug-ins: those of the tests, then the real ones, then the caller's. */
+/* Before the first look for plug-ins: those of the tests, the real ones, then those of the folders
+ * that the environment names. */
 static inline void use_plugins(void) {
-    const char *given = getenv("TERN_PLUGIN_PATH");
-    char all[4096];
-    snprintf(all, sizeof all, "%s:%s", TERN_TEST_PLUGINS ":" TERN_BUILD_DIR,
-             given != NULL ? given : "");
-    setenv("TERN_PLUGIN_PATH", all, 1);
+    const char *own = getenv("TERN_PLUGIN_PATH");
+    char folders[4096];
+    snprintf(folders, sizeof folders, "%s:%s%s%s", TERN_TEST_PLUGINS, TERN_BUILD_DIR,
+             own != NULL ? ":" : "", own != NULL ? own : "");
+    setenv("TERN_PLUGIN_PATH", folders, 1);
 }
 
 /* Adds the names of a list with commas. */

@@ -147,6 +147,21 @@ static tern_status wait_plugin(tern__device *device) {
 /* -- who does what -----------------------------------------------------------------------------*/
 
 /* Without a row of their own they are made of their steps. */
+static bool is_made_of_steps(const tern__plugin *plugin, tern__op op) {
+    bool is_fused =
+        op == TERN__OP_NORM_LINEAR || op == TERN__OP_NORM_LINEAR_ADD || op == TERN__OP_NORM_GLU;
+    return is_fused && plugin->ops[op] == NULL;
+}
+
+/* Of steps, that of the least exact one. */
+static double tolerance_of(const tern__plugin *plugin, tern__op op) {
+    if (!is_made_of_steps(plugin, op))
+        return plugin->tolerance[op];
+    double norm = plugin->tolerance[TERN__OP_RMS_NORM];
+    double product = plugin->tolerance[TERN__OP_TERNARY_LINEAR];
+    return norm > product ? norm : product;
+}
+
 static tern_place place_of_fused(const tern__plugin *plugin) {
     return tern__plugin_place(plugin, TERN__OP_RMS_NORM) == TERN_PLACE_NATIVE
                ? tern__plugin_place(plugin, TERN__OP_TERNARY_LINEAR)
@@ -182,7 +197,7 @@ tern_place tern__plugin_place(const tern__plugin *plugin, tern__op op) {
 static void tell_op(const tern__device *device, tern__op op, tern_context_op_info *info) {
     const tern__plugin_device *p = (const tern__plugin_device *)device;
     info->place = tern__plugin_place(p->plugin, op);
-    info->tolerance = p->plugin->tolerance[op];
+    info->tolerance = tolerance_of(p->plugin, op);
     info->native_calls = p->native_calls[op];
     info->fallback_calls = p->fallback_calls[op];
 }
