@@ -46,7 +46,9 @@ static inline int test_devices(const char *list, tern_device_info infos[FIXTURE_
     int count, kept = 0;
     if (list == NULL)
         list = getenv("TERN_TEST_DEVICES");
-    if (list != NULL && *list != '\0')
+    if (list != NULL && *list == '\0')
+        list = NULL;
+    if (list != NULL)
         count = named_devices(list, all, FIXTURE_DEVICES);
     else
         count = tern_devices(all, FIXTURE_DEVICES);
