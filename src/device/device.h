@@ -105,7 +105,8 @@ struct tern__device {
     const char *name;
     /* Memory of its own, for the contexts on it; NULL: that of the host. */
     const tern__device_memory *memory;
-    /* NULL: nothing is ever pending. */
+    /* What was asked for may begin; it is done. NULL: nothing is ever pending. */
+    tern_status (*submit)(tern__device *device);
     tern_status (*wait)(tern__device *device);
     /* Who does an operation, and how often so far; NULL: all rows are the device's own. */
     void (*tell_op)(const tern__device *device, tern__op op, tern_context_op_info *info);

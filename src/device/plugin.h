@@ -119,14 +119,14 @@ typedef struct tern__plugin {
     void (*unmap)(void *device, void *memory, size_t bytes);
     tern_status (*copy_in)(void *device, void *to, const void *from_host, size_t bytes);
     tern_status (*copy_out)(void *device, void *to_host, const void *from, size_t bytes);
-    tern_status (*copy_within)(void *device, void *to, const void *from, size_t bytes);
 
     /* The bytes of a matrix packed for this device, and packing it to `to`, so many bytes, aligned
      * to 64: memory as rows see it. NULL: the device has no kernels for packed weights. */
     tern_status (*packed_bytes)(void *device, const tern__pack_request *request, size_t *bytes);
     tern_status (*pack_weight)(void *device, const tern__pack_request *request, void *to);
 
-    /* The work so far may begin: nobody waits for it yet. */
+    /* The work so far may begin, nobody adds to it for a while and nobody waits for it yet: after a
+     * call of a session. */
     tern_status (*submit)(void *device);
     /* All work so far is done. */
     tern_status (*wait)(void *device);

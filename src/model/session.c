@@ -277,6 +277,9 @@ static tern_status eval(tern_session *session, const int32_t *tokens, int64_t co
             of_part = (wanted){.which = TERN_LOGITS_NONE};
         status = eval_batch(session, tokens + done, part, &of_part);
     }
+    tern__device *device = session->context->device;
+    if (status == TERN_OK && device->submit != NULL)
+        status = device->submit(device);
     if (status != TERN_OK)
         session->position = start;
     tern__context_tick(session->context);

@@ -249,12 +249,6 @@ static tern_status copy_out(void *handle, void *to_host, const void *from, size_
     return cuda_check(device, error, "copy from the device");
 }
 
-static tern_status copy_within(void *handle, void *to, const void *from, size_t bytes) {
-    cuda_device *device = cuda_of(handle);
-    cudaError_t error = cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, device->stream);
-    return cuda_check(device, error, "copy within the device");
-}
-
 static tern_status wait_for_cuda(void *handle) {
     cuda_device *device = cuda_of(handle);
     tern_status status = cuda_flush(device);
@@ -393,7 +387,6 @@ extern "C" const tern__plugin *tern_plugin(void) {
     plugin->unmap = unmap_cuda;
     plugin->copy_in = copy_in;
     plugin->copy_out = copy_out;
-    plugin->copy_within = copy_within;
     plugin->submit = submit_cuda;
     plugin->wait = wait_for_cuda;
     add_basic_rows(plugin);

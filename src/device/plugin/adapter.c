@@ -136,6 +136,14 @@ static bool find_kernel(const tern__device *device, int index, tern_kernel_info 
     return cpu->kernel(cpu, index, info);
 }
 
+static tern_status submit_plugin(tern__device *device) {
+    tern__plugin_device *p = tern__plugin_of(device);
+    tern__lock_acquire(&p->lock);
+    tern_status status = p->plugin->submit(p->state);
+    tern__lock_release(&p->lock);
+    return status;
+}
+
 static tern_status wait_plugin(tern__device *device) {
     tern__plugin_device *p = tern__plugin_of(device);
     tern__lock_acquire(&p->lock);
@@ -259,6 +267,7 @@ static const tern__device plugin_device = {
     .describe = describe_plugin,
     .threads = count_threads,
     .kernel = find_kernel,
+    .submit = submit_plugin,
     .wait = wait_plugin,
     .tell_op = tell_op,
     .pack = tern__plugin_pack,

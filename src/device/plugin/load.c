@@ -160,11 +160,11 @@ static tern_status check_numbers(const char *path, const tern__plugin *p) {
 static tern_status check_functions(const char *path, const char *name, const tern__plugin *p) {
     if (p->name == NULL || strcmp(p->name, name) != 0)
         return refuse(path, "calls its device by another name");
-    int memory = (p->map != NULL) + (p->unmap != NULL) + (p->copy_in != NULL) +
-                 (p->copy_out != NULL) + (p->copy_within != NULL);
+    int memory =
+        (p->map != NULL) + (p->unmap != NULL) + (p->copy_in != NULL) + (p->copy_out != NULL);
     int packing = (p->packed_bytes != NULL) + (p->pack_weight != NULL);
     if (p->probe == NULL || p->open == NULL || p->close == NULL || p->wait == NULL ||
-        p->submit == NULL || (memory != 0 && memory != 5) || packing == 1)
+        p->submit == NULL || (memory != 0 && memory != 4) || packing == 1)
         return refuse(path, "lacks functions that every device must have");
     return TERN_OK;
 }

@@ -113,7 +113,6 @@ static const tern__plugin plugin = {
     .unmap = unmap,
     .copy_in = copy,
     .copy_out = copy_out,
-    .copy_within = copy,
     .submit = nothing,
     .wait = wait_device,
     .ops = {[TERN__OP_NEG] = negate, [TERN__OP_ABS] = absolute, [TERN__OP_SQRT] = root},

@@ -131,12 +131,6 @@ static tern_status copy_out(void *device, void *to, const void *from, size_t byt
     return leave(t);
 }
 
-static tern_status copy_within(void *device, void *to, const void *from, size_t bytes) {
-    toy *t = enter(device);
-    memmove(stored(t, to), stored(t, from), bytes);
-    return leave(t);
-}
-
 static tern_status nothing(void *device) {
     (void)device;
     return TERN_OK;
@@ -209,7 +203,6 @@ static const tern__plugin plugin = {
     .unmap = unmap,
     .copy_in = copy_in,
     .copy_out = copy_out,
-    .copy_within = copy_within,
     .submit = nothing,
     .wait = wait_toy,
     .ops = {[TERN__OP_ADD] = arithmetic, [TERN__OP_MUL] = arithmetic, [TERN__OP_NEG] = arithmetic},
