@@ -89,7 +89,8 @@ tern_plugin(tern_cudaemu cudaemu ${PROJECT_BINARY_DIR}/test_plugins
             ${TERN_CUDA_SOURCES} ${emulation})
 set_source_files_properties(${TERN_CUDA_SOURCES} PROPERTIES LANGUAGE CXX)
 target_include_directories(tern_cudaemu BEFORE PRIVATE ${TERN_CUDA_EMULATION})
-target_compile_definitions(tern_cudaemu PRIVATE TERN_CUDA_NAME="cudaemu")
+# Little scratch for attention, so that cases of many heads are in portions.
+target_compile_definitions(tern_cudaemu PRIVATE TERN_CUDA_NAME="cudaemu" TERN_CUDA_PORTION=4194304)
 # Never instrumented by sanitizers: they know nothing of fibers.
 target_compile_options(tern_cudaemu PRIVATE -O2 -g1 -ffp-contract=off -fno-math-errno
                        -fno-trapping-math -Wall -Wextra -Wno-unknown-pragmas)

@@ -32,7 +32,11 @@ endforeach()
 target_compile_definitions(tern_no_symbol PRIVATE TERN_BROKEN_SYMBOL)
 tern_plugin(tern_failing failing ${TERN_TEST_PLUGINS}/broken
             ${PROJECT_SOURCE_DIR}/tests/device/plugins/failing.c)
-foreach(target IN LISTS broken ITEMS tern_failing)
+# One that multiplies, where only the tests of that look.
+tern_plugin(tern_multiplier multiplier ${TERN_TEST_PLUGINS}/multiplier
+            ${PROJECT_SOURCE_DIR}/tests/device/plugins/multiplier.c)
+target_link_libraries(tern_multiplier PRIVATE m)
+foreach(target IN LISTS broken ITEMS tern_failing tern_multiplier)
   target_link_libraries(${target} PRIVATE tern_flags)
   add_dependencies(tern_test_support ${target})
 endforeach()

@@ -3,6 +3,7 @@
  * plug-in toy stands in for one. */
 #include "support.h"
 
+#include <dlfcn.h>
 #include <math.h>
 #include <unistd.h>
 
@@ -56,12 +57,15 @@ static tern_bench_table_options quick(const char *device, const char *only) {
         .threads = 1, .samples = 1, .is_quick = true, .device = device, .only = only};
 }
 
+static uint64_t (*clock_of_run)(void) = cost_clock;
+
 /* On a clock by which the first side takes this time. */
 static tern_status run_at(uint64_t first_ns, const char *name,
                           const tern_bench_table_options *options, table *t) {
     tern__os_table os = cost_os();
     for (int side = 0; side < COST_SIDES; side++)
         cost_ns[side] = side == 0 ? first_ns : OTHER_NS + (uint64_t)side * 1000000;
+    os.clock_ns = clock_of_run;
     memset(t, 0, sizeof *t);
     tern__os_set(&os);
     tern_status status = tern_bench_table_find(name)->run(options, collect, t);
@@ -191,6 +195,57 @@ static void test_figures(void **state) {
     assert_true(isnan(rows.rows[1].floor) && rows.rows[1].goal == 1);
 }
 
+/* -- a device that multiplies ------------------------------------------------------------------*/
+
+static int *pending; /* what nobody has waited for */
+static int unfinished_samples;
+
+static uint64_t watched_clock(void) {
+    if (tern__bench_side() >= 0 && tern__bench_is_end() && rows.count < 2)
+        unfinished_samples += *pending != 0;
+    return cost_clock();
+}
+
+static int with_multiplier(void **state) {
+    static const char path[] = TERN_TEST_PLUGINS "/multiplier";
+    tern_device_info info;
+    (void)state;
+    setenv("TERN_PLUGIN_PATH", path, 1);
+    test_ok(tern_device_find("multiplier", &info));
+    void *library = dlopen(info.path, RTLD_NOW | RTLD_NOLOAD);
+    assert_non_null(library);
+    pending = (int *)dlsym(library, "multiplier_pending");
+    return pending == NULL;
+}
+
+/* Work is done when a sample ends, and a rate is work by time. */
+static void test_rates(void **state) {
+    (void)state;
+    if (TEST_THINNING > 1)
+        test_skip("figures: not under the thread sanitizer");
+    tern_bench_table_options options = quick("multiplier", NULL);
+    clock_of_run = watched_clock;
+    test_ok(run_at(FIRST_NS, "devices", &options, &rows));
+    clock_of_run = cost_clock;
+    assert_int_equal(unfinished_samples, 0);
+    const double seconds = 1e-9 * FIRST_NS;
+    const double rates[] = {2e-9 * (1 << 20) / seconds, 2e-9 * 64 * 64 * 64 / seconds};
+    for (int i = 0; i < 2; i++)
+        if (fabs(rows.rows[i].median / rates[i] - 1) > 1e-3)
+            fail_msg("%s: %g, not %g", rows.what[i], rows.rows[i].median, rates[i]);
+}
+
+/* A wrong product has no time. */
+static void test_wrong_products(void **state) {
+    (void)state;
+    tern_bench_table_options options = quick("multiplier", NULL);
+    setenv("TERN_MULTIPLIER", "wrong", 1);
+    tern_status status = run_at(FIRST_NS, "devices", &options, &rows);
+    unsetenv("TERN_MULTIPLIER");
+    test_status(status, TERN_E_INTERNAL);
+    assert_non_null(strstr(tern_last_error(), "bench: element 4095 is "));
+}
+
 /* -- results -----------------------------------------------------------------------------------*/
 
 static tern_status compare(const float *got, const float *expected, double tolerance) {
@@ -245,6 +300,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_little_memory, without_memory, with_memory),
         cmocka_unit_test_setup(test_lists, with_toy),
         cmocka_unit_test_setup_teardown(test_figures, with_toy, restore_os),
+        cmocka_unit_test_setup_teardown(test_rates, with_multiplier, restore_os),
+        cmocka_unit_test_setup_teardown(test_wrong_products, with_multiplier, restore_os),
         cmocka_unit_test(test_comparison),
         cmocka_unit_test_setup(test_hash, with_toy),
     };

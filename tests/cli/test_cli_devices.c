@@ -6,6 +6,8 @@
 
 #include <sys/stat.h>
 
+#include <tern/device.h>
+
 static char folder[] = "/tmp/tern-test-XXXXXX";
 
 static const char *in_folder(const char *name) {
@@ -169,6 +171,80 @@ static void misuse(void **state) {
         expect_words(&r, r.err, cases[i].words);
         child_free(&r);
     }
+}
+
+/* -- a device that multiplies ------------------------------------------------------------------*/
+
+static int with_multiplier(void **state) {
+    (void)state;
+    return setenv("TERN_PLUGIN_PATH", TERN_TEST_PLUGINS "/multiplier", 1);
+}
+
+/* The line of the device as tern_device_find has it, up to what was measured. */
+static void expect_facts(const char *name) {
+    static const char *const words[] = {"false", "true"};
+    tern_device_info d;
+    char line[2048];
+    child_result r = child_run("devices", name, "--json");
+    child_expect(&r, r.status == 0);
+    test_ok(tern_device_find(name, &d));
+    int n = snprintf(
+        line, sizeof line,
+        "{\"devices\": [\n  {\"name\": \"%s\", \"model\": \"%s\", \"library\": \"%s\", "
+        "\"path\": \"%s\", \"reason\": \"\", \"is_there\": true, \"is_accelerator\": %s, "
+        "\"keeps_bits\": %s, \"has_memory\": %s, \"memory_bytes\": %llu, \"free_bytes\": %llu, "
+        "\"native_ops\": %d, \"fallback_ops\": %d, \"absent_ops\": %d, \"matmul_flops\": null}\n"
+        "],\n\"auto\": null}\n",
+        d.name, d.model, d.library, d.path, words[d.is_accelerator], words[d.keeps_bits],
+        words[d.has_memory], (unsigned long long)d.memory_bytes, (unsigned long long)d.free_bytes,
+        d.native_ops, d.fallback_ops, d.absent_ops);
+    assert_in_range(n, 1, sizeof line - 1);
+    assert_string_equal(r.out, line);
+    child_free(&r);
+}
+
+static void facts(void **state) {
+    expect_facts("toy");
+    with_multiplier(state);
+    expect_facts("multiplier");
+    setenv("TERN_MULTIPLIER", "inexact", 1);
+    expect_facts("multiplier");
+    child_result r = child_run("devices", "multiplier");
+    expect_words(&r, r.out, " no    the machine's      not measured\n");
+    child_free(&r);
+    unsetenv("TERN_MULTIPLIER");
+    r = child_run("devices", "--ops", "multiplier");
+    expect_words(&r, r.out, "matmul, matmul_with (0.01)");
+    child_free(&r);
+}
+
+static void why_auto(void **state) {
+    (void)state;
+    child_result r = child_run("devices", "--json");
+    expect_words(&r, r.out,
+                 "\"auto\": {\"name\": \"cpu\", \"reason\": "
+                 "\"no accelerator that keeps the bits\"}}\n");
+    child_free(&r);
+}
+
+/* A figure that is none to be ashamed of, in the unit it is told in. */
+static void measured(void **state) {
+    (void)state;
+    child_result r = child_run("devices", "multiplier", "--measure", "--order", "64", "--json");
+    child_expect(&r, r.status == 0);
+    const char *figure = strstr(r.out, "\"matmul_flops\": ");
+    child_expect(&r, figure != NULL && strtod(figure + 16, NULL) > 1e6);
+    child_free(&r);
+    r = child_run("devices", "multiplier", "--measure");
+    expect_words(&r, r.out, "; not measured: 1024 rows are too many");
+    child_free(&r);
+    r = child_run("devices", "cpu", "--measure", "--order", "256");
+    figure = strstr(r.out, " TFLOP/s\n");
+    child_expect(&r, figure != NULL || strstr(r.out, " GFLOP/s\n") != NULL);
+    while (figure != NULL && figure > r.out && figure[-1] != ' ')
+        figure--;
+    child_expect(&r, figure == NULL || strtod(figure, NULL) >= 1);
+    child_free(&r);
 }
 
 /* -- tolerances --------------------------------------------------------------------------------*/
@@ -339,6 +415,9 @@ int main(void) {
         cmocka_unit_test_setup(json, with_toy),
         cmocka_unit_test_setup(operations, with_toy),
         cmocka_unit_test_setup(misuse, with_toy),
+        cmocka_unit_test_setup(facts, with_toy),
+        cmocka_unit_test_setup(why_auto, with_toy),
+        cmocka_unit_test_setup(measured, with_multiplier),
         cmocka_unit_test_setup(documented_tolerances, with_built),
         cmocka_unit_test_setup(same_story, with_toy),
         cmocka_unit_test_setup(environment, with_toy),

@@ -105,8 +105,10 @@ static void is_refused(const char *name, const char *word) {
     test_status(open_device(name, &context), TERN_E_UNSUPPORTED);
     assert_null(context);
     is_one_line(tern_last_error(), word);
-    if (strstr(tern_last_error(), name) == NULL)
-        fail_msg("\"%s\" does not name %s", tern_last_error(), name);
+    char start[64];
+    snprintf(start, sizeof start, "device %s: ", name);
+    if (strncmp(tern_last_error(), start, strlen(start)) != 0)
+        fail_msg("\"%s\" does not begin with \"%s\"", tern_last_error(), start);
     cpu_works();
 }
 
@@ -177,6 +179,61 @@ static void files_that_are_none(void **state) {
     test_status(tern_device_find("link", &info), TERN_E_NOT_FOUND);
     assert_false(info.is_there);
     is_one_line(info.reason, "no plug-in tern_link.so");
+}
+
+/* The folders are looked through in order. A name is listed once, those that are known first, the
+ * others sorted; and a name is no way out of a folder. */
+static void lists_of_devices(void **state) {
+    (void)state;
+    enum { MOST = 64 };
+    tern_device_info infos[MOST], toy;
+    char path[256];
+    snprintf(path, sizeof path, "%s/tern_x", own_folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    write_part("toy", SIZE_MAX);
+    write_file("x/tern_toy", "", 0);
+    write_file("zebra", "", 0);
+    write_file("ant", "", 0);
+    for (int i = 0; i < 3; i++) {
+        bool is_whole = i == 1;
+        snprintf(path, sizeof path, ":/nowhere:%s%s:%s%s", own_folder, is_whole ? "" : "/tern_x",
+                 own_folder, is_whole ? "/tern_x" : "");
+        look_in(path);
+        test_ok(tern_device_find("toy", &toy));
+        assert_true(toy.is_there == is_whole);
+        assert_string_equal(toy.path, own_file(is_whole ? "toy" : "x/tern_toy", path));
+    }
+    int count = tern_devices(infos, MOST);
+    assert_in_range(count, 6, MOST);
+    assert_int_equal(tern_devices(NULL, 0), count);
+    static const char *const first[] = {"cpu", "cuda", "mlx"};
+    for (int i = 0; i < count; i++)
+        if (i < 3 ? strcmp(infos[i].name, first[i]) != 0
+                  : i > 3 && strcmp(infos[i - 1].name, infos[i].name) >= 0)
+            fail_msg("%s is in place %d", infos[i].name, i);
+    for (int capacity = count; capacity >= count - 1; capacity--) {
+        memset(infos, 0, sizeof infos);
+        assert_int_equal(tern_devices(infos, capacity), count);
+        assert_string_equal(infos[count - 1].name, capacity == count ? "zebra" : "");
+    }
+    test_status(tern_device_find("x/../tern_toy", &toy), TERN_E_NOT_FOUND);
+    unlink(own_file("x/tern_toy", path));
+}
+
+/* The machine and the toy as they are. */
+static void facts_of_devices(void **state) {
+    (void)state;
+    tern_device_info cpu, toy;
+    look_in(TERN_TEST_PLUGINS);
+    test_ok(tern_device_find("cpu", &cpu));
+    test_ok(tern_device_find("toy", &toy));
+    double pages = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    if (cpu.memory_bytes > 0)
+        assert_true((double)cpu.memory_bytes > pages / 2 && (double)cpu.memory_bytes < 2 * pages);
+    assert_true(cpu.fallback_ops == 0 && cpu.absent_ops == 0 && cpu.free_bytes <= cpu.memory_bytes);
+    assert_true(toy.memory_bytes == 256 << 20 && toy.free_bytes == 256 << 20);
+    assert_true(toy.has_memory && toy.keeps_bits && toy.native_ops == 3 && toy.absent_ops > 0);
+    assert_int_equal(toy.native_ops + toy.fallback_ops + toy.absent_ops, cpu.native_ops);
 }
 
 /* In a process of its own, which touching pages that a file does not have would kill. Returns how
@@ -447,7 +504,8 @@ static void errors_that_come_late(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(broken_plugins),        cmocka_unit_test(device_that_does_not_open),
-        cmocka_unit_test(files_that_are_none),   cmocka_unit_test(truncated_plugins),
+        cmocka_unit_test(files_that_are_none),   cmocka_unit_test(lists_of_devices),
+        cmocka_unit_test(facts_of_devices),      cmocka_unit_test(truncated_plugins),
         cmocka_unit_test(absent_devices),        cmocka_unit_test(automatic_choice),
         cmocka_unit_test(memory_of_toy),         cmocka_unit_test(memory_of_cudaemu),
         cmocka_unit_test(cycles_leak_nothing),   cmocka_unit_test(failing_rows),

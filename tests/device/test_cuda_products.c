@@ -307,12 +307,71 @@ static void test_attention(void **state) {
         {TERN_F16, 33, 4, 2, 90, 64, true, 0},   {TERN_F16, 2, 3, 3, 65, 21, false, 300},
         {TERN_I8, 1, 4, 2, 200, 64, true, 0},    {TERN_I8, 37, 4, 2, 80, 32, true, 0},
         {TERN_I8, 3, 4, 2, 80, 18, true, 0},     {TERN_F32, 70, 3, 3, 200, 16, true, 0},
+        {TERN_F32, 40, 64, 32, 45, 16, true, 0},
     };
     test_random random = {.seed = 15};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         run_attention(&cases[i], (int)i, &random);
     assert_int_equal(pair_calls(&contexts, "attention", false), 0);
     assert_int_equal(pair_calls(&contexts, "attention_int8", false), 0);
+}
+
+/* Positions behind what a query sees have no part in its result, whatever they hold. */
+static void test_what_is_not_seen(void **state) {
+    (void)state;
+    static const int64_t queries[] = {3, 40};
+    enum { HEADS = 2, SEEN = 64, SIZE = 16 };
+    test_random random = {.seed = 19};
+    for (int round = 0; round < 2; round++) {
+        tern_shape shape = {3, {queries[round], 2 * HEADS, SIZE}};
+        pair q = pair_numbers(&contexts, TERN_F32, shape, &random, 0);
+        pair keys = pair_numbers(&contexts, TERN_F32, TERN_SHAPE(HEADS, SEEN, SIZE), &random, 0);
+        tern_tensor *x;
+        test_ok(tern_tensor_ones(contexts.of[0], TERN_F32, TERN_SHAPE(HEADS, SEEN, SIZE), &x));
+        float *data = tern_tensor_data(x);
+        const int first = round == 0 ? SEEN - 1 : 44;
+        for (int i = 0; i < HEADS * SEEN * SIZE; i++)
+            data[i] = i / SIZE % SEEN < first ? 1 : INFINITY;
+        pair values = pair_of(&contexts, x), out;
+        for (int i = 0; i < 2; i++)
+            test_ok(tern_attention(q.of[i], keys.of[i], values.of[i], 0.25, &out.of[i]));
+        pair_check(out, "behind what is seen");
+        pair_drop(values);
+        pair_drop(keys);
+        pair_drop(q);
+    }
+    assert_int_equal(pair_calls(&contexts, "attention", false), 0);
+}
+
+/* Rows that begin at odd places, and that are longer than what is read of them. */
+static void test_parts_of_rows(void **state) {
+    (void)state;
+    static const tern_dtype types[] = {TERN_F32, TERN_F16};
+    static const int64_t columns[][3] = {{1, 17, 24}, {0, 20, 24}, {0, 16, 18}}; /* of so many */
+    test_random random = {.seed = 20};
+    for (int round = 0; round < 6; round++) {
+        const int64_t *part = columns[round / 2], k = part[1] - part[0];
+        tern_shape shape = {3, {2, 200, part[2]}};
+        pair wide = pair_numbers(&contexts, types[round % 2], shape, &random, 0), out, mixed;
+        pair x = pair_numbers(&contexts, TERN_F32, TERN_SHAPE(2, k), &random, 0);
+        pair q = pair_numbers(&contexts, TERN_F32, TERN_SHAPE(3, 4, k), &random, 0);
+        for (int i = 0; i < 2; i++) {
+            tern_tensor *rows, *table;
+            test_ok(tern_tensor_slice(wide.of[i], 2, part[0], part[1], 1, &rows));
+            test_ok(tern_tensor_select(rows, 0, 1, &table));
+            test_ok(tern_attention(q.of[i], rows, rows, 0.25, &mixed.of[i]));
+            tern_tensor_release(rows);
+            test_ok(tern_tensor_transpose(table, 0, 1, &rows));
+            test_ok(tern_matmul(x.of[i], rows, &out.of[i]));
+            tern_tensor_release(rows);
+            tern_tensor_release(table);
+        }
+        pair_check(out, "parts of rows");
+        pair_check(mixed, "parts of rows, mixed");
+        pair_drop(q);
+        pair_drop(x);
+        pair_drop(wide);
+    }
 }
 
 static void test_rope(void **state) {
@@ -336,13 +395,17 @@ static void test_graphs(void **state) {
     (void)state;
     test_random random = {.seed = 17};
     static const int64_t seen[] = {40, 1100, 300};
-    pair w = pair_numbers(&contexts, TERN_F32, TERN_SHAPE(48, 48), &random, 0);
+    pair w = pair_numbers(&contexts, TERN_F32, TERN_SHAPE(48, 48), &random, 0), ids;
+    for (int i = 0; i < 2; i++)
+        test_ok(tern_tensor_arange(contexts.of[i], TERN_I64, -5, 5, 1, &ids.of[i]));
     for (int round = 0; round < 3; round++) {
         tern_shape cache = {3, {8, seen[round], 16}};
         pair x = pair_numbers(&contexts, TERN_F32, TERN_SHAPE(30, 48), &random, 0);
         pair q = pair_numbers(&contexts, TERN_F32, TERN_SHAPE(40, 8, 16), &random, 0);
-        pair keys = pair_numbers(&contexts, TERN_F32, cache, &random, 0), mixed;
+        pair keys = pair_numbers(&contexts, TERN_F32, cache, &random, 0), mixed, rows;
         for (int i = 0; i < 2; i++) {
+            tern_tensor *large;
+            test_ok(tern_tensor_empty(contexts.of[i], TERN_F32, TERN_SHAPE(24 << 20), &large));
             for (int step = 0; step < 45; step++) {
                 tern_tensor *next;
                 if (step % (20 + round) == 0)
@@ -354,14 +417,65 @@ static void test_graphs(void **state) {
                 tern_tensor_release(next);
                 if (step == 25)
                     test_ok(tern_attention(q.of[i], keys.of[i], keys.of[i], 0.25, &mixed.of[i]));
+                if (step == 30) /* which looks at the ids */
+                    test_ok(tern_index_select(x.of[i], 0, ids.of[i], &rows.of[i]));
+                if (step != 40)
+                    continue;
+                tern_tensor_release(large); /* pages go back meanwhile */
+                tern_memory_trim(contexts.of[i]);
             }
         }
         pair_check(x, "a long program");
         pair_check(mixed, "its attention");
+        pair_check(rows, "its rows");
         pair_drop(keys);
         pair_drop(q);
     }
+    pair_drop(ids);
     pair_drop(w);
+}
+
+/* Both zeros are equal, and the first of equal ones comes first, in short rows and in long ones. */
+static void test_topk_of_zeros(void **state) {
+    (void)state;
+    static const int64_t lengths[] = {3000, 9000, 9000};
+    for (int round = 0; round < 3; round++) {
+        tern_tensor *x;
+        test_ok(tern_tensor_zeros(contexts.of[0], TERN_F32, TERN_SHAPE(1, lengths[round]), &x));
+        float *data = tern_tensor_data(x);
+        for (int64_t i = 0; i < lengths[round]; i++)
+            data[i] = round == 2      ? (float)i
+                      : i % 1000 == 7 ? 1
+                      : i % 3 == 0    ? -0.0f
+                      : i % 2 == 0    ? 0.0f
+                                      : -1;
+        pair rows = pair_of(&contexts, x), values, indices;
+        for (int i = 0; i < 2; i++)
+            test_ok(tern_topk(rows.of[i], 400, 1, true, &values.of[i], &indices.of[i]));
+        pair_check(values, "the largest");
+        pair_check(indices, "where they are");
+        pair_drop(rows);
+    }
+    assert_int_equal(pair_calls(&contexts, "topk", false), 0);
+}
+
+/* As much scratch as a call needs, when there is none yet and when there is too little. */
+static void test_scratch(void **state) {
+    (void)state;
+    static const int64_t rows[] = {3, 18};
+    test_random random = {.seed = 21};
+    pair_contexts fresh;
+    pair_open(&fresh);
+    for (int round = 0; round < 2; round++) {
+        pair x = pair_numbers(&fresh, TERN_F32, TERN_SHAPE(rows[round], 8192), &random, 0);
+        pair values, indices;
+        for (int i = 0; i < 2; i++)
+            test_ok(tern_topk(x.of[i], 1024, 1, true, &values.of[i], &indices.of[i]));
+        pair_check(values, "the largest of many rows");
+        pair_check(indices, "where they are");
+        pair_drop(x);
+    }
+    pair_close(&fresh);
 }
 
 int main(void) {
@@ -375,6 +489,10 @@ int main(void) {
         cmocka_unit_test(test_rope),
         cmocka_unit_test(test_graphs),
         cmocka_unit_test(test_without_tensor_cores),
+        cmocka_unit_test(test_topk_of_zeros),
+        cmocka_unit_test(test_scratch),
+        cmocka_unit_test(test_what_is_not_seen),
+        cmocka_unit_test(test_parts_of_rows),
     };
     return cmocka_run_group_tests(tests, open_contexts, close_contexts);
 }

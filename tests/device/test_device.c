@@ -3,12 +3,14 @@
  * or this program dies. */
 #include "support.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include <tern/tern.h>
 
 #include "device/choices.h"
+#include "tensor/tensor.h"
 
 typedef struct place {
     tern_context *cpu, *toy;
@@ -114,6 +116,9 @@ static void test_model(void **state) {
         test_status(tern_session_create(i == 0 ? p->toy : p->cpu, model, NULL, &far),
                     TERN_E_ARGUMENT);
         assert_null(far);
+        if (i == 1)
+            assert_string_equal(tern_model_describe(model).head_reason,
+                                "device toy makes all logits");
         test_ok(tern_session_create(context, model, NULL, &session));
         test_ok(tern_session_eval(session, tokens, 4, TERN_LOGITS_NONE, NULL));
         test_ok(tern_session_eval(session, tokens + 4, 1, TERN_LOGITS_LAST, logits[i]));
@@ -122,6 +127,86 @@ static void test_model(void **state) {
     }
     assert_memory_equal(logits[0], logits[1], sizeof logits[0]);
     assert_true(logits[0][0] != 0);
+}
+
+static void *use_from_thread(void *argument) {
+    tern_context *context = argument;
+    tern_tensor *x;
+    tern_context_adopt(context);
+    for (int i = 0; i < 10; i++) {
+        test_ok(tern_tensor_zeros(context, TERN_F32, TERN_SHAPE(64), &x));
+        tern_tensor_release(x);
+    }
+    return NULL;
+}
+
+/* Limits and figures are those of the data, which are on the device. */
+static void test_memory(void **state) {
+    (void)state;
+    enum { MIB = 1 << 20 };
+    tern_options options = {.threads = 1, .device = "toy", .max_bytes = 96 * MIB};
+    tern_context *context;
+    tern_tensor *x, *y;
+    tern_memory_figures figures;
+    pthread_t thread;
+    test_ok(tern_context_create(&options, &context));
+    test_ok(tern_tensor_empty(context, TERN_F32, TERN_SHAPE(3), &x));
+    tern_tensor_release(x);
+    tern_memory_stats before = tern_context_memory(context);
+    test_ok(tern_tensor_empty(context, TERN_U8, TERN_SHAPE(64 * MIB), &x));
+    test_status(tern_tensor_empty(context, TERN_U8, TERN_SHAPE(64 * MIB), &y), TERN_E_LIMIT);
+    tern_memory_stats stats = tern_context_memory(context);
+    assert_true(stats.live_bytes >= 64 * MIB && stats.peak_bytes >= 64 * MIB);
+    assert_true(stats.mapped_bytes >= before.mapped_bytes + 64 * MIB);
+    assert_true(stats.committed_bytes >= before.committed_bytes + 64 * MIB);
+    assert_true(stats.live_tensors == 1);
+    tern_memory_figures_get(context, &figures);
+    assert_true(figures.live_blocks == 1 && figures.stats.live_bytes == 64 * MIB);
+    tern_tensor_release(x);
+    assert_true(tern_memory_trim(context) >= 64 * MIB);
+    assert_int_equal(pthread_create(&thread, NULL, use_from_thread, context), 0);
+    pthread_join(thread, NULL);
+    tern_memory_figures_get(context, &figures);
+    assert_int_equal(figures.remote_releases, 0);
+    tern_context_adopt(context);
+    tern_context_destroy(context);
+}
+
+static void count_release(void *user) {
+    ++*(int *)user;
+}
+
+/* A device with memory of its own has a copy at once: the lender is free. */
+static void test_lender(void **state) {
+    place *p = *state;
+    static const float data[] = {1, 2, 3};
+    float values[3];
+    int releases = 0;
+    tern_tensor *x;
+    const tern__tensor_callback callback = {count_release, &releases};
+    test_ok(tern__tensor_adopt(p->toy, TERN_F32, &TERN_SHAPE(3), data, &callback, "borrow", &x));
+    assert_int_equal(releases, 1);
+    test_ok(tern_tensor_read(x, values, sizeof values));
+    assert_memory_equal(values, data, sizeof data);
+    tern_tensor_release(x);
+    assert_int_equal(releases, 1);
+}
+
+/* At level FULL what was released goes nowhere. */
+static void test_released(void **state) {
+    place *p = *state;
+    tern_context *context;
+    tern_tensor *x, *y;
+    if (TEST_IS_SANITIZED)
+        test_skip("the address sanitizer stops at the first look at a released tensor");
+    test_ok(tern_context_create(
+        &(tern_options){.threads = 1, .device = "cpu", .tracking = TERN_TRACK_FULL}, &context));
+    test_ok(tern_tensor_zeros(context, TERN_F32, TERN_SHAPE(3), &x));
+    tern_tensor_release(x);
+    test_status(tern_tensor_to(x, p->toy, &y), TERN_E_ARGUMENT);
+    assert_null(y);
+    assert_string_equal(tern_last_error(), "to: the tensor was released");
+    tern_context_destroy(context);
 }
 
 /* "auto" takes an accelerator that keeps the bits when its product is the faster one. The toy
@@ -180,8 +265,9 @@ static void test_speed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_model),          cmocka_unit_test(test_auto),
-        cmocka_unit_test(test_speed),
+        cmocka_unit_test(test_model),          cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_lender),         cmocka_unit_test(test_released),
+        cmocka_unit_test(test_auto),           cmocka_unit_test(test_speed),
     };
     setenv("TERN_PLUGIN_PATH", TERN_TEST_PLUGINS, 1);
     return cmocka_run_group_tests(tests, open_contexts, close_contexts);

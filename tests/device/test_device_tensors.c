@@ -3,6 +3,7 @@
  * Tensors in the memory of a device: making, viewing, printing, saving, moving and sharing them
  * gives what the CPU gives, or a typed error.
  */
+#include <math.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -248,6 +249,57 @@ ON_EVERY_DEVICE(what_cannot_be) {
     test_ok(tern_context_wait(device));
 }
 
+/* -- rounding ----------------------------------------------------------------------------------*/
+
+/* Numbers that come out wrong when they are rounded twice. */
+ON_EVERY_DEVICE(rounded_once) {
+    static const int32_t whole[] = {0x2020001, -0x2020001, 0x2060000, 0x7fbfffff, 0x2021fff};
+    static const double real[] = {1 + 0x1p-8 + 0x1p-40, 1 + 0x1p-11 + 0x1p-40,
+                                  -1 - 0x1p-8 - 0x1p-40, 0x1p-25 + 0x1p-60, 65519.999999999};
+    static const tern_dtype types[] = {TERN_F32, TERN_F16, TERN_BF16, TERN_F64};
+    tern_tensor *x[2][3], *a, *b;
+    for (int i = 0; i < 2; i++) {
+        tern_context *context = i == 0 ? host : device;
+        test_ok(tern_tensor_from_data(context, TERN_I32, TERN_SHAPE(5), whole, &x[i][0]));
+        test_ok(tern_tensor_from_data(context, TERN_F64, TERN_SHAPE(5), real, &x[i][1]));
+        test_ok(tern_cast(x[i][0], TERN_I64, &x[i][2]));
+    }
+    for (int from = 0; from < 3; from++)
+        for (size_t to = 0; to < sizeof types / sizeof *types; to++) {
+            test_ok(tern_cast(x[0][from], types[to], &a));
+            test_ok(tern_cast(x[1][from], types[to], &b));
+            check_same(b, a, tern_dtype_name(types[to]));
+        }
+}
+
+/* A number that is the probability itself is kept. */
+ON_EVERY_DEVICE(dropout_at_the_edge) {
+    double edge = tern__philox(9, 0).word[0] * 0x1p-32;
+    tern_tensor *x, *y, *a, *b;
+    test_ok(tern_tensor_ones(host, TERN_F32, TERN_SHAPE(8), &x));
+    test_ok(tern_tensor_ones(device, TERN_F32, TERN_SHAPE(8), &y));
+    test_ok(tern_dropout(x, edge, 9, &a));
+    test_ok(tern_dropout(y, edge, 9, &b));
+    assert_true(*(const float *)tern_tensor_data(a) != 0);
+    check_same(b, a, "dropout");
+}
+
+/* Positions that a query does not see have no part in its result, whatever they hold. */
+ON_EVERY_DEVICE(attention_to_what_is_seen) {
+    enum { QUERIES = 3, SEEN = 6, SIZE = 8 };
+    float data[SEEN * SIZE], mix[QUERIES * SIZE];
+    tern_tensor *q, *keys, *values, *out;
+    for (int i = 0; i < SEEN * SIZE; i++)
+        data[i] = i < (SEEN - 1) * SIZE ? 1 : INFINITY;
+    test_ok(tern_tensor_randn(device, TERN_F32, TERN_SHAPE(QUERIES, 1, SIZE), 1, &q));
+    test_ok(tern_tensor_randn(device, TERN_F32, TERN_SHAPE(1, SEEN, SIZE), 2, &keys));
+    test_ok(tern_tensor_from_data(device, TERN_F32, TERN_SHAPE(1, SEEN, SIZE), data, &values));
+    test_ok(tern_attention(q, keys, values, 0.25, &out));
+    test_ok(tern_tensor_read(out, mix, sizeof mix));
+    for (int i = 0; i < QUERIES * SIZE; i++)
+        assert_int_equal(isfinite(mix[i]) != 0, i < (QUERIES - 1) * SIZE);
+}
+
 /* -- looking -----------------------------------------------------------------------------------*/
 
 ON_EVERY_DEVICE(printing) {
@@ -406,6 +458,9 @@ int main(void) {
         cmocka_unit_test(there_and_back),
         cmocka_unit_test(between_devices),
         cmocka_unit_test(what_cannot_be),
+        cmocka_unit_test(rounded_once),
+        cmocka_unit_test(dropout_at_the_edge),
+        cmocka_unit_test(attention_to_what_is_seen),
         cmocka_unit_test(printing),
         cmocka_unit_test(saving),
         cmocka_unit_test(dlpack),

@@ -69,6 +69,20 @@ static void many_cycles_leak_nothing(void **state) {
         assert_in_range(pages(true), 0, before + 256);
 }
 
+/* The fused operations are made of steps, all of which it has. */
+static void places_of_fused_operations(void **state) {
+    (void)state;
+    need_mlx();
+    tern_context *context = open_mlx();
+    tern_context_op_info info;
+    int found = 0;
+    for (int i = 0; tern_context_op(context, i, &info); i++)
+        if (strncmp(info.name, "norm_linear", 11) == 0 || strcmp(info.name, "norm_glu") == 0)
+            found += info.place == TERN_PLACE_NATIVE;
+    assert_int_equal(found, 3);
+    tern_context_destroy(context);
+}
+
 static void *run_thread(void *argument) {
     (void)argument;
     cycle(25);
@@ -126,6 +140,7 @@ static void without_memory_there_is_a_status(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_memory_there_is_a_status),
+        cmocka_unit_test(places_of_fused_operations),
         cmocka_unit_test(many_cycles_leak_nothing),
         cmocka_unit_test(threads_have_devices_of_their_own),
     };

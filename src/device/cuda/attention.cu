@@ -4,16 +4,20 @@
 #include "device/cuda/lanes_cuda.h"
 #include "kernels/exp.h"
 
+/* Bytes of scores at a time, when one query needs no more. */
+#if !defined(TERN_CUDA_PORTION)
+#define TERN_CUDA_PORTION (64 << 20)
+#endif
+
 enum {
     WARP = 32,
     SHORT_THREADS = 128, /* of a block for rows of up to SHORT positions; >= PARTIALS */
     SHORT = 512,
     THREADS = 512,
     PARTIALS = 64,
-    ROOM_LEAST = 1024,        /* positions that there is scratch for, a power of two, so that steps
-                                 of a session ask for the same block again and again */
-    PORTION_BYTES = 64 << 20, /* of scores at a time, when one query needs no more */
-    ROWS_MAX = 32768,         /* of a head at a time: less than a grid may have */
+    ROOM_LEAST = 1024, /* positions that there is scratch for, a power of two, so that steps of a
+                          session ask for the same block again and again */
+    ROWS_MAX = 32768,  /* of a head at a time: less than a grid may have */
 };
 
 /* -- softmax -----------------------------------------------------------------------------------*/
@@ -139,7 +143,7 @@ tern_status cuda_attend(void *device, const tern__device_call *call) {
     if (a.kv_heads > UINT16_MAX || a.group > ROWS_MAX || a.room > INT32_MAX)
         return cuda_decline();
     const int64_t query_bytes = a.heads * a.room * (int64_t)sizeof(float);
-    int64_t portion = PORTION_BYTES / query_bytes;
+    int64_t portion = TERN_CUDA_PORTION / query_bytes;
     portion = portion < 1 ? 1 : portion > ROWS_MAX / a.group ? ROWS_MAX / a.group : portion;
     portion = portion < queries ? portion : queries;
     void *scores = NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A device that works, but for three operations: NEG fails at once, ABS is done and found broken
- * afterwards, when somebody waits or reads, SQRT has no memory. It counts what it has open.
+ * afterwards, when somebody waits or reads, SQRT has no memory. It counts what it has open, and one
+ * call of open, map or a copy fails when somebody counts down to it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,16 @@ typedef struct failing {
 /* Devices and pieces of memory that are open. */
 __attribute__((visibility("default"))) int failing_balance(void);
 static int balance;
+/* The call that fails: 0 is the next one, below that none does. */
+__attribute__((visibility("default"))) extern int failing_countdown;
+int failing_countdown = -1;
 
 int failing_balance(void) {
     return balance;
+}
+
+static bool fails_now(void) {
+    return failing_countdown >= 0 && failing_countdown-- == 0;
 }
 
 static tern_status probe(const tern__plugin_host *host, tern__plugin_facts *facts) {
@@ -28,7 +36,7 @@ static tern_status probe(const tern__plugin_host *host, tern__plugin_facts *fact
 }
 
 static tern_status open_device(const tern__plugin_host *host, void **device) {
-    failing *f = calloc(1, sizeof *f);
+    failing *f = fails_now() ? NULL : calloc(1, sizeof *f);
     if (f == NULL)
         return host->fail(TERN_E_MEMORY, "no memory");
     f->host = host;
@@ -45,7 +53,7 @@ static void close_device(void *device) {
 static void *map(void *device, size_t bytes) {
     void *memory = NULL;
     (void)device;
-    if (posix_memalign(&memory, 4096, bytes) != 0)
+    if (fails_now() || posix_memalign(&memory, 4096, bytes) != 0)
         return NULL;
     balance++;
     return memory;
@@ -66,14 +74,16 @@ static tern_status wait_device(void *device) {
 }
 
 static tern_status copy(void *device, void *to, const void *from, size_t bytes) {
-    (void)device;
+    const failing *f = device;
+    if (fails_now())
+        return f->host->fail(TERN_E_IO, "the bus is broken");
     memmove(to, from, bytes);
     return TERN_OK;
 }
 
 static tern_status copy_out(void *device, void *to, const void *from, size_t bytes) {
-    memcpy(to, from, bytes);
-    return wait_device(device);
+    tern_status status = copy(device, to, from, bytes);
+    return status == TERN_OK ? wait_device(device) : status;
 }
 
 static tern_status nothing(void *device) {
