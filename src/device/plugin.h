@@ -107,7 +107,7 @@ typedef struct tern__plugin {
     const char *tern;      /* the version that it was built with: "0.1.0" */
 
     /* Is there such a device, and what is it like? Otherwise a status and words that say what is
-     * missing. Leaves nothing open. */
+     * missing. Leaves nothing open but what the device's library keeps by itself. */
     tern_status (*probe)(const tern__plugin_host *host, tern__plugin_facts *facts);
     /* `host` lives as long as the process. */
     tern_status (*open)(const tern__plugin_host *host, void **device);

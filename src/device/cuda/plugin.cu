@@ -172,20 +172,30 @@ static tern_status open_cuda(const tern__plugin_host *host, void **out) {
 
 /* -- memory ------------------------------------------------------------------------------------*/
 
-/* cudaMalloc aligns to 256 bytes, the contract to pages. */
+/* The contract aligns to pages; cudaMalloc promises 256 bytes, but gives large pieces at the
+ * beginning of its own pages. */
 struct cuda_pages {
     cuda_pages *next;
     void *pages, *memory;
 };
 
+static tern_status allocate(cuda_device *device, size_t bytes, void **memory) {
+    *memory = NULL;
+    tern_status status = cuda_check(device, cudaMalloc(memory, bytes), "memory");
+    if (status != TERN_OK || (uintptr_t)*memory % PAGE == 0)
+        return status;
+    status = cuda_check(device, cudaFree(*memory), "memory");
+    return status == TERN_OK ? cuda_check(device, cudaMalloc(memory, bytes + PAGE), "memory")
+                             : status;
+}
+
 static void *map_cuda(void *handle, size_t bytes) {
     cuda_device *device = cuda_of(handle);
-    void *memory = NULL;
+    void *memory;
     cuda_pages *kept = (cuda_pages *)malloc(sizeof *kept);
     if (kept == NULL)
         return NULL;
-    if (cuda_flush(device) != TERN_OK ||
-        cuda_check(device, cudaMalloc(&memory, bytes + PAGE), "memory") != TERN_OK) {
+    if (cuda_flush(device) != TERN_OK || allocate(device, bytes, &memory) != TERN_OK) {
         free(kept);
         return NULL;
     }
