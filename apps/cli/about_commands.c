@@ -27,7 +27,7 @@ static int version_run(int argc, char **argv) {
     if (count > 0)
         return cli_usage_error(&cli_version, "unexpected argument '%s'", rest[0]);
     tern_context *context;
-    if (tern_context_create(NULL, &context) != TERN_OK)
+    if (tern_context_create(&(tern_options){.device = "cpu"}, &context) != TERN_OK)
         return cli_fail_library(NULL);
     const char *kernels = tern_context_describe(context), *processor = strstr(kernels, "; ");
     int length = (int)(processor != NULL ? (size_t)(processor - kernels) : strlen(kernels));

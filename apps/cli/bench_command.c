@@ -372,7 +372,7 @@ static int bench_run(int argc, char **argv) {
         return CLI_OK;
     }
     if ((status = cli_check_level(&cli_bench, values.cpu)) != CLI_OK ||
-        (status = cli_check_device(&cli_bench, values.device)) != CLI_OK)
+        (status = cli_check_device(&cli_bench, cli_device_name(values.device, NULL))) != CLI_OK)
         return status;
     const tern_bench_table *table = find_table(&values, rest, count);
     if (table != NULL)

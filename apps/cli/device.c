@@ -21,6 +21,8 @@ const char *cli_device_rows(const char *given) {
 int cli_check_device(const cli_command *command, const char *name) {
     tern_device_info infos[DEVICES];
     const char *names[DEVICES + 1] = {"auto"};
+    const char *variable = getenv("TERN_DEVICE");
+    const char *origin = name != NULL && name == variable ? "TERN_DEVICE: " : "";
     if (name == NULL || strcmp(name, "auto") == 0 || tern_device_find(name, &infos[0]) == TERN_OK)
         return CLI_OK;
     int count = tern_devices(infos, DEVICES);
@@ -28,10 +30,10 @@ int cli_check_device(const cli_command *command, const char *name) {
     for (int i = 0; i < count; i++)
         names[i + 1] = infos[i].name;
     const char *nearest = cli_nearest(name, names, count + 1);
-    if (nearest != NULL)
-        return cli_usage_error(command, "there is no device '%s'; did you mean '%s'?", name,
-                               nearest);
-    return cli_usage_error(command, "there is no device '%s' (see tern devices)", name);
+    if (nearest != NULL && strcmp(nearest, name) != 0)
+        return cli_usage_error(command, "%sthere is no device '%s'; did you mean '%s'?", origin,
+                               name, nearest);
+    return cli_usage_error(command, "%sthere is no device '%s' (see tern devices)", origin, name);
 }
 
 const char *cli_cache_directory(char *buffer, size_t size) {

@@ -10,7 +10,8 @@
 /* The name that was given, else that of TERN_DEVICE, else `otherwise`. */
 const char *cli_device_name(const char *given, const char *otherwise);
 
-/* CLI_OK for "auto", a device that Tern knows, there or not, and NULL; else a usage error. */
+/* CLI_OK for "auto", a device that Tern knows, there or not, and NULL; else a usage error, which
+ * names TERN_DEVICE if `name` is its text. */
 int cli_check_device(const cli_command *command, const char *name);
 
 /* What --device says about rows of tables: NULL, all accelerators, where it is not given or auto.

@@ -14,7 +14,7 @@ static int print_values(tern_archive *archive, const char *name, bool is_json) {
     char *text = NULL;
     size_t bytes = 0;
     int status = CLI_FAILED;
-    if (tern_context_create(&(tern_options){.threads = 1}, &context) == TERN_OK &&
+    if (tern_context_create(&(tern_options){.device = "cpu", .threads = 1}, &context) == TERN_OK &&
         tern_archive_tensor(context, archive, name, &tensor) == TERN_OK)
         status = CLI_OK;
     if (status == CLI_OK)

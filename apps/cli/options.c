@@ -51,7 +51,8 @@ int cli_check_level(const cli_command *command, const char *level) {
     if (level == NULL)
         return CLI_OK;
     tern_context *context = NULL;
-    tern_status status = tern_context_create(&(tern_options){.threads = 1, .cpu = level}, &context);
+    tern_status status =
+        tern_context_create(&(tern_options){.device = "cpu", .threads = 1, .cpu = level}, &context);
     tern_context_destroy(context);
     return status == TERN_OK ? CLI_OK : cli_usage_error(command, "--cpu: %s", tern_last_error());
 }

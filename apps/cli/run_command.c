@@ -254,7 +254,7 @@ static tern_status draw(run_state *s, int32_t *token) {
     return tern_sampler_next(s->sampler, s->logits, token);
 }
 
-static int eval_prompt(run_state *s) {
+static tern_status eval_prompt(run_state *s) {
     double start = cli_now();
     for (int64_t i = 0; i < s->prompt_tokens && !is_interrupted; i += PROMPT_PIECE) {
         int64_t left = s->prompt_tokens - i;
@@ -263,40 +263,43 @@ static int eval_prompt(run_state *s) {
                                  : tern_session_eval(s->session, s->prompt + i, PROMPT_PIECE,
                                                      TERN_LOGITS_NONE, NULL);
         if (status != TERN_OK)
-            return cli_fail_library(NULL);
+            return status;
     }
     s->prompt_seconds = cli_now() - start;
-    return CLI_OK;
+    return TERN_OK;
 }
 
 /* Draws, shows and evaluates one token after another. */
-static int generate(run_state *s, cli_stream *stream) {
+static tern_status generate(run_state *s, cli_stream *stream) {
     int64_t room = tern_session_capacity(s->session) - s->prompt_tokens;
     int64_t count = s->values.tokens < room ? s->values.tokens : room;
     while (s->generated < count && !is_interrupted) {
         double start = cli_now();
         int32_t token;
-        if (draw(s, &token) != TERN_OK)
-            return cli_fail_library(NULL);
+        tern_status status = draw(s, &token);
+        if (status != TERN_OK)
+            return status;
         s->generation_seconds += cli_now() - start;
         if (tern_tokenizer_is_end(s->tokenizer, token) && !s->values.ignore_eos)
-            return CLI_OK;
+            return TERN_OK;
         const char *piece;
         size_t bytes;
-        if (tern_tokenizer_piece(s->tokenizer, token, false, &piece, &bytes) != TERN_OK)
-            return cli_fail_library(NULL);
+        status = tern_tokenizer_piece(s->tokenizer, token, false, &piece, &bytes);
+        if (status != TERN_OK)
+            return status;
         cli_stream_write(stream, piece, bytes);
         if (!cli_flush())
-            return CLI_OK; /* cli_finish_output tells why */
+            return TERN_OK; /* cli_finish_output tells why */
         s->generated++;
         if (s->generated == count)
             break;
         start = cli_now();
-        if (eval_last(s, &token, 1) != TERN_OK)
-            return cli_fail_library(NULL);
+        status = eval_last(s, &token, 1);
+        if (status != TERN_OK)
+            return status;
         s->generation_seconds += cli_now() - start;
     }
-    return CLI_OK;
+    return TERN_OK;
 }
 
 /* "5 tokens (812.3 tok/s)"; `timed` of them took `seconds`. */
@@ -432,14 +435,17 @@ static int tell(run_state *s) {
     catch_interrupt();
     cli_stream stream = {.out = stdout, .is_terminal = isatty(fileno(stdout)) != 0};
     echo_prompt(s, &stream);
-    status = eval_prompt(s);
-    if (status == CLI_OK)
-        status = generate(s, &stream);
+    tern_status told = eval_prompt(s);
+    if (told == TERN_OK)
+        told = generate(s, &stream);
     if (!is_interrupted)
         cli_stream_end(&stream); /* else what waits is half a character: dropped */
     fputc('\n', stdout);
-    if (!cli_flush() || status != CLI_OK)
-        return status;
+    bool is_written = cli_flush();
+    if (told != TERN_OK)
+        return cli_fail_library(NULL); /* on a line of its own, behind the text */
+    if (!is_written)
+        return CLI_OK;
     if (s->generated < s->values.tokens && s->prompt_tokens + s->generated == limit)
         fprintf(stderr, "tern: the context of %lld tokens is full (see --ctx)\n", (long long)limit);
     if (!s->values.quiet)

@@ -415,8 +415,11 @@ static int list_rows(validate_state *s) {
     tern_validate_options options = run_options(s);
     options.table.is_listing = true;
     tern_status status = tern_validate(&options, &s->listed);
-    if (status == TERN_E_ARGUMENT)
-        return cli_usage_error(&cli_validate, "%s", tern_last_error());
+    if (status == TERN_E_ARGUMENT) {
+        const char *text = tern_last_error(), area[] = "validate: ";
+        bool has_area = strncmp(text, area, sizeof area - 1) == 0;
+        return cli_usage_error(&cli_validate, "%s", text + (has_area ? sizeof area - 1 : 0));
+    }
     return status == TERN_OK ? CLI_OK : cli_fail_library(NULL);
 }
 

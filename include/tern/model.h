@@ -161,8 +161,8 @@ typedef struct tern_session_options {
                               or TERN_I8, a quarter and one scale for each token and head */
 } tern_session_options;
 
-/* `options` may be NULL. TERN_E_ARGUMENT when the model was packed for another kernel level than
- * the context's. */
+/* `options` may be NULL. TERN_E_ARGUMENT when the model was packed for another kernel level or
+ * device than the context's, or lies in the memory of a device, in another context. */
 TERN_API tern_status tern_session_create(tern_context *context, tern_model *model,
                                          const tern_session_options *options,
                                          tern_session **session);

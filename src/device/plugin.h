@@ -6,9 +6,10 @@
  *
  * The life of a device: tern_plugin() -> probe -> open -> ops, copies, submit, wait -> close.
  *
- * Threads: one thread at a time uses a device. Several devices may be open at once, on different
- * threads. Nothing here throws, prints, exits or aborts: what goes wrong comes back as a status,
- * after host->fail has kept the words for tern_last_error().
+ * Threads: Tern sees to it that one thread at a time uses a device; it is not always the same one.
+ * Several devices may be open at once, on different threads. Nothing here throws, prints, exits or
+ * aborts: what goes wrong comes back as a status, after host->fail has kept the words for
+ * tern_last_error().
  *
  * Order: calls take effect in the order in which they are made. On a device with memory of its own
  * a row may return before its work is done; copy_out and wait return when all that was asked for

@@ -51,10 +51,14 @@ done:
     return status;
 }
 
-/* The model may be another context's. Matrices of one model may differ in their packing: see
- * tern__pack. */
+/* The model may be another context's where both reach its bytes. Matrices of one model may differ
+ * in their packing: see tern__pack. */
 static tern_status check_kernels(const tern_context *context, const tern_model *model) {
     const tern__device *device = context->device;
+    if (context->memory != model->context->memory)
+        return tern__fail(TERN_E_ARGUMENT,
+                          "session: the model lies in the memory of another context's device, %s",
+                          tern_context_device(model->context));
     tern__layer_slot slots[TERN__LAYER_SLOTS];
     tern__layer_slots(&model->info, slots);
     tern_status status = TERN_OK;

@@ -81,10 +81,9 @@ tern_status tern__promote_operands(tern__op_call *call, tern_dtype *result) {
 /* -- overlap -----------------------------------------------------------------------------------*/
 
 bool tern__overlaps(const tern_tensor *a, const tern_tensor *b) {
-    if (tern_tensor_count(a) == 0 || tern_tensor_count(b) == 0)
-        return false;
     tern__span x = tern__tensor_span(a), y = tern__tensor_span(b);
-    return x.begin < y.end && y.begin < x.end;
+    bool is_empty = x.begin == x.end || y.begin == y.end;
+    return !is_empty && x.begin < y.end && y.begin < x.end;
 }
 
 bool tern__same_view(const tern_tensor *a, const tern_tensor *b) {

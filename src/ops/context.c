@@ -53,11 +53,17 @@ done:
     return status;
 }
 
+static tern_status create_on(const tern_options *options, tern_context **out) {
+    return strcmp(options->device, "cpu") == 0 ? create_on_cpu(options, out)
+                                               : create_on_plugin(options, out);
+}
+
 tern_status tern_context_create(const tern_options *options, tern_context **out) {
     *out = NULL;
     tern_options chosen = options != NULL ? *options : tern_options_default();
     tern_device_choice choice;
     tern_status status = TERN_OK;
+    bool is_chosen = false;
     if (chosen.cpu == NULL)
         chosen.cpu = getenv("TERN_CPU");
     if (chosen.device == NULL)
@@ -67,10 +73,14 @@ tern_status tern_context_create(const tern_options *options, tern_context **out)
     if (strcmp(chosen.device, "auto") == 0) {
         status = tern_device_choose(&chosen, chosen.cache_directory, &choice);
         chosen.device = choice.name;
+        is_chosen = true;
     }
     if (status == TERN_OK)
-        status = strcmp(chosen.device, "cpu") == 0 ? create_on_cpu(&chosen, out)
-                                                   : create_on_plugin(&chosen, out);
+        status = create_on(&chosen, out);
+    if (status != TERN_OK && is_chosen && strcmp(chosen.device, "cpu") != 0) {
+        tern__message(TERN_LOG_WARN, "the CPU is used: %s", tern_last_error());
+        status = create_on_cpu(&chosen, out);
+    }
     if (status == TERN_OK)
         tern__message(TERN_LOG_INFO, "context: %s", (*out)->description);
     return status;

@@ -159,8 +159,9 @@ static bool find_speed(const tern_options *options, const tern_device_info *info
                        const char *directory, candidate *c) {
     char key[TERN__CHOICE_KEY];
     double flops;
-    tern_options own = *options;
-    own.device = info->name;
+    /* Limits and callbacks are for the caller's tensors. */
+    const tern_options own = {
+        .threads = options->threads, .cpu = options->cpu, .device = info->name};
     make_key(&own, info, key);
     snprintf(c->name, sizeof c->name, "%s", info->name);
     c->gflops = tern__choice_read(directory, key);

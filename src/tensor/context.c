@@ -105,10 +105,10 @@ void tern__context_release(tern_context *context) {
 /* Without events a word for those who listen to the log. */
 static void tell_what_is_alive(tern_context *context) {
     if (context->reports_leaks) {
-        tern__pool_report_leaks(context->pool);
+        tern__pool_report_leaks(context->memory == NULL ? context->pool : context->data_pool);
         return;
     }
-    tern_memory_stats stats = tern__pool_stats(context->pool);
+    tern_memory_stats stats = tern_context_memory(context);
     if (stats.live_tensors != 0)
         tern__message(TERN_LOG_INFO, "context: destroyed with %lld tensors alive, %zu bytes",
                       (long long)stats.live_tensors, stats.live_bytes);

@@ -73,9 +73,9 @@ tern__span tern__tensor_span(const tern_tensor *t) {
     if (!tern__dtype_is_plain((tern_dtype)t->dtype))
         return (tern__span){data, data + tern_tensor_bytes(t)};
     int64_t size = tern__dtype((tern_dtype)t->dtype)->block_bytes, low = 0, high = 0;
-    if (tern_tensor_count(t) == 0)
-        return (tern__span){data, data};
     for (int i = 0; i < t->rank; i++) {
+        if (t->dims[i] == 0)
+            return (tern__span){data, data};
         int64_t last = (t->dims[i] - 1) * tern__strides(t)[i];
         low += last < 0 ? last : 0;
         high += last > 0 ? last : 0;

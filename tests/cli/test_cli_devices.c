@@ -338,6 +338,18 @@ static void environment(void **state) {
     child_expect(&r, r.status == 1);
     expect_words(&r, r.err, "tern: device mlx: ");
     child_free(&r);
+    /* What is about the processor does not ask for it. */
+    r = child_run("version");
+    child_expect(&r, r.status == 0);
+    child_free(&r);
+    r = child_run("run", "-p", "Once", "-n", "1", "-q", "--device", "cpu", "--cpu", "scalar");
+    child_expect(&r, r.status == 0);
+    child_free(&r);
+    setenv("TERN_DEVICE", "nonsense", 1);
+    r = child_run("bench", "-n", "1");
+    child_expect(&r, r.status == 2);
+    expect_words(&r, r.err, "tern: bench: TERN_DEVICE: there is no device 'nonsense'");
+    child_free(&r);
     unsetenv("TERN_DEVICE");
 }
 

@@ -16,8 +16,9 @@ enum { POISON = 0xA5, GUARD = 3 }; /* an odd number of elements: nothing is alig
 /* What the scalar twin gives. */
 typedef struct expected {
     tern_status status;
-    bool may_lack; /* a device may say that it does not have this */
-    double slack;  /* beyond the tolerance of the device */
+    char words[256]; /* of a failure */
+    bool may_lack;   /* a device may say that it does not have this */
+    double slack;    /* beyond the tolerance of the device */
     elements results[OP_TENSORS];
 } expected;
 
@@ -103,6 +104,8 @@ static expected expect(const op_case *c, uint8_t *const *bases) {
         e.slack = BF16_SLACK;
         e.status = twin_of_matmul_with(&k);
     }
+    if (e.status != TERN_OK)
+        snprintf(e.words, sizeof e.words, "%s", tern_last_error());
     for (int i = 0; i < OP_TENSORS && e.status == TERN_OK; i++)
         if (k.out[i] != NULL)
             e.results[i] = read_elements(k.out[i]);
@@ -305,6 +308,11 @@ static void run_forms(trial *t) {
         run_in_place(t);
 }
 
+/* As much of it as was kept. */
+static bool is_same_text(const char words[256]) {
+    return strncmp(tern_last_error(), words, 255) == 0;
+}
+
 static void run_trial(conformance_device *d, const op_case *c, uint8_t *const *bases,
                       const expected *want) {
     trial t = {.d = d, .c = c, .want = want, .info = find_info(c->op), .bases = bases};
@@ -317,8 +325,8 @@ static void run_trial(conformance_device *d, const op_case *c, uint8_t *const *b
     if (status != want->status && !is_lacking)
         TELL(&t, "%s (%s), the CPU gives %s", tern_status_name(status),
              status == TERN_OK ? "" : tern_last_error(), tern_status_name(want->status));
-    else if (status != TERN_OK && tern_last_error()[0] == '\0')
-        TELL(&t, "%s without words", tern_status_name(status));
+    else if (status != TERN_OK && !is_lacking && !is_same_text(want->words))
+        TELL(&t, "\"%s\", the CPU says \"%s\"", tern_last_error(), want->words);
     else if (status == TERN_OK)
         check_results(&t);
     if (status != TERN_OK)

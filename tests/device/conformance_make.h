@@ -43,6 +43,7 @@ static void put_number(maker *m, double value) {
 typedef enum draw_kind {
     KIND_NORMAL,   /* of integers: -50..50 */
     KIND_ODD,      /* and now and then infinities, no numbers, denormals, the outermost integers */
+    KIND_SUMMED,   /* the same without what overflows in a sum of another order */
     KIND_POSITIVE, /* 0..1, of integers 1..20 */
     KIND_TRIT,     /* -1, 0, 1 */
     KIND_EQUAL,    /* few different ones */
@@ -54,11 +55,11 @@ static double normal_number(maker *m) {
     return (double)x;
 }
 
-static double odd_float(maker *m) {
-    static const double odd[] = {0,      -0.0,   1,      -1,      INFINITY, -INFINITY, NAN,
-                                 1e-40,  -1e-40, 3.4e38, -3.4e38, 0.5,      -2.5,      88.7,
-                                 -103.9, 1e20,   65504,  1e-7,    16777216, 3.14159265};
-    return odd[pick(m, 0, (int64_t)(sizeof odd / sizeof *odd) - 1)];
+static double odd_float(maker *m, draw_kind kind) {
+    static const double odd[] = {3.4e38, -3.4e38,  65504,     1e20, 0,        -0.0,      1,
+                                 -1,     INFINITY, -INFINITY, NAN,  1e-40,    -1e-40,    0.5,
+                                 -2.5,   88.7,     -103.9,    1e-7, 16777216, 3.14159265};
+    return odd[pick(m, kind == KIND_SUMMED ? 4 : 0, (int64_t)(sizeof odd / sizeof *odd) - 1)];
 }
 
 static double odd_integer(maker *m, tern_dtype dtype) {
@@ -82,7 +83,8 @@ static double draw(maker *m, draw_kind kind, tern_dtype dtype) {
     if (tern__dtype(dtype)->is_float) {
         if (kind == KIND_POSITIVE)
             return (double)pick(m, 1, 4000) / 4096;
-        return kind == KIND_ODD && once_in(m, 12) ? odd_float(m) : 3 * normal_number(m);
+        bool is_odd = (kind == KIND_ODD || kind == KIND_SUMMED) && once_in(m, 12);
+        return is_odd ? odd_float(m, kind) : 3 * normal_number(m);
     }
     if (kind == KIND_POSITIVE)
         return (double)pick(m, 1, 20);

@@ -53,7 +53,7 @@ static void add_rows(maker *m, int64_t width, draw_layout layout) {
         x = (tern_shape){1, {width}};
     if (once_in(m, 4))
         x = (tern_shape){3, {2, rows, width}};
-    add_tensor(m, TERN_F32, &x, once_in(m, 8) ? KIND_ODD : KIND_NORMAL, layout);
+    add_tensor(m, TERN_F32, &x, once_in(m, 8) ? KIND_SUMMED : KIND_NORMAL, layout);
 }
 
 /* A table (N, K) of one of the types of linear; K is a multiple of 32 for Q8_0. */
@@ -255,12 +255,13 @@ static void make_quantize(maker *m) {
     add_tensor(m, TERN_F32, &scales, KIND_POSITIVE, LAYOUT_ANY);
 }
 
+/* It is seen through a product with (K, K): no large K. */
 static void make_pack(maker *m) {
-    add_codes(m, pick_outputs(m), pick_ternary_width(m));
+    add_codes(m, pick_outputs(m), PICK_OF(m, 1, 7, 64, 129, 256, 256, 300));
 }
 
 static void make_pack_int(maker *m) {
-    add_table(m, pick_outputs(m), pick_width(m), LAYOUT_ANY);
+    add_table(m, pick_outputs(m), PICK_OF(m, 1, 7, 64, 129, 256, 300), LAYOUT_ANY);
     put_integer(m, once_in(m, 2) ? 8 : 4);
 }
 

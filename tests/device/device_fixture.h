@@ -11,9 +11,14 @@
 
 enum { FIXTURE_DEVICES = 16 };
 
-/* Before the first look for plug-ins: those of the tests, then the real ones. */
+/* Before the first look for plug-ins: those of the tests, the real ones, then those of the folders
+ * that the environment names. */
 static inline void use_plugins(void) {
-    setenv("TERN_PLUGIN_PATH", TERN_TEST_PLUGINS ":" TERN_BUILD_DIR, 1);
+    const char *own = getenv("TERN_PLUGIN_PATH");
+    char folders[4096];
+    snprintf(folders, sizeof folders, "%s:%s%s%s", TERN_TEST_PLUGINS, TERN_BUILD_DIR,
+             own != NULL ? ":" : "", own != NULL ? own : "");
+    setenv("TERN_PLUGIN_PATH", folders, 1);
 }
 
 /* Adds the names of a list with commas. */
@@ -41,7 +46,9 @@ static inline int test_devices(const char *list, tern_device_info infos[FIXTURE_
     int count, kept = 0;
     if (list == NULL)
         list = getenv("TERN_TEST_DEVICES");
-    if (list != NULL && *list != '\0')
+    if (list != NULL && *list == '\0')
+        list = NULL;
+    if (list != NULL)
         count = named_devices(list, all, FIXTURE_DEVICES);
     else
         count = tern_devices(all, FIXTURE_DEVICES);

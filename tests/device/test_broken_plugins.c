@@ -169,8 +169,16 @@ static void files_that_are_none(void **state) {
     is_refused("text", "tern_text.so");
     is_refused("empty", "tern_empty.so");
     is_refused("folder", "tern_folder.so");
+    if (geteuid() != 0) { /* root reads every file */
+        write_file("locked", text, sizeof text - 1);
+        assert_int_equal(chmod(own_file("locked", path), 0), 0);
+        is_refused("locked", "tern_locked.so");
+    }
+    tern_device_info info = {.is_there = true};
     assert_int_equal(symlink("/nowhere/at/all", own_file("link", path)), 0);
-    test_status(tern_device_find("link", &(tern_device_info){.is_there = false}), TERN_E_NOT_FOUND);
+    test_status(tern_device_find("link", &info), TERN_E_NOT_FOUND);
+    assert_false(info.is_there);
+    is_one_line(info.reason, "no plug-in tern_link.so");
 }
 
 /* The folders are looked through in order. A name is listed once, those that are known first, the

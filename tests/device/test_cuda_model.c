@@ -62,6 +62,8 @@ static float *logits_of(const run *r, int64_t *count) {
 
 /* `others`: 2, with and without graphs, or 1. */
 static void compare(const char *path, tern_dtype cache, int others) {
+    if (TEST_THINNING > 1)
+        test_skip("one thread's work: not under the thread sanitizer");
     const run runs[] = {
         {"cpu", "1", path, cache}, {"cudaemu", "1", path, cache}, {"cudaemu", "0", path, cache}};
     int64_t expected_count, count;

@@ -105,6 +105,22 @@ static void test_matmul(void **state) {
     assert_int_equal(pair_calls(&contexts, "matmul", false), 0);
 }
 
+/* A GPU whose tensor cores have no such operation. */
+static void test_without_tensor_cores(void **state) {
+    (void)state;
+    static const product_case wide = {TERN_I8, TERN_I8, 0, 0, 131, 150, 80, PLAIN, TURNED, 0};
+    test_random random = {.seed = 12};
+    tern_context *usual = contexts.of[1];
+    setenv("TERN_EMULATION_SM", "75", 1);
+    test_ok(
+        tern_context_create(&(tern_options){.threads = 1, .device = "cudaemu"}, &contexts.of[1]));
+    unsetenv("TERN_EMULATION_SM");
+    run_product(&wide, 0, &random);
+    assert_int_equal(pair_calls(&contexts, "matmul", false), 0);
+    tern_context_destroy(contexts.of[1]);
+    contexts.of[1] = usual;
+}
+
 /* Products so small that a chain ends at -0, which one step too many would turn into +0. */
 static void test_underflow(void **state) {
     (void)state;
@@ -476,6 +492,7 @@ int main(void) {
         cmocka_unit_test(test_scratch),
         cmocka_unit_test(test_what_is_not_seen),
         cmocka_unit_test(test_parts_of_rows),
+        cmocka_unit_test(test_without_tensor_cores),
     };
     return cmocka_run_group_tests(tests, open_contexts, close_contexts);
 }

@@ -38,6 +38,8 @@ static int close_contexts(void **state) {
 }
 
 static void need_gpu(tern_context *const *places) {
+    if (TEST_IS_SANITIZED)
+        test_skip("the emulated kernels are not instrumented: the other builds run them");
     if (places[GPU] == NULL || places[OLD_GPU] == NULL)
         test_skip("the CUDA emulation is not there");
 }

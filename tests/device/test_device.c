@@ -115,6 +115,10 @@ static void test_model(void **state) {
         if (i == 1)
             assert_string_equal(tern_model_describe(model).head_reason,
                                 "device toy makes all logits");
+        tern_session *far = NULL;
+        test_status(tern_session_create(i == 0 ? p->toy : p->cpu, model, NULL, &far),
+                    TERN_E_ARGUMENT);
+        assert_null(far);
         test_ok(tern_session_create(context, model, NULL, &session));
         test_ok(tern_session_eval(session, tokens, 4, TERN_LOGITS_NONE, NULL));
         test_ok(tern_session_eval(session, tokens + 4, 1, TERN_LOGITS_LAST, logits[i]));
@@ -229,6 +233,11 @@ static void test_auto(void **state) {
     test_ok(tern_context_create(&options, &context));
     assert_string_equal(tern_context_device(context), "toy");
     tern_context_destroy(context);
+    setenv("TERN_TOY_MEMORY", "4000000000000000000", 1); /* it does not open */
+    test_ok(tern_context_create(&options, &context));
+    assert_string_equal(tern_context_device(context), "cpu");
+    tern_context_destroy(context);
+    unsetenv("TERN_TOY_MEMORY");
     assert_true(tern__choice_write(directory, "matmul toy toy for tests best 2", 1));
     test_ok(tern_device_choose(&options, directory, &choice));
     assert_string_equal(choice.name, "cpu");

@@ -4,6 +4,7 @@
  * gives what the CPU gives, or a typed error.
  */
 #include <math.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <tern/dlpack.h>
@@ -222,8 +223,15 @@ ON_EVERY_DEVICE(what_cannot_be) {
     test_ok(tern_tensor_pack(x, &packed));
     tern_status status = tern_tensor_to(packed, host, &out);
     if (status != TERN_OK) { /* where the device has a form of its own */
+        tern_tensor *ones = NULL, *weight = NULL, *here = NULL;
         test_status(status, TERN_E_DTYPE);
         assert_null(out);
+        test_ok(tern_tensor_full(host, TERN_I8, TERN_SHAPE(8, 16), 1, &ones));
+        test_ok(tern_tensor_pack(ones, &weight));
+        test_ok(tern_tensor_full(host, TERN_F32, TERN_SHAPE(2, 16), 1, &here));
+        test_ok(tern_tensor_to(here, device, &near));
+        test_status(tern_linear(near, weight, &out), TERN_E_ARGUMENT);
+        test_status(tern_linear(here, packed, &out), TERN_E_ARGUMENT);
     }
     test_status(tern_tensor_read(x, bytes, sizeof bytes), TERN_E_ARGUMENT);
     test_ok(tern_tensor_full(host, TERN_F32, TERN_SHAPE(4), 1, &near));
@@ -388,6 +396,52 @@ ON_EVERY_DEVICE(longer_than_the_context) {
     tern_tensor_release(x);
 }
 
+/* More than a pool keeps in one piece, so that its pages go to the device and come back. */
+static void *make_and_read(void *context) {
+    enum { COUNT = 20000, TIMES = 200 };
+    float *values = calloc(COUNT, sizeof *values);
+    intptr_t differing = 0;
+    for (int i = 0; i < TIMES; i++) {
+        tern_tensor *x = NULL;
+        if (tern_tensor_full(context, TERN_F32, TERN_SHAPE(COUNT), i, &x) != TERN_OK ||
+            tern_tensor_read(x, values, COUNT * sizeof *values) != TERN_OK)
+            differing++;
+        differing += values[0] != (float)i || values[COUNT - 1] != (float)i;
+        tern_tensor_release(x);
+    }
+    free(values);
+    return (void *)differing;
+}
+
+/* Other threads make, read and release tensors while one computes. */
+ON_EVERY_DEVICE(threads) {
+    enum { THREADS = 2, TIMES = 300 };
+    tern_tensor *x = NULL, *y = NULL;
+    pthread_t others[THREADS];
+    tern_context *context = NULL;
+    test_ok(tern_context_create(
+        &(tern_options){.threads = 1, .device = tern_context_device(device)}, &context));
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&others[i], NULL, make_and_read, context), 0);
+    for (int i = 0; i < TIMES; i++) {
+        float sums[3] = {0};
+        test_ok(tern_tensor_full(context, TERN_F32, TERN_SHAPE(3), i, &x));
+        test_ok(tern_add(x, x, &y));
+        tern_tensor_release(x);
+        test_ok(tern_mul(y, y, &x));
+        test_ok(tern_tensor_read(x, sums, sizeof sums));
+        assert_true(sums[2] == 4.0f * (float)i * (float)i);
+        tern_tensor_release(y);
+        tern_tensor_release(x);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        void *differing = NULL;
+        assert_int_equal(pthread_join(others[i], &differing), 0);
+        assert_null(differing);
+    }
+    tern_context_destroy(context);
+}
+
 static int find_devices(void **state) {
     (void)state;
     device_count = test_devices(NULL, devices);
@@ -411,6 +465,7 @@ int main(void) {
         cmocka_unit_test(saving),
         cmocka_unit_test(dlpack),
         cmocka_unit_test(longer_than_the_context),
+        cmocka_unit_test(threads),
     };
     return cmocka_run_group_tests(tests, find_devices, NULL);
 }

@@ -13,6 +13,8 @@
 #include "device/cuda/launch.h"
 #include "device/plugin.h"
 
+enum { CUDA_TENSOR_SM = 80 }; /* the first with mma.m16n8k32 for int8 */
+
 typedef struct cuda_device {
     const tern__plugin_host *host;
     cudaStream_t stream;
@@ -35,6 +37,10 @@ typedef tern_status (*cuda_row)(void *device, const tern__device_call *call);
 
 /* TERN_OK, or a typed status with words: "cuda: WHAT: out of memory". */
 tern_status cuda_check(cuda_device *device, cudaError_t error, const char *what);
+
+/* Bytes of the host to the device; they are the caller's again at the return. Not in a capture. */
+tern_status cuda_copy_in(cuda_device *device, void *to, const void *from, size_t bytes,
+                         const char *what);
 
 /* Memory of the device that is the caller's until the next call of this function. */
 tern_status cuda_scratch(cuda_device *device, size_t bytes, void **out);

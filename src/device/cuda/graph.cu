@@ -55,20 +55,27 @@ static cudaError_t make_graph(cuda_device *d, cudaGraphExec_t *made, cudaGraph_t
     return cudaGraphInstantiate(made, graph, 0);
 }
 
+static cudaError_t launch_graph(cuda_device *d, graph_state *s, cudaGraph_t graph) {
+    cudaGraphExec_t *made = &s->made[s->next];
+    s->next = (s->next + 1) % GRAPHS;
+    cudaError_t error = make_graph(d, made, graph);
+    return error == cudaSuccess ? cudaGraphLaunch(*made, d->stream) : error;
+}
+
 tern_status cuda_flush(cuda_device *d) {
     graph_state *s = (graph_state *)d->graph;
     if (s == NULL || !s->is_capturing)
         return TERN_OK;
     cudaGraph_t graph = NULL;
+    size_t nodes = 0;
     s->is_capturing = false;
     cudaError_t error = cudaStreamEndCapture(d->stream, &graph);
     if (error == cudaSuccess)
-        error = make_graph(d, &s->made[s->next], graph);
-    if (error == cudaSuccess)
-        error = cudaGraphLaunch(s->made[s->next], d->stream);
+        error = cudaGraphGetNodes(graph, NULL, &nodes);
+    if (error == cudaSuccess && nodes > 0) /* a first row that flushes by itself has put in none */
+        error = launch_graph(d, s, graph);
     if (graph != NULL)
         cudaGraphDestroy(graph);
-    s->next = (s->next + 1) % GRAPHS;
     return cuda_check(d, error, "launching a graph");
 }
 

@@ -316,7 +316,7 @@ tern_status cuda_multiply(cuda_device *d, const cuda_product *p) {
     const bool has_many = tiles_of(p, 8 * SIDE) >= 2 * d->processors;
     if (p->out_dtype == TERN_F64)
         return is_plain ? run_plain<double>(d, p) : run_tiles<double, 4>(d, p);
-    if (p->out_dtype == TERN_I32 && cuda_fits_i8(p))
+    if (p->out_dtype == TERN_I32 && cuda_fits_i8(d, p))
         return cuda_multiply_i8(d, p);
     if (p->out_dtype == TERN_I32)
         return is_plain ? run_plain<int32_t>(d, p) : run_tiles<int32_t, 4>(d, p);

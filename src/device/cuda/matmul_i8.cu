@@ -127,9 +127,10 @@ static bool is_aligned(const cuda_product *p, const cuda_matrices *m) {
     return fits;
 }
 
-bool cuda_fits_i8(const cuda_product *p) {
-    return p->m >= LEAST && p->n >= LEAST && p->k >= CHUNK && p->k % CHUNK == 0 &&
-           is_aligned(p, &p->a) && is_aligned(p, &p->b) && blocks_of(p) <= INT32_MAX;
+bool cuda_fits_i8(const cuda_device *d, const cuda_product *p) {
+    return d->sm >= CUDA_TENSOR_SM && p->m >= LEAST && p->n >= LEAST && p->k >= CHUNK &&
+           p->k % CHUNK == 0 && is_aligned(p, &p->a) && is_aligned(p, &p->b) &&
+           blocks_of(p) <= INT32_MAX;
 }
 
 tern_status cuda_multiply_i8(cuda_device *d, const cuda_product *p) {

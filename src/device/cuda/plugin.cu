@@ -196,7 +196,15 @@ static void *map_cuda(void *handle, size_t bytes) {
     return kept->pages;
 }
 
-/* cudaFree waits for the work that may still use the memory. */
+/* Once the work that may use it is done; cudaFree need not wait for that. */
+static tern_status free_memory(cuda_device *device, void *memory, const char *what) {
+    tern_status status = cuda_flush(device);
+    if (status == TERN_OK && memory != NULL)
+        status = cuda_check(device, cudaStreamSynchronize(device->stream), what);
+    cudaError_t error = cudaFree(memory);
+    return status == TERN_OK ? cuda_check(device, error, what) : status;
+}
+
 static void unmap_cuda(void *handle, void *memory, size_t bytes) {
     cuda_device *device = cuda_of(handle);
     cuda_pages **link = &device->pages;
@@ -207,22 +215,25 @@ static void unmap_cuda(void *handle, void *memory, size_t bytes) {
     if (kept == NULL)
         return;
     *link = kept->next;
-    (void)cuda_flush(device);
-    cudaError_t error = cudaFree(kept->memory);
+    (void)free_memory(device, kept->memory, "freeing memory");
     free(kept);
-    if (error != cudaSuccess)
-        (void)cuda_check(device, error, "freeing memory");
 }
 
-/* Pageable memory of the host is staged before the call returns. */
+/* Waits: a copy of pinned memory, and of pageable memory that the device reads by itself, would
+ * read the bytes later. */
+tern_status cuda_copy_in(cuda_device *device, void *to, const void *from, size_t bytes,
+                         const char *what) {
+    cudaError_t error = cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, device->stream);
+    if (error == cudaSuccess)
+        error = cudaStreamSynchronize(device->stream);
+    return cuda_check(device, error, what);
+}
+
 static tern_status copy_in(void *handle, void *to, const void *from_host, size_t bytes) {
     cuda_device *device = cuda_of(handle);
     tern_status status = cuda_flush(device);
-    if (status != TERN_OK)
-        return status;
-    cudaError_t error =
-        cudaMemcpyAsync(to, from_host, bytes, cudaMemcpyHostToDevice, device->stream);
-    return cuda_check(device, error, "copy to the device");
+    return status == TERN_OK ? cuda_copy_in(device, to, from_host, bytes, "copy to the device")
+                             : status;
 }
 
 static tern_status copy_out(void *handle, void *to_host, const void *from, size_t bytes) {
@@ -264,10 +275,7 @@ tern_status cuda_scratch(cuda_device *device, size_t bytes, void **out) {
         return TERN_OK;
     size_t wanted = (bytes + STEP - 1) / STEP * STEP;
     void *fresh = NULL;
-    /* What was launched before may still use the old one: cudaFree waits for it. */
-    tern_status status = cuda_flush(device);
-    if (status == TERN_OK)
-        status = cuda_check(device, cudaFree(device->scratch), "scratch");
+    tern_status status = free_memory(device, device->scratch, "scratch");
     device->scratch = NULL;
     device->scratch_bytes = 0;
     if (status == TERN_OK)

@@ -52,8 +52,9 @@ static __device__ __forceinline__ cuda_place cuda_place_of(const cuda_product &p
 
 tern_status cuda_multiply(cuda_device *d, const cuda_product *p);
 
-/* I8 on tensor cores: lines of both operands that are contiguous and aligned to 16 bytes. */
-bool cuda_fits_i8(const cuda_product *p);
+/* I8 on tensor cores, where they do that: lines of both operands that are contiguous and aligned
+ * to 16 bytes. */
+bool cuda_fits_i8(const cuda_device *d, const cuda_product *p);
 tern_status cuda_multiply_i8(cuda_device *d, const cuda_product *p);
 
 /* A few rows of a, contiguous F32, against many lines of b that lie one behind the other: *is_done

@@ -33,7 +33,6 @@ enum {
     TERNARY_BLOCK = 256, /* columns that share a scale */
     TERNARY_HEADER = 64,
     TERNARY_COLUMNS_MAX = 1 << 18,
-    TERNARY_TENSOR_SM = 80, /* the first with mma.m16n8k32 for int8 */
     TERNARY_PARTS = TERN_PROJECTIONS_MAX
 };
 

@@ -198,6 +198,6 @@ tern_status cuda_ternary_multiply(cuda_device *d, const ternary_product *p) {
     enum { FEW = 16, SOME = 64 };
     int64_t blocks = all_groups(p, p->is_gated ? (int)WARPS_DOWN : (int)BLOCK_PANELS);
     bool is_gemv =
-        d->sm < TERNARY_TENSOR_SM || p->n <= FEW || (p->n <= SOME && 2 * blocks < d->processors);
+        d->sm < CUDA_TENSOR_SM || p->n <= FEW || (p->n <= SOME && 2 * blocks < d->processors);
     return is_gemv ? cuda_ternary_gemv(d, p) : cuda_ternary_gemm(d, p);
 }

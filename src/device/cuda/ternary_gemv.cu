@@ -323,7 +323,7 @@ static size_t sums_bytes(const ternary_product *p, int columns) {
 }
 
 tern_status cuda_ternary_gemv(cuda_device *d, const ternary_product *p) {
-    const bool has_tensor = d->sm >= TERNARY_TENSOR_SM, is_wide = has_tensor && p->n > TILE_COLUMNS;
+    const bool has_tensor = d->sm >= CUDA_TENSOR_SM, is_wide = has_tensor && p->n > TILE_COLUMNS;
     gemv_kernel kernel = !has_tensor ? kernel_of<1, false, false>(p)
                          : is_wide   ? kernel_of<2, true, false>(p)
                                      : kernel_of<1, true, false>(p);
@@ -347,7 +347,7 @@ static size_t q_offset(const ternary_product *p) {
 }
 
 bool cuda_ternary_is_one_launch(const cuda_device *d, const ternary_product *p) {
-    return p->n == 1 && d->sm >= TERNARY_TENSOR_SM &&
+    return p->n == 1 && d->sm >= CUDA_TENSOR_SM &&
            all_groups(p, 1) <= (int64_t)BLOCKS_OF_PROCESSOR * d->processors &&
            q_offset(p) + (size_t)p->chunks * TERNARY_CHUNK <= SHARED_MOST;
 }

@@ -145,10 +145,8 @@ static tern_status pack_portion(const tern__pack_request *request, const packed_
     return TERN_OK;
 }
 
-/* Pageable memory of the host is staged before the call returns. */
 static tern_status copy_in(cuda_device *d, void *to, const void *from, size_t bytes) {
-    cudaError_t error = cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, d->stream);
-    return cuda_check(d, error, "packed weights");
+    return cuda_copy_in(d, to, from, bytes, "packed weights");
 }
 
 static tern_status pack_all(cuda_device *d, const tern__pack_request *request,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The plug-in itself: finding out about MLX, and the way of every call through it. */
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -179,7 +180,9 @@ tern_status check_version(const tern__plugin_host *host) {
     char built_with[32];
     std::snprintf(built_with, sizeof built_with, "%d.%d.%d", MLX_VERSION_MAJOR, MLX_VERSION_MINOR,
                   MLX_VERSION_PATCH);
-    if (std::strncmp(mx::version(), built_with, std::strlen(built_with)) == 0)
+    size_t length = std::strlen(built_with);
+    const char *version = mx::version(); /* perhaps with words behind */
+    if (std::strncmp(version, built_with, length) == 0 && std::isdigit(version[length]) == 0)
         return TERN_OK;
     return host->fail(TERN_E_UNSUPPORTED, "MLX is %s, the plug-in was built with %s", mx::version(),
                       built_with);

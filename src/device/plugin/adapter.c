@@ -72,11 +72,37 @@ bool tern__plugin_call(const tern__op_call *call, tern__device_call *flat) {
     return true;
 }
 
+static tern_status check_packed(const tern__device *device, const tern_tensor *weight) {
+    const tern__device *theirs = weight->context->device;
+    if (strcmp(theirs->name, device->name) != 0)
+        return tern__fail(TERN_E_ARGUMENT, "the weights are packed for device %s, this is %s",
+                          theirs->name, device->name);
+    return TERN_OK;
+}
+
+/* Contexts that compute in the memory of the host may share tensors, but no packed weights. */
+static tern_status check_weights(const tern__device *device, const tern__op_call *call) {
+    const tern__projections *to = call->op == TERN__OP_NORM_LINEAR ? call->detail : NULL;
+    tern_status status = TERN_OK;
+    for (int i = 0; i < TERN__OPERANDS && call->in[i] != NULL && status == TERN_OK; i++)
+        if (call->in[i]->dtype == TERN_TERNARY)
+            status = check_packed(device, call->in[i]);
+    for (int i = 0; to != NULL && i < to->count && status == TERN_OK; i++)
+        if (to->weights[i]->dtype == TERN_TERNARY)
+            status = check_packed(device, to->weights[i]);
+    return status;
+}
+
 static tern_status run_row(tern__device *device, const tern__op_call *call) {
     tern__plugin_device *p = tern__plugin_of(device);
     tern__device_call flat;
+    tern_status packed = device->packs_itself ? check_weights(device, call) : TERN_OK;
+    if (packed != TERN_OK)
+        return packed;
     if (p->plugin->ops[call->op] != NULL && tern__plugin_call(call, &flat)) {
+        tern__lock_acquire(&p->lock);
         tern_status status = p->plugin->ops[call->op](p->state, &flat);
+        tern__lock_release(&p->lock);
         if (status != TERN_E_UNSUPPORTED) {
             p->native_calls[call->op]++;
             return status;
@@ -91,6 +117,7 @@ static tern_status run_row(tern__device *device, const tern__op_call *call) {
 static void close_plugin(tern__device *device) {
     tern__plugin_device *p = tern__plugin_of(device);
     p->plugin->close(p->state);
+    tern__lock_deinit(&p->lock);
     tern__os()->free(p);
 }
 
@@ -111,12 +138,30 @@ static bool find_kernel(const tern__device *device, int index, tern_kernel_info 
 
 static tern_status wait_plugin(tern__device *device) {
     tern__plugin_device *p = tern__plugin_of(device);
-    return p->plugin->wait(p->state);
+    tern__lock_acquire(&p->lock);
+    tern_status status = p->plugin->wait(p->state);
+    tern__lock_release(&p->lock);
+    return status;
 }
 
 /* -- who does what -----------------------------------------------------------------------------*/
 
 /* Without a row of their own they are made of their steps. */
+static bool is_made_of_steps(const tern__plugin *plugin, tern__op op) {
+    bool is_fused =
+        op == TERN__OP_NORM_LINEAR || op == TERN__OP_NORM_LINEAR_ADD || op == TERN__OP_NORM_GLU;
+    return is_fused && plugin->ops[op] == NULL;
+}
+
+/* Of steps, that of the least exact one. */
+static double tolerance_of(const tern__plugin *plugin, tern__op op) {
+    if (!is_made_of_steps(plugin, op))
+        return plugin->tolerance[op];
+    double norm = plugin->tolerance[TERN__OP_RMS_NORM];
+    double product = plugin->tolerance[TERN__OP_TERNARY_LINEAR];
+    return norm > product ? norm : product;
+}
+
 static tern_place place_of_fused(const tern__plugin *plugin) {
     return tern__plugin_place(plugin, TERN__OP_RMS_NORM) == TERN_PLACE_NATIVE
                ? tern__plugin_place(plugin, TERN__OP_TERNARY_LINEAR)
@@ -152,7 +197,7 @@ tern_place tern__plugin_place(const tern__plugin *plugin, tern__op op) {
 static void tell_op(const tern__device *device, tern__op op, tern_context_op_info *info) {
     const tern__plugin_device *p = (const tern__plugin_device *)device;
     info->place = tern__plugin_place(p->plugin, op);
-    info->tolerance = p->plugin->tolerance[op];
+    info->tolerance = tolerance_of(p->plugin, op);
     info->native_calls = p->native_calls[op];
     info->fallback_calls = p->fallback_calls[op];
 }
@@ -165,34 +210,37 @@ static void choose_storage(tern__device *device, size_t bytes, const char *direc
     snprintf(choice->reason, sizeof choice->reason, "the storage of device %s", device->name);
 }
 
-static tern_status check_packed(const tern__device *device, const tern_tensor *weight) {
-    const tern__device *theirs = weight->context->device;
-    if (strcmp(theirs->name, device->name) != 0)
-        return tern__fail(TERN_E_ARGUMENT, "the weights are packed for device %s, this is %s",
-                          theirs->name, device->name);
-    return TERN_OK;
-}
-
 /* -- memory ------------------------------------------------------------------------------------*/
 
 static void *map_pages(void *user, size_t bytes) {
     tern__plugin_device *p = user;
-    return p->plugin->map(p->state, bytes);
+    tern__lock_acquire(&p->lock);
+    void *pages = p->plugin->map(p->state, bytes);
+    tern__lock_release(&p->lock);
+    return pages;
 }
 
 static void unmap_pages(void *user, void *pages, size_t bytes) {
     tern__plugin_device *p = user;
+    tern__lock_acquire(&p->lock);
     p->plugin->unmap(p->state, pages, bytes);
+    tern__lock_release(&p->lock);
 }
 
 static tern_status write_bytes(void *user, void *to, const void *from_host, size_t bytes) {
     tern__plugin_device *p = user;
-    return p->plugin->copy_in(p->state, to, from_host, bytes);
+    tern__lock_acquire(&p->lock);
+    tern_status status = p->plugin->copy_in(p->state, to, from_host, bytes);
+    tern__lock_release(&p->lock);
+    return status;
 }
 
 static tern_status read_bytes(void *user, void *to_host, const void *from, size_t bytes) {
     tern__plugin_device *p = user;
-    return p->plugin->copy_out(p->state, to_host, from, bytes);
+    tern__lock_acquire(&p->lock);
+    tern_status status = p->plugin->copy_out(p->state, to_host, from, bytes);
+    tern__lock_release(&p->lock);
+    return status;
 }
 
 static void set_memory(tern__plugin_device *p) {
@@ -255,6 +303,7 @@ tern_status tern__plugin_device_open(const char *name, tern_context *host, tern_
         tern__os()->free(p);
         return name_failure(status, name);
     }
+    tern__lock_init(&p->lock);
     p->base = plugin_device;
     p->base.name = plugin->name;
     p->base.packs_itself = plugin->pack_weight != NULL;

@@ -3,13 +3,17 @@
 #ifndef TERN__ADAPTER_H
 #define TERN__ADAPTER_H
 
+#include "base/threads.h"
 #include "device/device.h"
 #include "device/plugin.h"
 
 typedef struct tern__plugin_device {
     tern__device base; /* first: a tern__device is one of these */
     const tern__plugin *plugin;
-    void *state;        /* the plug-in's */
+    void *state; /* the plug-in's */
+    /* Held while the plug-in works: other threads release, make and read tensors meanwhile. Behind
+     * the lock of a pool, which holds it for map and unmap. */
+    tern__lock lock;
     tern_context *host; /* of the CPU, for what the device lacks */
     tern__device_memory memory;
     tern__plugin_facts facts;

@@ -234,8 +234,11 @@ static tern_status pack_there(tern__plugin_device *p, tern_context *context,
         status = tern__tensor_opaque(context, TERN_TERNARY,
                                      &(tern_shape){2, {source->rows, source->columns}}, bytes,
                                      source->op, out);
-    if (status == TERN_OK)
+    if (status == TERN_OK) {
+        tern__lock_acquire(&p->lock);
         status = p->plugin->pack_weight(p->state, &request, (*out)->data);
+        tern__lock_release(&p->lock);
+    }
     if (status != TERN_OK) {
         tern_tensor_release(*out);
         *out = NULL;

@@ -48,8 +48,10 @@ static tern_status describe_plugin(const char *name, tern_device_info *info) {
     const tern__plugin *plugin = NULL;
     tern__plugin_facts facts = {.model = ""};
     tern_status status = tern__plugin_load(name, &plugin, info->path);
-    if (status == TERN_E_NOT_FOUND)
+    if (status == TERN_E_NOT_FOUND) {
+        COPY_TEXT(info->reason, tern_last_error());
         return status;
+    }
     if (status == TERN_OK) {
         info->has_memory = plugin->map != NULL;
         count_ops(plugin, info);

@@ -3,6 +3,7 @@
  * whether the rest is what this version expects. */
 #include "device/plugin/load.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,25 +62,32 @@ static bool is_name(const char *name) {
     return length > 0 && name[length] == '\0' && length < TERN__PLUGIN_NAME;
 }
 
-static bool is_file(const char *path) {
+static int open_error(const char *path) {
     const tern__os_table *os = tern__os();
-    int fd;
-    if (os->file_open(path, &fd) != 0)
-        return false;
-    os->file_close(fd);
-    return true;
+    int fd, error = os->file_open(path, &fd);
+    if (error == 0)
+        os->file_close(fd);
+    return error;
 }
 
+/* The first file that can be read; else one that cannot, or may be in a folder that cannot: to load
+ * it fails and tells why. */
 static bool find_file(const char *name, char path[TERN__PLUGIN_PATH]) {
     folders f;
+    char locked[TERN__PLUGIN_PATH] = "";
     find_folders(&f);
-    for (int i = 0; i < f.count; i++)
-        if (snprintf(path, TERN__PLUGIN_PATH, "%s/tern_%s.so", f.path[i], name) <
-                TERN__PLUGIN_PATH &&
-            is_file(path))
+    for (int i = 0; i < f.count; i++) {
+        if (snprintf(path, TERN__PLUGIN_PATH, "%s/tern_%s.so", f.path[i], name) >=
+            TERN__PLUGIN_PATH)
+            continue;
+        int error = open_error(path);
+        if (error == 0)
             return true;
-    path[0] = '\0';
-    return false;
+        if (error == EACCES && locked[0] == '\0')
+            memcpy(locked, path, sizeof locked);
+    }
+    memcpy(path, locked, sizeof locked);
+    return locked[0] != '\0';
 }
 
 typedef struct name_list {

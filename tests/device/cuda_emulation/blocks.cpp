@@ -270,6 +270,10 @@ int emulation_lane() {
     return the_block.running % WARP;
 }
 
+int emulation_capability() {
+    return the_block.kernel->capability;
+}
+
 const emulation_slot *emulation_exchange(unsigned mask, const void *mine, size_t bytes,
                                          const char *file, int line) {
     block_state &b = the_block;

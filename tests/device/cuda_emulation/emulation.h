@@ -27,6 +27,7 @@ struct emulation_kernel {
     dim3 grid, block;
     size_t shared_bytes;
     std::function<void()> run; /* as one thread */
+    int capability;            /* 90 for 9.0, of the GPU that the stream belongs to */
 };
 
 /* The whole grid, now. */

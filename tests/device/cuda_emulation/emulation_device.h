@@ -48,6 +48,7 @@ typedef unsigned char emulation_slot[64];
 const emulation_slot *emulation_exchange(unsigned mask, const void *mine, size_t bytes,
                                          const char *file, int line);
 int emulation_lane();
+int emulation_capability();
 
 /* Ends the program with words. */
 [[noreturn]] void emulation_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -300,6 +301,8 @@ template <typename T> static inline T atomicCAS(T *place, T expected, T value) {
  * lays them over the lanes. */
 static inline void tern_mma_s8(int32_t d[4], const uint32_t a[4], const uint32_t b[2],
                                EMULATION_PLACE) {
+    if (emulation_capability() < 80)
+        emulation_die("%s:%d: a GPU of this kind has no such tensor cores", file, line);
     uint32_t mine[6] = {a[0], a[1], a[2], a[3], b[0], b[1]};
     const emulation_slot *slots = emulation_exchange(~0u, mine, sizeof mine, file, line);
     int lane = emulation_lane();

@@ -13,7 +13,7 @@ static inline cudaError_t tern_launch(void (*kernel)(A), dim3 grid, dim3 block, 
     A real = call;
     emulation_translate(&real, sizeof real);
     auto run = [kernel, real] { kernel(real); };
-    return emulation_launch({(const void *)kernel, grid, block, shared_bytes, run}, stream);
+    return emulation_launch({(const void *)kernel, grid, block, shared_bytes, run, 0}, stream);
 }
 
 static inline void tern_copy_async16(void *shared, const void *global) {

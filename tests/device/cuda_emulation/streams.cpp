@@ -13,6 +13,12 @@
 
 namespace {
 
+/* TERN_EMULATION_SM=75: compute capability 7.5. */
+int wanted_capability() {
+    const char *sm = getenv("TERN_EMULATION_SM");
+    return sm != nullptr ? atoi(sm) : 90;
+}
+
 struct graph_node {
     const void *function; /* NULL: a copy, or memory that is set */
     std::function<void()> run;
@@ -36,6 +42,7 @@ struct emulated_graph_exec {
 struct emulated_stream {
     emulated_graph *captured = nullptr;
     bool is_spoilt = false;
+    int capability = wanted_capability();
 };
 
 struct emulated_event {
@@ -115,7 +122,9 @@ cudaError_t emulation_launch(const emulation_kernel &kernel, cudaStream_t stream
         return emulation_error(cudaErrorInvalidConfiguration);
     if (kernel.shared_bytes > (most > SHARED_PLAIN ? most : SHARED_PLAIN))
         return emulation_error(cudaErrorInvalidValue);
-    return do_or_record(stream, kernel.function, [kernel] { emulation_run(kernel); });
+    emulation_kernel known = kernel;
+    known.capability = stream != nullptr ? stream->capability : wanted_capability();
+    return do_or_record(stream, kernel.function, [known] { emulation_run(known); });
 }
 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
@@ -214,6 +223,13 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus *
 }
 
 /* -- graphs ------------------------------------------------------------------------------------*/
+
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *count) {
+    if (nodes != nullptr)
+        return emulation_error(cudaErrorInvalidValue);
+    *count = graph->nodes.size();
+    return cudaSuccess;
+}
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long) {
     *exec = new emulated_graph_exec{graph->nodes};
@@ -317,8 +333,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device) {
     if (device != 0)
         return emulation_error(cudaErrorInvalidDevice);
     size_t free_bytes;
-    const char *sm = getenv("TERN_EMULATION_SM"); /* 75: compute capability 7.5 */
-    const int capability = sm != nullptr ? atoi(sm) : 90;
+    const int capability = wanted_capability();
     *properties = {};
     strcpy(properties->name, "CUDA emulation on the processor");
     properties->major = capability / 10;

@@ -8,10 +8,12 @@
  *                     "operand": an operand is changed; "decline": everything is left to the CPU;
  *                     "status": operations fail; "wait": waiting tells of an error
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <sched.h>
 #include <sys/mman.h>
 
 #include "device/plugin.h"
@@ -21,6 +23,7 @@ typedef struct toy {
     uint8_t *memory; /* addresses that nobody can read or write */
     uint8_t *store;  /* what they stand for */
     size_t bytes, used;
+    atomic_flag is_busy;
 } toy;
 
 static size_t memory_bytes(void) {
@@ -31,6 +34,22 @@ static size_t memory_bytes(void) {
 static bool has_fault(const char *name) {
     const char *text = getenv("TERN_TOY_FAULT");
     return text != NULL && strcmp(text, name) == 0;
+}
+
+/* Nobody else may be in here. */
+static toy *enter(void *device) {
+    toy *t = device;
+    if (atomic_flag_test_and_set(&t->is_busy)) {
+        fputs("two threads use the toy\n", stderr);
+        abort();
+    }
+    sched_yield(); /* whoever does not wait comes in now */
+    return t;
+}
+
+static tern_status leave(toy *t) {
+    atomic_flag_clear(&t->is_busy);
+    return TERN_OK;
 }
 
 /* -- life --------------------------------------------------------------------------------------*/
@@ -79,17 +98,21 @@ static tern_status open_toy(const tern__plugin_host *host, void **device) {
 /* -- memory: handed out from the front, taken back from the end --------------------------------*/
 
 static void *map(void *device, size_t bytes) {
-    toy *t = device;
-    if (bytes > t->bytes - t->used)
-        return NULL;
-    t->used += bytes;
-    return t->memory + t->used - bytes;
+    toy *t = enter(device);
+    void *memory = NULL;
+    if (bytes <= t->bytes - t->used) {
+        memory = t->memory + t->used;
+        t->used += bytes;
+    }
+    leave(t);
+    return memory;
 }
 
 static void unmap(void *device, void *memory, size_t bytes) {
-    toy *t = device;
+    toy *t = enter(device);
     if ((uint8_t *)memory + bytes == t->memory + t->used)
         t->used -= bytes;
+    leave(t);
 }
 
 static void *stored(const toy *t, const void *address) {
@@ -97,18 +120,21 @@ static void *stored(const toy *t, const void *address) {
 }
 
 static tern_status copy_in(void *device, void *to, const void *from, size_t bytes) {
-    memcpy(stored(device, to), from, bytes);
-    return TERN_OK;
+    toy *t = enter(device);
+    memcpy(stored(t, to), from, bytes);
+    return leave(t);
 }
 
 static tern_status copy_out(void *device, void *to, const void *from, size_t bytes) {
-    memcpy(to, stored(device, from), bytes);
-    return TERN_OK;
+    toy *t = enter(device);
+    memcpy(to, stored(t, from), bytes);
+    return leave(t);
 }
 
 static tern_status copy_within(void *device, void *to, const void *from, size_t bytes) {
-    memmove(stored(device, to), stored(device, from), bytes);
-    return TERN_OK;
+    toy *t = enter(device);
+    memmove(stored(t, to), stored(t, from), bytes);
+    return leave(t);
 }
 
 static tern_status nothing(void *device) {
@@ -144,8 +170,7 @@ static float apply(tern__op op, float a, float b) {
     return op == TERN__OP_ADD ? a + b : op == TERN__OP_MUL ? a * b : -a;
 }
 
-static tern_status arithmetic(void *device, const tern__device_call *call) {
-    const toy *t = device;
+static tern_status compute(const toy *t, const tern__device_call *call) {
     if (!is_simple(call) || has_fault("decline"))
         return t->host->fail(TERN_E_UNSUPPORTED, "not simple");
     if (has_fault("status"))
@@ -162,6 +187,13 @@ static tern_status arithmetic(void *device, const tern__device_call *call) {
     if (has_fault("bit"))
         *(uint8_t *)out ^= 1;
     return TERN_OK;
+}
+
+static tern_status arithmetic(void *device, const tern__device_call *call) {
+    toy *t = enter(device);
+    tern_status status = compute(t, call);
+    leave(t);
+    return status;
 }
 
 static const tern__plugin plugin = {
