@@ -107,12 +107,13 @@ double tern__device_tolerance(const tern_context *context, const char *op) {
 
 static tern_status compare(const float *got, const float *expected, int64_t count,
                            double tolerance) {
-    double largest = 0;
+    float largest = 0;
     for (int64_t i = 0; i < count; i++)
-        largest = fmax(largest, fabs((double)expected[i]));
+        largest = fabsf(expected[i]) > largest ? fabsf(expected[i]) : largest;
     for (int64_t i = 0; i < count; i++)
         if (memcmp(&got[i], &expected[i], sizeof got[i]) != 0 &&
-            (tolerance == 0 || !(fabs((double)got[i] - expected[i]) <= tolerance * largest)))
+            (tolerance == 0 ||
+             !(fabs((double)got[i] - (double)expected[i]) <= tolerance * (double)largest)))
             return tern__fail(TERN_E_INTERNAL,
                               "bench: element %lld is %.9g on the device, not %.9g", (long long)i,
                               (double)got[i], (double)expected[i]);
