@@ -910,6 +910,8 @@ static void test_peers(void **state) {
 
 static void test_command(void **state) {
     (void)state;
+    if (TEST_THINNING > 1)
+        test_skip("the table runs in test_table: not once more under the thread sanitizer");
     child_result r = child_run("bench", "memory", "--quick", "-r", "1", "-t", "2");
     child_expect(&r, r.status == 0 && strncmp(r.out, "id   what ", 10) == 0);
     child_expect(&r, strstr(r.out, "\nT3   64 KiB touched ") != NULL);
