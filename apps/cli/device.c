@@ -36,18 +36,6 @@ int cli_check_device(const cli_command *command, const char *name) {
     return cli_usage_error(command, "%sthere is no device '%s' (see tern devices)", origin, name);
 }
 
-const char *cli_cache_directory(char *buffer, size_t size) {
-    const char *base = getenv("XDG_CACHE_HOME"), *below = "tern";
-    if (base == NULL || base[0] != '/') { /* relative paths are to be ignored, as XDG says */
-        base = getenv("HOME");
-        below = ".cache/tern";
-    }
-    if (base == NULL || base[0] != '/')
-        return NULL;
-    int length = snprintf(buffer, size, "%s/%s", base, below);
-    return length > 0 && (size_t)length < size ? buffer : NULL;
-}
-
 static void warn(void *user, tern_log_level level, const char *message) {
     (void)user, (void)level;
     fprintf(stderr, "tern: %s\n", message);
@@ -67,11 +55,9 @@ static void warn_of_broken(void) {
 
 /* What was chosen and cannot be used gives way to the processor. */
 static int open_chosen(tern_options *options, tern_device_choice *choice, tern_context **context) {
-    char directory[4096];
-    options->cache_directory = cli_cache_directory(directory, sizeof directory);
     warn_of_broken();
     tern_log_set(warn, NULL, TERN_LOG_WARN); /* tells of a device that failed when it was tried */
-    tern_status status = tern_device_choose(options, options->cache_directory, choice);
+    tern_status status = tern_device_choose(options, choice);
     tern_log_set(NULL, NULL, TERN_LOG_WARN);
     if (status != TERN_OK)
         return cli_fail_library(NULL);

@@ -18,9 +18,6 @@ int cli_check_device(const cli_command *command, const char *name);
  */
 const char *cli_device_rows(const char *given);
 
-/* Where what was measured once is kept; NULL: nowhere. */
-const char *cli_cache_directory(char *buffer, size_t size);
-
 /* Makes a context on `device`, which may be "auto": then a device that fails gives way to the
  * processor, with a line on stderr. Tells what was taken and why; `options` points into it.
  * Returns the exit status, after a message. */

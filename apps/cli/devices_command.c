@@ -236,7 +236,6 @@ static void measure(devices_state *s) {
 
 /* All devices, or the one that is named. */
 static int find(devices_state *s, const char *name) {
-    char directory[4096];
     tern_options options = {0};
     if (name != NULL) {
         int status = cli_check_device(&cli_devices, name);
@@ -249,8 +248,7 @@ static int find(devices_state *s, const char *name) {
     }
     s->count = tern_devices(s->info, DEVICES);
     s->count = s->count < DEVICES ? s->count : DEVICES;
-    const char *place = cli_cache_directory(directory, sizeof directory);
-    if (tern_device_choose(&options, place, &s->choice) != TERN_OK)
+    if (tern_device_choose(&options, &s->choice) != TERN_OK)
         return cli_fail_library(NULL);
     return CLI_OK;
 }

@@ -65,10 +65,9 @@ typedef struct tern_device_choice {
 } tern_device_choice;
 
 /* The device whose F32 matmul is the fastest among those that keep the bits; where there are
- * several, each is measured once and the figures are kept in a file of `directory`, which is made
- * (NULL: nowhere). `options` as for a context; its `device` is not looked at. */
-TERN_API tern_status tern_device_choose(const tern_options *options, const char *directory,
-                                        tern_device_choice *choice);
+ * several, each is measured once and the figures are kept in a file of options->cache_directory,
+ * which is made. `options` as for a context; its `device` is not looked at. */
+TERN_API tern_status tern_device_choose(const tern_options *options, tern_device_choice *choice);
 
 /* -- contexts on devices -----------------------------------------------------------------------*/
 

@@ -90,7 +90,8 @@ typedef struct tern_options {
     void *memory_user;                          /* handed to both */
     const char *device; /* "cpu", "auto" or the name of a plug-in (device.h); NULL: environment
                            variable TERN_DEVICE, else "cpu" */
-    const char *cache_directory; /* where "auto" keeps what it measured; NULL: nowhere */
+    const char *cache_directory; /* keeps what "auto" measured; NULL: $XDG_CACHE_HOME/tern, else
+                                    $HOME/.cache/tern; "": nowhere */
 } tern_options;
 
 /* Zero initialisation gives the defaults too. */

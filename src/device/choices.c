@@ -4,6 +4,7 @@
 #include "device/choices.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/new_file.h"
@@ -11,6 +12,20 @@
 
 enum { MAX_PATH = 4096, MAX_FILE = 16384, MAX_LINES = 32, MAX_NUMBER = 1000000 };
 static const char first_line[] = "tern choices 1\n";
+
+const char *tern__choices_directory(const char *asked, char *buffer, size_t size) {
+    if (asked != NULL)
+        return asked[0] != '\0' ? asked : NULL;
+    const char *base = getenv("XDG_CACHE_HOME"), *below = "tern";
+    if (base == NULL || base[0] != '/') { /* relative paths are to be ignored, as XDG says */
+        base = getenv("HOME");
+        below = ".cache/tern";
+    }
+    if (base == NULL || base[0] != '/')
+        return NULL;
+    int length = snprintf(buffer, size, "%s/%s", base, below);
+    return length > 0 && (size_t)length < size ? buffer : NULL;
+}
 
 static bool make_path(const char *directory, char path[MAX_PATH]) {
     if (directory == NULL)

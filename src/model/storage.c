@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * How the ternary weights of a model are stored: as asked for, or as the device measured. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/status.h"
+#include "device/choices.h"
 #include "model/model.h"
 #include "tensor/tensor.h"
 
@@ -17,21 +17,6 @@ static size_t ternary_bytes(const tern_model_info *info) {
     return bytes * (size_t)info->layers;
 }
 
-/* The directory for what is measured; NULL: none. */
-static const char *cache_directory(const tern_model_options *options, char *buffer, size_t size) {
-    if (options != NULL && options->cache_directory != NULL)
-        return options->cache_directory[0] != '\0' ? options->cache_directory : NULL;
-    const char *base = getenv("XDG_CACHE_HOME"), *below = "tern";
-    if (base == NULL || base[0] != '/') { /* relative paths are to be ignored, as XDG says */
-        base = getenv("HOME");
-        below = ".cache/tern";
-    }
-    if (base == NULL || base[0] != '/')
-        return NULL;
-    int length = snprintf(buffer, size, "%s/%s", base, below);
-    return length > 0 && (size_t)length < size ? buffer : NULL;
-}
-
 static void choose(tern_model *model, tern__packing packing) {
     model->storage.packing = packing;
     snprintf(model->storage.reason, sizeof model->storage.reason, "asked for");
@@ -40,11 +25,13 @@ static void choose(tern_model *model, tern__packing packing) {
 tern_status tern__model_choose_storage(tern_model *model, const tern_model_options *options) {
     char buffer[4096];
     tern_storage storage = options != NULL ? options->storage : TERN_STORAGE_AUTO;
+    const char *asked = options != NULL ? options->cache_directory : NULL;
     tern__device *device = model->context->device;
     switch (storage) {
     case TERN_STORAGE_AUTO:
         device->choose_storage(device, ternary_bytes(&model->info),
-                               cache_directory(options, buffer, sizeof buffer), &model->storage);
+                               tern__choices_directory(asked, buffer, sizeof buffer),
+                               &model->storage);
         break;
     case TERN_STORAGE_2_BIT:
         choose(model, TERN__PACKING_TRITS4);

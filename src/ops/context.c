@@ -71,7 +71,7 @@ tern_status tern_context_create(const tern_options *options, tern_context **out)
     if (chosen.device == NULL || chosen.device[0] == '\0')
         chosen.device = "cpu";
     if (strcmp(chosen.device, "auto") == 0) {
-        status = tern_device_choose(&chosen, chosen.cache_directory, &choice);
+        status = tern_device_choose(&chosen, &choice);
         chosen.device = choice.name;
         is_chosen = true;
     }

@@ -181,17 +181,21 @@ static bool is_candidate(const tern_device_info *info) {
     return info->is_there && info->is_accelerator && info->keeps_bits;
 }
 
-tern_status tern_device_choose(const tern_options *options, const char *directory,
-                               tern_device_choice *choice) {
+tern_status tern_device_choose(const tern_options *options, tern_device_choice *choice) {
+    char buffer[4096];
     const tern_options of_cpu = options != NULL ? *options : tern_options_default();
+    const char *directory = tern__choices_directory(of_cpu.cache_directory, buffer, sizeof buffer);
     tern_device_info infos[MOST_DEVICES];
     int count = (int)tern__min_i64(tern_devices(infos, MOST_DEVICES), MOST_DEVICES);
     candidate best = {"", 0}, cpu = {"cpu", 0};
     *choice = (tern_device_choice){"cpu", "no accelerator that keeps the bits"};
     for (int i = 1; i < count; i++) {
         candidate c;
-        if (is_candidate(&infos[i]) && find_speed(&of_cpu, &infos[i], directory, &c) &&
-            c.gflops > best.gflops)
+        if (!is_candidate(&infos[i]))
+            continue;
+        if (!find_speed(&of_cpu, &infos[i], directory, &c))
+            snprintf(choice->reason, sizeof choice->reason, "%.110s", tern_last_error());
+        else if (c.gflops > best.gflops)
             best = c;
     }
     if (best.gflops == 0)

@@ -306,7 +306,7 @@ static void automatic_choice(void **state) {
     test_ok(open_device("auto", &context));
     assert_string_equal(tern_context_device(context), "cpu");
     tern_context_destroy(context);
-    test_ok(tern_device_choose(&(tern_options){.threads = 1}, NULL, &choice));
+    test_ok(tern_device_choose(&(tern_options){.threads = 1, .cache_directory = ""}, &choice));
     assert_string_equal(choice.name, "cpu");
     is_one_line(choice.reason, "");
     assert_int_equal(setenv("TERN_DEVICE", "bad_probe", 1), 0);

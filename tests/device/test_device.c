@@ -215,21 +215,22 @@ static void test_auto(void **state) {
     (void)state;
     char directory[64], path[96];
     tern_device_choice choice;
-    tern_options options = {.threads = 2, .device = "auto"};
+    tern_options options = {.threads = 2, .device = "auto", .cache_directory = ""};
     tern_context *context;
-    test_ok(tern_device_choose(&options, NULL, &choice));
+    test_ok(tern_device_choose(&options, &choice));
     assert_string_equal(choice.name, "cpu");
     assert_string_equal(choice.reason, "no accelerator that keeps the bits");
     setenv("TERN_TOY_FACTS", "accelerator", 1);
     snprintf(directory, sizeof directory, "/tmp/tern-test-%d", (int)getpid());
-    test_ok(tern_device_choose(&options, directory, &choice));
+    options.cache_directory = directory;
+    test_ok(tern_device_choose(&options, &choice));
     assert_string_equal(choice.name, "cpu");
+    assert_string_equal(choice.reason, "device toy leaves products to the CPU");
     assert_true(tern__choice_write(directory, "matmul toy toy for tests best 2", 900000));
-    test_ok(tern_device_choose(&options, directory, &choice));
+    test_ok(tern_device_choose(&options, &choice));
     assert_string_equal(choice.name, "toy");
     assert_ptr_equal(strstr(choice.reason, "F32 matmul at 900000 GFLOP/s, the CPU at "),
                      choice.reason);
-    options.cache_directory = directory;
     test_ok(tern_context_create(&options, &context));
     assert_string_equal(tern_context_device(context), "toy");
     tern_context_destroy(context);
@@ -239,7 +240,7 @@ static void test_auto(void **state) {
     tern_context_destroy(context);
     unsetenv("TERN_TOY_MEMORY");
     assert_true(tern__choice_write(directory, "matmul toy toy for tests best 2", 1));
-    test_ok(tern_device_choose(&options, directory, &choice));
+    test_ok(tern_device_choose(&options, &choice));
     assert_string_equal(choice.name, "cpu");
     assert_non_null(strstr(choice.reason, ", toy at 1"));
     unsetenv("TERN_TOY_FACTS");

@@ -183,9 +183,9 @@ static void keep(const char *name, const char *cpu, int gflops) {
 }
 
 static void is_chosen(const char *cpu, const char *name) {
-    const tern_options options = {.threads = 2, .cpu = cpu};
+    const tern_options options = {.threads = 2, .cpu = cpu, .cache_directory = folder};
     tern_device_choice choice;
-    test_ok(tern_device_choose(&options, folder, &choice));
+    test_ok(tern_device_choose(&options, &choice));
     if (strcmp(choice.name, name) != 0)
         fail_msg("%s is chosen (%s), not %s", choice.name, choice.reason, name);
 }
