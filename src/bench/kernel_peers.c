@@ -274,7 +274,7 @@ static tern_status run_duel(tern__kernel_table *t, const dot_peer *peer, const d
         d->n > 1 ? 1 : tern__limit_memory_set(t->table.options.is_quick ? 1 : STREAM_BYTES);
     tern_status status;
     TERN__TRY(
-        tern__weights_open(d->kernel, d->shape->rows, d->shape->columns, d->n, least, &c.ours));
+        tern__weights_open(d->kernel, d->shape->rows, d->shape->columns, d->n, 1, least, &c.ours));
     TERN__TRY(make_theirs(&c, least));
     TERN__TRY(measure(t, &c, row));
 done:

@@ -46,8 +46,8 @@ static tern_status open_streamed(const tern__kernel_table *t, const tern__packed
     *w = (tern__weights){0};
     if (t->table.options.is_listing)
         return TERN_OK;
-    tern_status status =
-        tern__weights_open(kernel, shape->rows, shape->columns, most_n, stream_bytes(t), w);
+    tern_status status = tern__weights_open(kernel, shape->rows, shape->columns, most_n,
+                                            t->table.options.threads, stream_bytes(t), w);
     return status == TERN_E_MEMORY ? TERN_OK : status;
 }
 
@@ -108,9 +108,9 @@ static tern_status show_storage(tern__kernel_table *t, const tern__kernel_shape 
     tern__contest_result r;
     tern_status status;
     TERN__TRY(tern__weights_open(TERN__PICK(tern__trits5_family, t->features), shape->rows,
-                                 shape->columns, 1, stream_bytes(t), &five));
+                                 shape->columns, 1, threads, stream_bytes(t), &five));
     TERN__TRY(tern__weights_open(TERN__PICK(tern__trits4_family, t->features), shape->rows,
-                                 shape->columns, 1, stream_bytes(t), &four));
+                                 shape->columns, 1, threads, stream_bytes(t), &four));
     tern__contest c = {.team = t->all, .side = {{&five, 1, false}, {&four, 1, false}}};
     TERN__TRY(tern__contest_run(&c, t->table.options.samples, &r));
     tern__row_ratio(&row, &r.times, 1, 1);
@@ -146,7 +146,7 @@ static tern_status show_prefill(tern__kernel_table *t, const char *id,
         return TERN_OK;
     }
     tern__weights w;
-    tern_status status = tern__weights_open(kernel, shape->rows, shape->columns, tokens, 1, &w);
+    tern_status status = tern__weights_open(kernel, shape->rows, shape->columns, tokens, 1, 1, &w);
     if (status != TERN_OK)
         return tern__row_failed(&t->table, &row, status);
     tern__contest c = {.team = t->one,

@@ -32,6 +32,7 @@ typedef struct problem {
     int32_t *q_sum;       /* (COLUMNS) */
     int32_t *expected;    /* (COLUMNS, rows) */
     int32_t *out;         /* (COLUMNS, rows + GAP) */
+    void *scratch;        /* what any variant wants */
     void *pages;
     size_t bytes;
 } problem;
@@ -52,6 +53,10 @@ static size_t lay_out(problem *p) {
     p->q_sum = part_of(p, &used, COLUMNS * (int64_t)sizeof *p->q_sum);
     p->expected = part_of(p, &used, COLUMNS * p->rows * (int64_t)sizeof *p->expected);
     p->out = part_of(p, &used, COLUMNS * (p->rows + GAP) * (int64_t)sizeof *p->out);
+    size_t most = 0;
+    for (const tern__packed_kernel *const *k = tern__packed_families[p->packing]; *k != NULL; k++)
+        most = (*k)->scratch_bytes > most ? (*k)->scratch_bytes : most;
+    p->scratch = part_of(p, &used, (int64_t)most);
     return used;
 }
 
@@ -119,7 +124,8 @@ static void run(problem *p, const tern__packed_kernel *kernel, int64_t k, int64_
                                     .q_sum = p->q_sum,
                                     .n = n,
                                     .out = p->out,
-                                    .out_stride = p->rows + GAP};
+                                    .out_stride = p->rows + GAP,
+                                    .scratch = p->scratch};
     for (int64_t i = 0; i < COLUMNS * (p->rows + GAP); i++)
         p->out[i] = POISON;
     kernel->run(&args, 0, panels);

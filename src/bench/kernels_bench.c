@@ -202,7 +202,8 @@ static tern_status open_weights(const tern__kernel_table *t, const tern__packed_
         return TERN_OK;
     int64_t bytes = is_plain ? 1 : tern__limit_memory_set(is_quick ? 1 : STREAM_BYTES);
     tern_status status = tern__weights_open(kernel, is_quick ? 640 : 2560, 2560,
-                                            is_plain ? 1 : tern__kernel_tokens(t), bytes, w);
+                                            is_plain ? 1 : tern__kernel_tokens(t),
+                                            t->table.options.threads, bytes, w);
     return status == TERN_E_MEMORY ? TERN_OK : status; /* each row says so */
 }
 

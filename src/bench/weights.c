@@ -13,6 +13,7 @@ enum {
     READ_PIECE = 1 << 20,
     CHECKED_ROWS = 24,
     CHECKED_COLUMNS = 8,
+    FEW = 16, /* columns, at most, that are multiplied at once by all rows */
     POISON = 0xA5,
 };
 
@@ -60,10 +61,13 @@ static void *offset_by(void *base, size_t bytes) {
     return (uint8_t *)base + bytes;
 }
 
-static tern_status make_room(tern__weights *w) {
+static tern_status make_room(tern__weights *w, int threads) {
     size_t q_bytes = (size_t)(w->most_n * w->q_stride);
     size_t sum_bytes = (size_t)tern__round_up_i64(w->most_n * 4, CACHE_LINE);
-    w->scratch_bytes = q_bytes + sum_bytes + (size_t)(w->most_n * w->rows) * sizeof *w->out;
+    size_t out_bytes = (size_t)tern__round_up_i64(w->most_n * w->rows * 4, CACHE_LINE);
+    w->lane_bytes = tern__round_up_i64((int64_t)w->kernel->scratch_bytes, CACHE_LINE);
+    w->lane_bytes += w->most_n * w->kernel->panels_at_once * w->kernel->panel_rows * 4;
+    w->scratch_bytes = q_bytes + sum_bytes + out_bytes + (size_t)(threads * w->lane_bytes);
     w->bytes = (size_t)(w->copies * w->stride);
     w->pages = tern__limit_pages(w->bytes);
     if (w->pages == NULL)
@@ -74,19 +78,20 @@ static tern_status make_room(tern__weights *w) {
     w->q = w->scratch;
     w->q_sum = offset_by(w->scratch, q_bytes);
     w->out = offset_by(w->scratch, q_bytes + sum_bytes);
+    w->lanes = offset_by(w->scratch, q_bytes + sum_bytes + out_bytes);
     return TERN_OK;
 }
 
 tern_status tern__weights_open(const tern__packed_kernel *kernel, int64_t rows, int64_t columns,
-                               int64_t most_n, int64_t least_bytes, tern__weights *w) {
+                               int64_t most_n, int threads, int64_t least_bytes, tern__weights *w) {
     *w = (tern__weights){.kernel = kernel, .rows = rows, .columns = columns, .most_n = most_n};
     w->k = tern__round_up_i64(columns, kernel->k_unit);
     w->panels = tern__round_up_i64(rows, kernel->panel_rows) / kernel->panel_rows;
     w->matrix_bytes = w->panels * tern__packed_panel_bytes(kernel, w->k);
     w->stride = tern__round_up_i64(w->matrix_bytes, TERN__READ_UNIT);
     w->copies = tern__max_i64(1, (least_bytes + w->stride - 1) / w->stride);
-    w->q_stride = tern__round_up_i64(w->k, CACHE_LINE);
-    tern_status status = make_room(w);
+    w->q_stride = tern__packed_q_stride(w->k);
+    tern_status status = make_room(w, threads);
     if (status == TERN_OK)
         status = make_matrix(w);
     if (status != TERN_OK) {
@@ -109,18 +114,49 @@ void tern__weights_close(tern__weights *w) {
 }
 
 typedef struct product {
-    const tern__packed_kernel *kernel;
+    const tern__weights *weights;
     tern__packed_args args;
+    int64_t columns, pieces; /* columns at once, pieces of the rows for them */
 } product;
 
 static void run_panels(void *argument, int64_t begin, int64_t end, int lane) {
-    (void)lane;
     const product *p = argument;
-    p->kernel->run(&p->args, begin, end);
+    tern__packed_args args = p->args;
+    args.scratch = p->weights->lanes + lane * p->weights->lane_bytes;
+    p->weights->kernel->run(&args, begin, end);
+}
+
+/* Pieces of panels_at_once panels, for some columns after the others: sums in a block that stays in
+ * the cache, then where they belong. */
+static void run_pieces(void *argument, int64_t begin, int64_t end, int lane) {
+    const product *p = argument;
+    const tern__weights *w = p->weights;
+    uint8_t *scratch = w->lanes + lane * w->lane_bytes;
+    int32_t *sums = offset_by(
+        scratch, (size_t)tern__round_up_i64((int64_t)w->kernel->scratch_bytes, CACHE_LINE));
+    for (int64_t piece = begin; piece < end; piece++) {
+        const int64_t panel = piece % p->pieces * w->kernel->panels_at_once;
+        const int64_t row = panel * w->kernel->panel_rows;
+        const int64_t n = piece / p->pieces * p->columns;
+        tern__packed_args args = p->args;
+        args.packed += panel * tern__packed_panel_bytes(w->kernel, w->k);
+        args.m = tern__min_i64((int64_t)w->kernel->panels_at_once * w->kernel->panel_rows,
+                               w->rows - row);
+        args.q += n * w->q_stride;
+        args.q_sum += n;
+        args.n = tern__min_i64(p->columns, p->args.n - n);
+        args.out = sums;
+        args.out_stride = args.m;
+        args.scratch = scratch;
+        w->kernel->run(&args, 0, (args.m + w->kernel->panel_rows - 1) / w->kernel->panel_rows);
+        for (int64_t i = 0; i < args.n; i++)
+            memcpy(w->out + (n + i) * w->rows + row, sums + i * args.m,
+                   (size_t)args.m * sizeof *sums);
+    }
 }
 
 void tern__weights_multiply(tern__weights *w, tern__team *team, int64_t n, bool is_hot) {
-    product p = {.kernel = w->kernel,
+    product p = {.weights = w,
                  .args = {.packed = w->pages + (is_hot ? 0 : w->next * w->stride),
                           .k = w->k,
                           .k_begin = 0,
@@ -132,8 +168,14 @@ void tern__weights_multiply(tern__weights *w, tern__team *team, int64_t n, bool 
                           .n = n,
                           .out = w->out,
                           .out_stride = w->rows}};
-    int64_t grain = tern__packed_grain(w->kernel, w->k, w->panels, tern__team_size(team));
-    tern__team_run(team, w->panels, grain, run_panels, &p);
+    if (n > FEW && w->kernel->panels_at_once > 0) {
+        p.columns = tern__packed_columns(w->kernel, w->q_stride, n);
+        p.pieces = (w->panels + w->kernel->panels_at_once - 1) / w->kernel->panels_at_once;
+        tern__team_run(team, p.pieces * ((n + p.columns - 1) / p.columns), 1, run_pieces, &p);
+    } else {
+        int64_t grain = tern__packed_grain(w->kernel, w->k, w->panels, tern__team_size(team));
+        tern__team_run(team, w->panels, grain, run_panels, &p);
+    }
     if (!is_hot)
         w->next = (w->next + 1) % w->copies;
 }

@@ -25,13 +25,16 @@ typedef struct tern__weights {
     int8_t *q;      /* (most_n, q_stride) */
     int32_t *q_sum; /* (most_n) */
     int32_t *out;   /* (most_n, rows) */
+    uint8_t *lanes; /* (threads, lane_bytes): what the kernel wants, sums of a piece */
+    int64_t lane_bytes;
     size_t scratch_bytes;
-    void *scratch; /* holds these three */
+    void *scratch; /* holds these four */
 } tern__weights;
 
-/* As many copies as make `least_bytes`, at least one; up to `most_n` columns. */
+/* As many copies as make `least_bytes`, at least one; up to `most_n` columns and `threads`. */
 tern_status tern__weights_open(const tern__packed_kernel *kernel, int64_t rows, int64_t columns,
-                               int64_t most_n, int64_t least_bytes, tern__weights *weights);
+                               int64_t most_n, int threads, int64_t least_bytes,
+                               tern__weights *weights);
 void tern__weights_close(tern__weights *weights);
 
 /* The codes (k) of one row, 0 behind the columns. */

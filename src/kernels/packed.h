@@ -10,7 +10,8 @@
  * run() computes sums[n][m] = sum over k in [k_begin, k_end) of (code[m][k] - offset) * q[n][k],
  * exactly, for K <= k_max of the packing: there |sum| < 2^31 whatever the codes and activations.
  * Sums on the way may wrap modulo 2^32; where a variant's arithmetic saturates or is narrower it
- * states its own bounds.
+ * states its own bounds. Rows of q that the caller lays out should be an odd number of cache lines
+ * apart, or those that are read together meet in few sets of a cache.
  */
 #ifndef TERN__PACKED_H
 #define TERN__PACKED_H
@@ -56,6 +57,7 @@ typedef struct tern__packed_args {
     int64_t n;              /* N >= 1: any number */
     int32_t *out;           /* (N, out_stride) */
     int64_t out_stride;     /* >= m */
+    void *scratch;          /* N > 1: scratch_bytes of the kernel, 64-byte aligned */
 } tern__packed_args;
 
 typedef struct tern__packed_kernel {
@@ -63,6 +65,11 @@ typedef struct tern__packed_kernel {
     tern__packing packing;
     int panel_rows;
     int k_unit; /* a multiple of the packing's codes; of trits4, int4 and int8 a divisor of 256 */
+    /* How many columns are best cut, 0: the kernel cuts them itself. Bytes of activations that are
+     * multiplied by all rows before the next ones, and panels whose sums are made at once. */
+    int64_t q_bytes;
+    int panels_at_once;
+    size_t scratch_bytes; /* of each thread that runs it */
     /* codes (panel_rows, k), k padded -> one panel where it will lie. */
     void (*pack)(const uint8_t *codes, int64_t k, uint8_t *panel);
     /* The rows of the panels [panel_begin, panel_end), all N columns. */
@@ -79,6 +86,24 @@ extern const tern__packed_kernel *const *const tern__packed_families[TERN__PACKI
 static inline int64_t tern__packed_panel_bytes(const tern__packed_kernel *kernel, int64_t k) {
     const tern__packing_info *info = &tern__packings[kernel->packing];
     return kernel->panel_rows * (k / info->codes * info->bytes);
+}
+
+/* The stride of rows of k activations: whole cache lines, an odd number of them. */
+static inline int64_t tern__packed_q_stride(int64_t k) {
+    enum { LINE_BYTES = 64 };
+    return ((k + LINE_BYTES - 1) / LINE_BYTES | 1) * LINE_BYTES;
+}
+
+/* Columns that are multiplied by all rows before the next ones: equal parts of n, in whole strips
+ * of tiles. */
+static inline int64_t tern__packed_columns(const tern__packed_kernel *kernel, int64_t q_stride,
+                                           int64_t n) {
+    enum { STRIP = 16 };
+    int64_t most = kernel->q_bytes / (q_stride > 0 ? q_stride : 1) / STRIP * STRIP;
+    if (kernel->q_bytes == 0 || n <= STRIP || n <= most)
+        return n > 0 ? n : 1;
+    int64_t parts = most > 0 ? (n + most - 1) / most : (n + STRIP - 1) / STRIP;
+    return ((n + parts - 1) / parts + STRIP - 1) / STRIP * STRIP;
 }
 
 /* How weights of `bytes` are cut for threads that multiply them with a few columns, in bytes: the

@@ -36,7 +36,12 @@ static inline void tern__tiles_release(void) {
 
 #define tern__tile_store(tile, to, stride) _tile_stored(tile, to, stride)
 
-/* sums[m][n] += sum over k < 4 and g of the signed a[m][4 g + k] and the unsigned b[g][4 n + k]. */
+#define tern__tile_zero(tile) _tile_zero(tile)
+
+/* sums[m][n] += sum over k < 4 and g of a[m][4 g + k] * b[g][4 n + k]: a is signed, b unsigned. */
 #define tern__tile_product(sums, a, b) _tile_dpbsud(sums, a, b)
+
+/* The same, b signed. */
+#define tern__tile_product_signed(sums, a, b) _tile_dpbssd(sums, a, b)
 
 #endif

@@ -15,6 +15,9 @@ const tern__packed_kernel tern__trits4_amx = {
     .packing = TERN__PACKING_TRITS4,
     .panel_rows = ROWS,
     .k_unit = UNIT,
+    .q_bytes = Q_BYTES,
+    .panels_at_once = PANELS_AT_ONCE,
+    .scratch_bytes = TILE_SCRATCH,
     .pack = pack,
     .run = run,
 };

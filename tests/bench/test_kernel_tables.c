@@ -332,7 +332,7 @@ static tern_status check_kernel(const tern__packed_kernel *kernel, int64_t colum
     tern__weights w;
     tern__team *team;
     test_ok(tern__team_create(1, &team));
-    test_ok(tern__weights_open(kernel, 37, columns, 5, 1, &w));
+    test_ok(tern__weights_open(kernel, 37, columns, 5, 1, 1, &w));
     tern_status status = tern__weights_check(&w, team, 5);
     tern__weights_close(&w);
     tern__team_destroy(team);

@@ -43,17 +43,17 @@ static void check_bounds(const float *w, const float *x, int64_t k, int bits, ta
     int32_t sums[2 * ROWS];
     double below[ROWS], above[ROWS];
     if (tern__planes_split(tern__cpu_of(context->device), screen, x, &planes)) {
-        tern__packed_args args = {tern__packed_panels(screen),
-                                  screen->k,
-                                  0,
-                                  screen->k,
-                                  ROWS,
-                                  planes.q,
-                                  planes.q_stride,
-                                  planes.sums,
-                                  2,
-                                  sums,
-                                  ROWS};
+        tern__packed_args args = {.packed = tern__packed_panels(screen),
+                                  .k = screen->k,
+                                  .k_end = screen->k,
+                                  .m = ROWS,
+                                  .q = planes.q,
+                                  .q_stride = planes.q_stride,
+                                  .q_sum = planes.sums,
+                                  .n = 2,
+                                  .out = sums,
+                                  .out_stride = ROWS,
+                                  .scratch = tern__lane_scratch(tern__cpu_of(context->device), 0)};
         screen->kernel->run(&args, 0, screen->panels);
         tern__planes_bounds(&planes, screen, sums, 0, ROWS, below, above);
         for (int row = 0; row < ROWS; row++) {

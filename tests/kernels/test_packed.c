@@ -210,6 +210,7 @@ static void check_product(const tern__packed_kernel *kernel, const problem *p,
         memcpy(q.data + column * q_stride, p->q + column * p->k, (size_t)p->k);
     memcpy(q_sum.data, p->q_sum, (size_t)n * sizeof(int32_t));
 
+    test_guarded scratch = test_guarded_new(kernel->scratch_bytes, 0);
     const tern__packed_args args = {.packed = packed->data,
                                     .k = p->k,
                                     .k_begin = p->k_begin,
@@ -220,14 +221,17 @@ static void check_product(const tern__packed_kernel *kernel, const problem *p,
                                     .q_sum = (const int32_t *)(void *)q_sum.data,
                                     .n = n,
                                     .out = (int32_t *)(void *)out.data,
-                                    .out_stride = out_stride};
+                                    .out_stride = out_stride,
+                                    .scratch = scratch.data};
     const int64_t panels = rounded_up(m, kernel->panel_rows) / kernel->panel_rows;
     kernel->run(&args, panels / 2, panels);
     kernel->run(&args, 0, panels / 2);
     assert_true(test_tiles_are_released());
 
     test_guarded_check(&out);
+    test_guarded_check(&scratch);
     expect_sums(kernel, p, m, n, args.out, out_stride);
+    test_guarded_free(&scratch);
     test_guarded_free(&q);
     test_guarded_free(&out);
     test_guarded_free(&q_sum);
@@ -441,6 +445,7 @@ static void check_longest_k(const tern__packed_kernel *kernel) {
         memset(codes, ends[end].code, (size_t)(m * k));
         memset(q, ends[end].q, (size_t)k);
         test_guarded packed = packed_by(kernel, codes, m, k);
+        test_guarded scratch = test_guarded_new(kernel->scratch_bytes, 0);
         const int32_t sum = (int32_t)k * ends[end].q;
         const int32_t expected = (ends[end].code - info->offset) * sum;
         int32_t q_sum[LONGEST_COLUMNS];
@@ -458,7 +463,8 @@ static void check_longest_k(const tern__packed_kernel *kernel) {
                                             .q_sum = q_sum,
                                             .n = columns[i],
                                             .out = out,
-                                            .out_stride = m};
+                                            .out_stride = m,
+                                            .scratch = scratch.data};
             kernel->run(&args, 0, 1);
             for (int64_t at = 0; at < columns[i] * m; at++)
                 if (out[at] != expected)
@@ -467,6 +473,7 @@ static void check_longest_k(const tern__packed_kernel *kernel) {
                              (long long)columns[i], (long long)at, out[at], expected);
         }
         test_guarded_free(&packed);
+        test_guarded_free(&scratch);
     }
     free(out);
     free(codes);
@@ -594,6 +601,39 @@ static void test_pieces(void **state) {
         }
 }
 
+/* Rows of activations are whole cache lines, an odd number of them. */
+static void test_strides(void **state) {
+    (void)state;
+    assert_int_equal(tern__packed_q_stride(0), 64);
+    assert_int_equal(tern__packed_q_stride(1), 64);
+    assert_int_equal(tern__packed_q_stride(64), 64);
+    assert_int_equal(tern__packed_q_stride(65), 192);
+    assert_int_equal(tern__packed_q_stride(2560), 2624);
+    assert_int_equal(tern__packed_q_stride(6912), 6976);
+}
+
+/* Columns come in equal parts of whole strips whose activations are no more than q_bytes, but one
+ * strip at least; a kernel that cuts them itself gets all. */
+static void test_columns(void **state) {
+    (void)state;
+    const tern__packed_kernel any = {.q_bytes = 0}, some = {.q_bytes = 1 << 20};
+    assert_int_equal(tern__packed_columns(&any, 2624, 100000), 100000);
+    assert_int_equal(tern__packed_columns(&some, 2624, 0), 1);
+    assert_int_equal(tern__packed_columns(&some, 2624, 384), 384);
+    assert_int_equal(tern__packed_columns(&some, 2624, 385), 208);
+    assert_int_equal(tern__packed_columns(&some, 2624, 512), 256);
+    assert_int_equal(tern__packed_columns(&some, 6976, 512), 128);
+    assert_int_equal(tern__packed_columns(&some, 2 << 20, 40), 16);
+    assert_int_equal(tern__packed_columns(&some, 2 << 20, 16), 16);
+    for (int64_t n = 1; n < 3000; n += 7)
+        for (int64_t stride = 64; stride < 100000; stride *= 3) {
+            const int64_t columns = tern__packed_columns(&some, stride, n);
+            assert_true(columns >= 1 && columns < n + 16);
+            assert_true(columns == n || columns % 16 == 0);
+            assert_true(columns <= 16 || columns * stride <= some.q_bytes);
+        }
+}
+
 /* What the driver relies on. */
 static void test_facts(void **state) {
     (void)state;
@@ -602,6 +642,7 @@ static void test_facts(void **state) {
         for (; *at != NULL; at++) {
             assert_int_equal((*at)->packing, packing);
             assert_true((*at)->panel_rows > 0);
+            assert_true(((*at)->q_bytes > 0) == ((*at)->panels_at_once > 0));
             assert_int_equal((*at)->k_unit % tern__packings[packing].codes, 0);
             if (packing != TERN__PACKING_TRITS5)
                 assert_int_equal(256 % (*at)->k_unit, 0);
@@ -613,6 +654,7 @@ static void test_facts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_facts),          cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_strides),        cmocka_unit_test(test_columns),
         cmocka_unit_test(test_twin_literal),   cmocka_unit_test(test_twin_bytes),
         cmocka_unit_test(test_twin_naive),     cmocka_unit_test(test_variants_agree),
         cmocka_unit_test(test_extremes_agree), cmocka_unit_test(test_long_rows_agree),

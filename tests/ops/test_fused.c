@@ -215,6 +215,43 @@ static void many_tokens(void **state) {
     }
 }
 
+/* More activations than a kernel of tiles multiplies before it goes on to others: every token has
+ * the result that it has alone. */
+static void tokens_in_parts(void **state) {
+    (void)state;
+    tern_context *c = contexts[context_count - 1];
+    enum { ROWS = 145, LONG = 16000, TOKENS = 150 };
+    tern_scope_begin(c);
+    tern_tensor *x = normal(c, TERN_SHAPE(TOKENS, LONG), 1), *norm = normal(c, TERN_SHAPE(LONG), 2);
+    tern_tensor *residual = normal(c, TERN_SHAPE(TOKENS, ROWS), 3), *w[2], *out[2], *sum, *gated;
+    for (int i = 0; i < 2; i++)
+        test_ok(tern_tensor_pack_random(c, ROWS, LONG, 0.5f, (uint64_t)i, &w[i]));
+    test_ok(tern_norm_linear(x, norm, 1e-5, w, 2, out));
+    test_ok(tern_norm_linear_add(x, norm, 1e-5, w[1], residual, &sum));
+    test_ok(tern_norm_glu(x, norm, 1e-5, w[0], w[1], TERN_ACTIVATION_RELU2, &gated));
+    for (int64_t n = 0; n < TOKENS; n++) {
+        char what[32];
+        snprintf(what, sizeof what, "token %lld", (long long)n);
+        tern_scope_begin(c);
+        tern_tensor *one, *added, *alone[2], *alone_sum, *alone_gated, *row;
+        test_ok(tern_tensor_slice(x, 0, n, n + 1, 1, &one));
+        test_ok(tern_tensor_slice(residual, 0, n, n + 1, 1, &added));
+        test_ok(tern_norm_linear(one, norm, 1e-5, w, 2, alone));
+        test_ok(tern_norm_linear_add(one, norm, 1e-5, w[1], added, &alone_sum));
+        test_ok(tern_norm_glu(one, norm, 1e-5, w[0], w[1], TERN_ACTIVATION_RELU2, &alone_gated));
+        for (int i = 0; i < 2; i++) {
+            test_ok(tern_tensor_slice(out[i], 0, n, n + 1, 1, &row));
+            same(row, alone[i], what);
+        }
+        test_ok(tern_tensor_slice(sum, 0, n, n + 1, 1, &row));
+        same(row, alone_sum, what);
+        test_ok(tern_tensor_slice(gated, 0, n, n + 1, 1, &row));
+        same(row, alone_gated, what);
+        tern_scope_end(c);
+    }
+    tern_scope_end(c);
+}
+
 /* Columns beyond what one block of the reduction rule has. */
 static void long_rows(void **state) {
     (void)state;
@@ -584,15 +621,25 @@ static void widest_rows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_the_steps),  cmocka_unit_test(many_rows),
-        cmocka_unit_test(many_tokens),      cmocka_unit_test(other_kernels),
-        cmocka_unit_test(widest_rows),      cmocka_unit_test(falls_back),
-        cmocka_unit_test(counted_once),     cmocka_unit_test(destinations),
-        cmocka_unit_test(long_rows),        cmocka_unit_test(empty_operands),
-        cmocka_unit_test(empty_weights),    cmocka_unit_test(refusals),
-        cmocka_unit_test(without_a_weight), cmocka_unit_test(strided_operands),
-        cmocka_unit_test(activations),      cmocka_unit_test(passes_and_steps),
-        cmocka_unit_test(axes_of_rows),     cmocka_unit_test(destinations_of_steps),
+        cmocka_unit_test(equal_the_steps),
+        cmocka_unit_test(many_rows),
+        cmocka_unit_test(many_tokens),
+        cmocka_unit_test(tokens_in_parts),
+        cmocka_unit_test(other_kernels),
+        cmocka_unit_test(widest_rows),
+        cmocka_unit_test(falls_back),
+        cmocka_unit_test(counted_once),
+        cmocka_unit_test(destinations),
+        cmocka_unit_test(long_rows),
+        cmocka_unit_test(empty_operands),
+        cmocka_unit_test(empty_weights),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(without_a_weight),
+        cmocka_unit_test(strided_operands),
+        cmocka_unit_test(activations),
+        cmocka_unit_test(passes_and_steps),
+        cmocka_unit_test(axes_of_rows),
+        cmocka_unit_test(destinations_of_steps),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

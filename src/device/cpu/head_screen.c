@@ -82,6 +82,7 @@ static void do_screen(void *argument, int64_t begin, int64_t end, int lane) {
         .n = 2,
         .out = s->sums,
         .out_stride = w->rows,
+        .scratch = tern__lane_scratch(s->cpu, lane),
     };
     w->kernel->run(&args, begin, end);
     int64_t last = tern__min_i64(end * w->kernel->panel_rows, w->rows);
@@ -306,7 +307,7 @@ tern_status tern__cpu_linear_topk(tern__device *device, const tern__op_call *cal
                    .screen = tern__packed_of(screen),
                    .k = tern__dim_back(call->out, 1)};
     s.most = tern__max_i64(s.screen->rows / 8, 1);
-    s.planes.q_stride = tern__round_up_i64(s.screen->k, CACHE_LINE);
+    s.planes.q_stride = tern__packed_q_stride(s.screen->k);
     if (s.k <= s.most) {
         tern_status status = rank_screened(call, &s, &is_done);
         if (status != TERN_OK || is_done)

@@ -8,7 +8,9 @@
  * whoever is done takes pieces from the ranges of the others. Measured on Zen 4 with 2 threads and
  * the shapes of 2b4t, weights from memory: 28 to 31 GB/s, against 24 when both threads take pieces
  * from one counter. A few columns take little time for a piece, so theirs are longer: with 1 thread
- * 26 GB/s in pieces of 256 KiB, 24 in pieces of 32. */
+ * 26 GB/s in pieces of 256 KiB, 24 in pieces of 32. Many columns are cut as the kernel wants them:
+ * all pieces of the first ones come before those of the next. Sums are made in a block that stays
+ * in the cache and reach the result's memory as floats. */
 #include "device/cpu/packed_pass.h"
 
 #include <stdatomic.h>
@@ -23,12 +25,14 @@ enum {
     APART = 128,            /* bytes between what two threads write */
     FEW = 16,               /* tokens, at most, for which pieces are longer */
     PIECE_BYTES = 32 << 10, /* of weights, for more tokens */
+    PIECES = 4,             /* for each thread, where the kernel wants larger ones */
     PIECE_ROWS = 4096,      /* at most, where columns are few */
     ROWS_GRAIN = 4096,      /* elements of x worth a piece of work */
 };
 
-/* Scratch of a lane: two blocks of (tokens, rows of a piece). */
-#define BLOCK_BYTES    (TERN__LANE_SCRATCH / 2)
+/* Scratch of a lane: two blocks of (tokens, rows of a piece), then what the kernel wants. */
+#define KERNEL_BYTES   ((size_t)192 << 10)
+#define BLOCK_BYTES    ((TERN__LANE_SCRATCH - KERNEL_BYTES) / 2)
 #define BLOCK_ELEMENTS ((int64_t)(BLOCK_BYTES / sizeof(float)))
 
 _Static_assert((int)TERN__NORM_MAX <= (int)TERN__REDUCE_BLOCK &&
@@ -56,9 +60,10 @@ typedef struct pass_job {
     int64_t q_stride;
     int32_t *q_sum; /* (N): of the whole row */
     part_scales scales[TERN__PROJECTIONS];
-    int streams;                           /* parts that are cut: of a gated pass one */
-    int64_t piece_rows[TERN__PROJECTIONS]; /* of a piece, a multiple of the panels' rows */
-    int64_t first_piece[TERN__PROJECTIONS + 1];
+    int streams;                                /* parts that are cut: of a gated pass one */
+    int64_t piece_rows[TERN__PROJECTIONS];      /* of a piece, a multiple of the panels' rows */
+    int64_t first_piece[TERN__PROJECTIONS + 1]; /* for the same tokens */
+    int64_t tokens;                             /* multiplied by all rows before the next ones */
     range *ranges;
     int range_count;
 } pass_job;
@@ -102,10 +107,14 @@ typedef struct block {
     int64_t token, tokens;
 } block;
 
-/* Integer sums over the columns [begin, end) to out (tokens, stride). The kernel gets the panels
- * from the block's first one on, as if the weight began there. */
+static int32_t *sums_of(uint8_t *scratch) {
+    return (int32_t *)(void *)(scratch + BLOCK_BYTES);
+}
+
+/* Integer sums (tokens, rows) over the columns [begin, end) to the second block of `scratch`. The
+ * kernel gets the panels from the block's first one on, as if the weight began there. */
 static void run_kernel(const pass_job *job, int part, const block *b, int64_t begin, int64_t end,
-                       const int32_t *q_sum, int32_t *out, int64_t stride) {
+                       const int32_t *q_sum, uint8_t *scratch) {
     const tern__packed *w = job->pass->parts[part].weight;
     int64_t panel_rows = w->kernel->panel_rows;
     tern__packed_args args = {
@@ -119,33 +128,35 @@ static void run_kernel(const pass_job *job, int part, const block *b, int64_t be
         .q_stride = job->q_stride,
         .q_sum = q_sum + b->token,
         .n = b->tokens,
-        .out = out,
-        .out_stride = stride,
+        .out = sums_of(scratch),
+        .out_stride = b->rows,
+        .scratch = scratch + 2 * BLOCK_BYTES,
     };
     w->kernel->run(&args, 0, (b->rows + panel_rows - 1) / panel_rows);
 }
 
-/* One scale: integers straight into the result's memory, turned to floats there. */
-static void multiply_plain(const pass_job *job, int part, const block *b, float *y,
-                           int64_t stride) {
+/* One scale. */
+static void multiply_plain(const pass_job *job, int part, const block *b, float *y, int64_t stride,
+                           uint8_t *scratch) {
     const float *factor = job->scales[part].factor + b->token;
-    int32_t *sums = (int32_t *)(void *)y;
-    run_kernel(job, part, b, 0, job->pass->parts[part].weight->k, job->q_sum, sums, stride);
+    const int32_t *sums = sums_of(scratch);
+    run_kernel(job, part, b, 0, job->pass->parts[part].weight->k, job->q_sum, scratch);
     for (int64_t n = 0; n < b->tokens; n++)
-        job->cpu->elementwise->from_i32(sums + n * stride, factor[n], y + n * stride, b->rows);
+        job->cpu->elementwise->from_i32(sums + n * b->rows, factor[n], y + n * stride, b->rows);
 }
 
 /* Block scales: y = fma(sum of block, scale of block, y), block after block, then times 1 / s. */
 static void multiply_blocks(const pass_job *job, int part, const block *b, float *y, int64_t stride,
-                            int32_t *sums) {
+                            uint8_t *scratch) {
     const tern__packed *w = job->pass->parts[part].weight;
     const part_scales *scales = &job->scales[part];
+    const int32_t *sums = sums_of(scratch);
     for (int64_t n = 0; n < b->tokens; n++)
         memset(y + n * stride, 0, (size_t)b->rows * sizeof *y);
     for (int64_t i = 0; i < w->scale_blocks; i++) {
         int64_t end = i + 1 < w->scale_blocks ? (i + 1) * w->block_columns : w->k;
         run_kernel(job, part, b, i * w->block_columns, end, scales->block_sum + i * job->pass->n,
-                   sums, b->rows);
+                   scratch);
         for (int64_t n = 0; n < b->tokens; n++)
             job->cpu->elementwise->accumulate_i32(
                 sums + n * b->rows, tern__packed_scales(w, i) + b->row, y + n * stride, b->rows);
@@ -155,13 +166,13 @@ static void multiply_blocks(const pass_job *job, int part, const block *b, float
             y[n * stride + i] *= scales->factor[b->token + n];
 }
 
-/* y (tokens, stride) of the block; `sums` is scratch. */
+/* y (tokens, stride) of the block. */
 static void multiply(const pass_job *job, int part, const block *b, float *y, int64_t stride,
-                     int32_t *sums) {
+                     uint8_t *scratch) {
     if (job->pass->parts[part].weight->scale_blocks > 0)
-        multiply_blocks(job, part, b, y, stride, sums);
+        multiply_blocks(job, part, b, y, stride, scratch);
     else
-        multiply_plain(job, part, b, y, stride);
+        multiply_plain(job, part, b, y, stride, scratch);
 }
 
 /* y = y (op) z, contiguous rows. */
@@ -185,10 +196,9 @@ static void finish_block(const pass_job *job, int part, const block *b, uint8_t 
     int64_t stride = pass->parts[part].weight->rows;
     float *y = pass->parts[part].out + b->token * stride + b->row;
     float *other = (float *)(void *)scratch;
-    int32_t *sums = (int32_t *)(void *)(scratch + BLOCK_BYTES);
-    multiply(job, part, b, y, stride, sums);
+    multiply(job, part, b, y, stride, scratch);
     if (pass->is_gated)
-        multiply(job, 1, b, other, b->rows, sums);
+        multiply(job, 1, b, other, b->rows, scratch);
     for (int64_t n = 0; n < b->tokens; n++) {
         if (pass->is_gated)
             gate(job, y + n * stride, other + n * b->rows, b->rows);
@@ -199,15 +209,20 @@ static void finish_block(const pass_job *job, int part, const block *b, uint8_t 
 }
 
 static void do_piece(const pass_job *job, int64_t piece, int lane) {
+    const int64_t of_tokens = job->first_piece[job->streams];
+    int64_t token = piece / of_tokens * job->tokens;
+    const int64_t end = tern__min_i64(token + job->tokens, job->pass->n);
+    piece %= of_tokens;
     int part = 0;
     while (piece >= job->first_piece[part + 1])
         part++;
-    int64_t rows = job->piece_rows[part], n = job->pass->n;
+    int64_t rows = job->piece_rows[part];
     block b = {.row = (piece - job->first_piece[part]) * rows};
     b.rows = tern__min_i64(rows, job->pass->parts[part].weight->rows - b.row);
-    int64_t at_once = BLOCK_ELEMENTS / rows;
-    for (; b.token < n; b.token += at_once) {
-        b.tokens = tern__min_i64(at_once, n - b.token);
+    const int64_t at_once = BLOCK_ELEMENTS / rows;
+    for (; token < end; token += at_once) {
+        b.token = token;
+        b.tokens = tern__min_i64(at_once, end - token);
         finish_block(job, part, &b, tern__lane_scratch(job->cpu, lane));
     }
 }
@@ -250,11 +265,25 @@ static int64_t rows_of_piece(const pass_job *job, int part) {
     bytes = tern__max_i64(bytes, 1);
     int64_t all = pass->parts[part].weight->rows;
     int64_t rows = tern__min_i64(piece_bytes(job, all, bytes) / bytes, PIECE_ROWS);
+    const tern__packed_kernel *kernel = pass->parts[part].weight->kernel;
+    if (pass->n > FEW && kernel->panels_at_once > 0) {
+        int64_t enough = PIECES * tern__team_size(job->cpu->team) * job->tokens;
+        rows = tern__min_i64((int64_t)kernel->panels_at_once * kernel->panel_rows,
+                             all * pass->n / enough);
+    }
     return tern__max_i64(rows / unit, 1) * unit;
+}
+
+static int64_t pieces_of(const pass_job *job) {
+    return job->first_piece[job->streams] * ((job->pass->n + job->tokens - 1) / job->tokens);
 }
 
 static void cut_pieces(pass_job *job) {
     const tern__packed_pass *pass = job->pass;
+    job->tokens = tern__max_i64(pass->n, 1);
+    for (int i = 0; i < pass->part_count; i++)
+        job->tokens = tern__min_i64(job->tokens, tern__packed_columns(pass->parts[i].weight->kernel,
+                                                                      job->q_stride, pass->n));
     job->streams = pass->is_gated ? 1 : pass->part_count;
     for (int i = 0; i < job->streams; i++) {
         int64_t rows = rows_of_piece(job, i);
@@ -262,8 +291,7 @@ static void cut_pieces(pass_job *job) {
         job->first_piece[i + 1] =
             job->first_piece[i] + (pass->parts[i].weight->rows + rows - 1) / rows;
     }
-    int64_t pieces = job->first_piece[job->streams];
-    job->range_count = (int)tern__min_i64(tern__team_size(job->cpu->team), pieces);
+    job->range_count = (int)tern__min_i64(tern__team_size(job->cpu->team), pieces_of(job));
 }
 
 /* The next `bytes` of a block of memory, from *at on; NULL while the block is only measured. */
@@ -288,7 +316,7 @@ static size_t lay_out(pass_job *job, uint8_t *base) {
 }
 
 static void share_pieces(pass_job *job) {
-    int64_t pieces = job->first_piece[job->streams], count = job->range_count;
+    int64_t pieces = pieces_of(job), count = job->range_count;
     for (int64_t i = 0; i < count; i++) {
         atomic_init(&job->ranges[i].next, pieces * i / count);
         job->ranges[i].end = pieces * (i + 1) / count;
@@ -300,7 +328,7 @@ tern_status tern__packed_pass_run(tern__device *device, const tern__packed_pass 
     pass_job job = {.pass = pass, .cpu = tern__cpu_of(device)};
     for (int i = 0; i < pass->part_count; i++)
         job.q_stride = tern__max_i64(job.q_stride, pass->parts[i].weight->k);
-    job.q_stride = tern__round_up_i64(job.q_stride, CACHE_LINE);
+    job.q_stride = tern__packed_q_stride(job.q_stride);
     cut_pieces(&job);
     tern__pool *pool = pass->call->context->pool;
     tern__note note = {.op = tern__op_rows[pass->call->op].info.name, .rank = -1};

@@ -55,19 +55,24 @@ void tern__tile_store(int tile, void *to, int64_t stride) {
         memcpy((uint8_t *)to + row * stride, data[tile][row], shape.row_bytes[tile]);
 }
 
-/* Four products of bytes, a signed and b unsigned, added to a sum modulo 2^32. */
-static void add_products(uint8_t *sum, const uint8_t *a, const uint8_t *b) {
+void tern__tile_zero(int tile) {
+    expect_tile(tile);
+    memset(data[tile], 0, sizeof data[tile]);
+}
+
+/* Four products of bytes, those of a signed, added to a sum modulo 2^32. */
+static void add_products(uint8_t *sum, const uint8_t *a, const uint8_t *b, bool is_b_signed) {
     static const uint8_t zeros[4];
     if (memcmp(a, zeros, sizeof zeros) == 0)
         return;
     uint32_t total;
     memcpy(&total, sum, sizeof total);
     for (int i = 0; i < 4; i++)
-        total += (uint32_t)((int8_t)a[i] * b[i]);
+        total += (uint32_t)((int8_t)a[i] * (is_b_signed ? (int8_t)b[i] : b[i]));
     memcpy(sum, &total, sizeof total);
 }
 
-void tern__tile_product(int sums, int a, int b) {
+static void multiply(int sums, int a, int b, bool is_b_signed) {
     expect_tile(sums);
     expect_tile(a);
     expect_tile(b);
@@ -79,5 +84,14 @@ void tern__tile_product(int sums, int a, int b) {
     for (int row = 0; row < shape.rows[sums]; row++)
         for (int g = 0; g < shape.rows[b]; g++)
             for (int column = 0; column < shape.row_bytes[b]; column += 4)
-                add_products(&data[sums][row][column], &data[a][row][4 * g], &data[b][g][column]);
+                add_products(&data[sums][row][column], &data[a][row][4 * g], &data[b][g][column],
+                             is_b_signed);
+}
+
+void tern__tile_product(int sums, int a, int b) {
+    multiply(sums, a, b, false);
+}
+
+void tern__tile_product_signed(int sums, int a, int b) {
+    multiply(sums, a, b, true);
 }

@@ -19,7 +19,9 @@ void tern__tiles_configure(const tern__tiles *tiles);
 void tern__tiles_release(void);
 void tern__tile_load(int tile, const void *from, int64_t stride);
 void tern__tile_store(int tile, void *to, int64_t stride);
+void tern__tile_zero(int tile);
 void tern__tile_product(int sums, int a, int b);
+void tern__tile_product_signed(int sums, int a, int b);
 
 bool test_tiles_are_released(void);
 
