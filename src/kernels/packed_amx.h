@@ -9,17 +9,17 @@
  *           2 3    columns 16..31    tile 6    codes of rows 0..15, 7 of the others
  *
  * Every tile has 16 rows of 64 bytes. Where columns, rows or k end within one, copies padded with
- * zeros stand in: nothing is read or written beyond what there is. Up to FEW columns, which do not
- * fill a tile, products are those of packed_avx512.h; lines are the same. */
+ * zeros stand in: nothing is read or written beyond what there is. Up to FEW_MOST columns products
+ * are those of packed_few_amx.h, below FEW_LEAST those of packed_avx512.h; lines are the same. */
 #ifndef TERN__PACKED_AMX_H
 #define TERN__PACKED_AMX_H
 
 #define STREAM_PAGES 4 /* what has tiles is such a Xeon */
 #include "kernels/packed_avx512.h"
+#include "kernels/packed_few_amx.h"
 #include "kernels/tiles_amx.h"
 
 enum {
-    FEW = 15,
     SIDE = 16, /* of a tile: rows, and groups of 4 k */
     BLOCK = 2 * SIDE,
 };
@@ -121,8 +121,12 @@ static void multiply_tiles(const tile_args *tile, int64_t begin, int64_t end) {
 
 static inline void run_tiles(const tern__packed_args *args, int64_t panel_begin,
                              int64_t panel_end) {
-    if (args->n <= FEW) {
+    if (args->n < FEW_LEAST) {
         run_vnni(args, panel_begin, panel_end);
+        return;
+    }
+    if (args->n <= FEW_MOST) {
+        run_few(args, panel_begin, panel_end);
         return;
     }
     tern__tiles_configure(&all_tiles);
