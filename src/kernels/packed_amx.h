@@ -11,8 +11,9 @@
  *
  * and six products take seven loads of tiles. Weights are unpacked to signed bytes, CHUNK k of a
  * panel at once, for all columns; sums are carried in tiles over all of them. While a chunk is
- * multiplied the next one is unpacked, a line or more for each 64 k. Up to FEW columns, which do
- * not fill a tile, products are those of packed_avx512.h; lines are the same.
+ * multiplied the next one is unpacked, a line or more for each 64 k. Up to FEW_MOST columns
+ * products are those of packed_few_amx.h, below FEW_LEAST those of packed_avx512.h; lines are the
+ * same.
  *
  * What bounds this is the second cache. Tile loads from the first one keep the unit busy (98 % of
  * its rate with 2 x 2 and with 3 x 2 tiles), but the first cache does not hold what they load: 5
@@ -32,11 +33,12 @@
 #ifndef TERN__PACKED_AMX_H
 #define TERN__PACKED_AMX_H
 
+#define STREAM_PAGES 4 /* what has tiles is such a Xeon */
 #include "kernels/packed_avx512.h"
+#include "kernels/packed_few_amx.h"
 #include "kernels/tiles_amx.h"
 
 enum {
-    FEW = 15,
     SIDE = 16, /* of a tile: rows, and groups of 4 k */
     STRIPS = 3,
     STEP = 4 * SIDE, /* k of a tile */
@@ -287,8 +289,12 @@ static void multiply_panels(const tern__packed_args *args, int64_t panel_begin, 
 
 static inline void run_tiles(const tern__packed_args *args, int64_t panel_begin,
                              int64_t panel_end) {
-    if (args->n <= FEW) {
+    if (args->n < FEW_LEAST) {
         run_vnni(args, panel_begin, panel_end);
+        return;
+    }
+    if (args->n <= FEW_MOST) {
+        run_few(args, panel_begin, panel_end);
         return;
     }
     tern__tiles_configure(&all_tiles);
