@@ -19,7 +19,9 @@ typedef struct tern__tiles {
 
 _Static_assert(sizeof(tern__tiles) == 64, "the hardware's layout");
 
+/* gcc 12 takes the instruction to read a pointer's bytes only, and drops what the caller stored. */
 static inline void tern__tiles_configure(const tern__tiles *tiles) {
+    __asm__ volatile("" ::"r"(tiles) : "memory");
     _tile_loadconfig(tiles);
 }
 
