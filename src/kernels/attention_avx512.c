@@ -6,12 +6,14 @@
  *
  * Tiles and panels of query rows are those of attention_tiles.h.
  *
- * scores: 4 rows x 2 positions. Lanes are 16 of the 64 partial results; the four such parts of a
- * row come one after another, so that 8 sums are fed by 6 loads. Two additions (s = 32, 16) leave
- * one register a position; the levels 8, 4, 2, 1 are done for 16 positions together, so that no
- * lane is wasted. In the last head_size % 64 elements only the partial results that take one are
- * changed (adding a product of zeros could turn -0 into +0). Scores of a tile's later rows that an
- * earlier row does not see are not stored.
+ * scores of a panel whose rows fill registers: attention_queries_avx512.h.
+ *
+ * scores of others: 4 rows x 2 positions. Lanes are 16 of the 64 partial results; the four such
+ * parts of a row come one after another, so that 8 sums are fed by 6 loads. Two additions (s = 32,
+ * 16) leave one register a position; the levels 8, 4, 2, 1 are done for 16 positions together, so
+ * that no lane is wasted. In the last head_size % 64 elements only the partial results that take
+ * one are changed (adding a product of zeros could turn -0 into +0). Scores of a tile's later rows
+ * that an earlier row does not see are not stored.
  *
  * mix: 4 rows x 64 lanes d.
  *
@@ -57,6 +59,8 @@ INLINE __m512 load_masked(const tern__attention_args *a, tern__attention_type ty
         return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, from)));
     return _mm512_maskz_loadu_ps(mask, from);
 }
+
+#include "kernels/attention_queries_avx512.h"
 
 /* -- scores ------------------------------------------------------------------------------------*/
 
@@ -197,7 +201,10 @@ static void scores(const tern__attention_args *args) {
     panel p;
     for (int i = 0, g = 0; i < a.queries;) {
         take_panel(&a, &i, &g, &p);
-        if (a.type == TERN__ATTENTION_F16)
+        const int rows = GROUP * (p.count - 1) + p.tiles[p.count - 1].count;
+        if (fills_lanes(&a, rows))
+            score_queries(&a, &p, rows);
+        else if (a.type == TERN__ATTENTION_F16)
             score_panel(&a, TERN__ATTENTION_F16, &p, sums);
         else if (a.type == TERN__ATTENTION_I8)
             score_panel(&a, TERN__ATTENTION_I8, &p, sums);
