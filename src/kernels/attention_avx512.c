@@ -215,6 +215,25 @@ static void scores(const tern__attention_args *args) {
 
 /* -- mix ---------------------------------------------------------------------------------------*/
 
+/* Masks are for the strip that is not whole: a masked load takes an issue slot of a multiply-add.
+ */
+INLINE void mix_positions(const tern__attention_args *a, tern__attention_type type, int n, strip s,
+                          bool is_whole, const __mmask16 mask[STRIP / 16],
+                          const float *const x[GROUP], __m512 c[GROUP][STRIP / 16]) {
+    const int64_t lanes = is_whole ? STRIP : a->head_size - s.d;
+    for (int64_t t = s.begin; t < s.end; t++) {
+        const int64_t at = t * a->row_stride + s.d;
+        if (s.is_first)
+            fetch(a, type, at + AHEAD * a->row_stride, lanes);
+        for (int h = 0; h < STRIP / 16; h++) {
+            __m512 v =
+                is_whole ? load(a, type, at + 16 * h) : load_masked(a, type, at + 16 * h, mask[h]);
+            for (int g = 0; g < n; g++)
+                c[g][h] = _mm512_fmadd_ps(_mm512_set1_ps(x[g][t - s.begin]), v, c[g][h]);
+        }
+    }
+}
+
 INLINE void mix_rows(const tern__attention_args *a, tern__attention_type type, int n, strip s,
                      const float *const x[GROUP], float *const out[GROUP]) {
     const int64_t lanes = a->head_size - s.d;
@@ -225,16 +244,10 @@ INLINE void mix_rows(const tern__attention_args *a, tern__attention_type type, i
     for (int g = 0; g < n; g++)
         for (int h = 0; h < STRIP / 16; h++)
             c[g][h] = _mm512_maskz_loadu_ps(mask[h], out[g] + s.d + 16 * h);
-    for (int64_t t = s.begin; t < s.end; t++) {
-        const int64_t at = t * a->row_stride + s.d;
-        if (s.is_first)
-            fetch(a, type, at + AHEAD * a->row_stride, lanes < STRIP ? lanes : STRIP);
-        for (int h = 0; h < STRIP / 16; h++) {
-            __m512 v = load_masked(a, type, at + 16 * h, mask[h]);
-            for (int g = 0; g < n; g++)
-                c[g][h] = _mm512_fmadd_ps(_mm512_set1_ps(x[g][t - s.begin]), v, c[g][h]);
-        }
-    }
+    if (lanes >= STRIP)
+        mix_positions(a, type, n, s, true, mask, x, c);
+    else
+        mix_positions(a, type, n, s, false, mask, x, c);
     for (int g = 0; g < n; g++)
         for (int h = 0; h < STRIP / 16; h++)
             _mm512_mask_storeu_ps(out[g] + s.d + 16 * h, mask[h], c[g][h]);
