@@ -6,12 +6,14 @@
  *
  * Tiles and panels of query rows are those of attention_tiles.h.
  *
- * scores: 4 rows x 2 positions. Lanes are 16 of the 64 partial results; the four such parts of a
- * row come one after another, so that 8 sums are fed by 6 loads. Two additions (s = 32, 16) leave
- * one register a position; the levels 8, 4, 2, 1 are done for 16 positions together, so that no
- * lane is wasted. In the last head_size % 64 elements only the partial results that take one are
- * changed (adding a product of zeros could turn -0 into +0). Scores of a tile's later rows that an
- * earlier row does not see are not stored.
+ * scores of a panel whose rows fill registers: attention_queries_avx512.h.
+ *
+ * scores of others: 4 rows x 2 positions. Lanes are 16 of the 64 partial results; the four such
+ * parts of a row come one after another, so that 8 sums are fed by 6 loads. Two additions (s = 32,
+ * 16) leave one register a position; the levels 8, 4, 2, 1 are done for 16 positions together, so
+ * that no lane is wasted. In the last head_size % 64 elements only the partial results that take
+ * one are changed (adding a product of zeros could turn -0 into +0). Scores of a tile's later rows
+ * that an earlier row does not see are not stored.
  *
  * mix: 4 rows x 64 lanes d.
  *
@@ -57,6 +59,8 @@ INLINE __m512 load_masked(const tern__attention_args *a, tern__attention_type ty
         return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, from)));
     return _mm512_maskz_loadu_ps(mask, from);
 }
+
+#include "kernels/attention_queries_avx512.h"
 
 /* -- scores ------------------------------------------------------------------------------------*/
 
@@ -197,7 +201,10 @@ static void scores(const tern__attention_args *args) {
     panel p;
     for (int i = 0, g = 0; i < a.queries;) {
         take_panel(&a, &i, &g, &p);
-        if (a.type == TERN__ATTENTION_F16)
+        const int rows = GROUP * (p.count - 1) + p.tiles[p.count - 1].count;
+        if (fills_lanes(&a, rows))
+            score_queries(&a, &p, rows);
+        else if (a.type == TERN__ATTENTION_F16)
             score_panel(&a, TERN__ATTENTION_F16, &p, sums);
         else if (a.type == TERN__ATTENTION_I8)
             score_panel(&a, TERN__ATTENTION_I8, &p, sums);
@@ -207,6 +214,25 @@ static void scores(const tern__attention_args *args) {
 }
 
 /* -- mix ---------------------------------------------------------------------------------------*/
+
+/* Masks are for the strip that is not whole: a masked load takes an issue slot of a multiply-add.
+ */
+INLINE void mix_positions(const tern__attention_args *a, tern__attention_type type, int n, strip s,
+                          bool is_whole, const __mmask16 mask[STRIP / 16],
+                          const float *const x[GROUP], __m512 c[GROUP][STRIP / 16]) {
+    const int64_t lanes = is_whole ? STRIP : a->head_size - s.d;
+    for (int64_t t = s.begin; t < s.end; t++) {
+        const int64_t at = t * a->row_stride + s.d;
+        if (s.is_first)
+            fetch(a, type, at + AHEAD * a->row_stride, lanes);
+        for (int h = 0; h < STRIP / 16; h++) {
+            __m512 v =
+                is_whole ? load(a, type, at + 16 * h) : load_masked(a, type, at + 16 * h, mask[h]);
+            for (int g = 0; g < n; g++)
+                c[g][h] = _mm512_fmadd_ps(_mm512_set1_ps(x[g][t - s.begin]), v, c[g][h]);
+        }
+    }
+}
 
 INLINE void mix_rows(const tern__attention_args *a, tern__attention_type type, int n, strip s,
                      const float *const x[GROUP], float *const out[GROUP]) {
@@ -218,16 +244,10 @@ INLINE void mix_rows(const tern__attention_args *a, tern__attention_type type, i
     for (int g = 0; g < n; g++)
         for (int h = 0; h < STRIP / 16; h++)
             c[g][h] = _mm512_maskz_loadu_ps(mask[h], out[g] + s.d + 16 * h);
-    for (int64_t t = s.begin; t < s.end; t++) {
-        const int64_t at = t * a->row_stride + s.d;
-        if (s.is_first)
-            fetch(a, type, at + AHEAD * a->row_stride, lanes < STRIP ? lanes : STRIP);
-        for (int h = 0; h < STRIP / 16; h++) {
-            __m512 v = load_masked(a, type, at + 16 * h, mask[h]);
-            for (int g = 0; g < n; g++)
-                c[g][h] = _mm512_fmadd_ps(_mm512_set1_ps(x[g][t - s.begin]), v, c[g][h]);
-        }
-    }
+    if (lanes >= STRIP)
+        mix_positions(a, type, n, s, true, mask, x, c);
+    else
+        mix_positions(a, type, n, s, false, mask, x, c);
     for (int g = 0; g < n; g++)
         for (int h = 0; h < STRIP / 16; h++)
             _mm512_mask_storeu_ps(out[g] + s.d + 16 * h, mask[h], c[g][h]);

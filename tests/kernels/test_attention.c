@@ -350,7 +350,7 @@ static void variants_all_queries(void **state) {
     (void)state;
     static const int queries[] = {2, 3, 5, 8, 17}, groups[] = {1, 2, 3, 4, 5, 8, 33};
     static const int64_t lengths[] = {1, 6, 14, 16, 57, 63, 64, 127};
-    static const int64_t head_sizes[] = {1, 20, 33, 64, 80, 128};
+    static const int64_t head_sizes[] = {1, 20, 33, 64, 80, 128, 257};
     test_random random = {.seed = 83};
     const tern__attention_kernel *kernel;
     int turn = 0;
@@ -364,7 +364,7 @@ static void variants_all_queries(void **state) {
                                             .group = groups[g],
                                             .input = turn % TEST_INPUTS,
                                             .length = lengths[l],
-                                            .head_size = head_sizes[turn % 6]});
+                                            .head_size = head_sizes[turn % 7]});
 }
 
 /* What is written for a row does not depend on the others that it is computed with. */
@@ -397,7 +397,8 @@ static void rows_stand_alone(void **state) {
 /* Products that underflow leave -0, which a product of padding zeros would turn into +0. */
 static void variants_keep_signed_zeros(void **state) {
     (void)state;
-    float q[256], small[256], expected, got;
+    enum { ROWS = 32 };
+    float q[256], small[256], expected, got, many[ROWS];
     for (int i = 0; i < 256; i++) {
         q[i] = -0x1p-140f;
         small[i] = 0x1p-24f;
@@ -413,6 +414,11 @@ static void variants_keep_signed_zeros(void **state) {
                 args.out = &got;
                 kernel->scores(&args);
                 test_same_floats(&got, &expected, 1, kernel->variant.name);
+                args.x_stride = 0, args.group = ROWS, args.out = many;
+                kernel->scores(&args);
+                for (int r = 0; r < ROWS; r++)
+                    test_same_floats(&many[r], &expected, 1, kernel->variant.name);
+                args.x_stride = n, args.group = 1, args.out = &got;
                 args.row_stride = 1, args.length = n, args.head_size = 1;
                 kernel->mix(&args);
                 args.out = &expected;
