@@ -50,12 +50,18 @@ typedef enum tern__page_state {
  * back hang also in one list by age. */
 typedef struct tern__page_info {
     uint32_t next, previous; /* TERN__NO_PAGE: none */
-    uint32_t older, younger; /* the same; DIRTY only */
-    uint32_t pages;          /* UINT32_MAX: that or more, see tern__run_bytes */
+    union {
+        uint32_t older;  /* DIRTY: the same */
+        uint16_t number; /* SLAB: blocks in use; SLAB_REST: pages back to the first */
+    };
+    uint32_t younger; /* DIRTY: the same */
+    uint16_t pages;   /* UINT16_MAX: that or more, see tern__run_bytes */
     uint8_t state;
     uint8_t size_class; /* SLAB */
-    uint16_t number;    /* SLAB: blocks in use; SLAB_REST: pages back to the first */
 } tern__page_info;
+
+_Static_assert(sizeof(tern__page_info) == 20,
+               "28 bytes of books for each page, free bits included");
 
 #define TERN__NO_PAGE UINT32_MAX
 
