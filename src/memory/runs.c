@@ -446,6 +446,13 @@ static bool round_to_pages(size_t bytes, size_t *rounded) {
     return tern__round_up_size(bytes != 0 ? bytes : 1, TERN__PAGE, rounded);
 }
 
+bool tern__runs_would_exceed(tern__runs *runs, size_t pages, size_t most) {
+    size_t committed = runs->live_bytes + runs->dirty_bytes;
+    if (committed <= most && pages * TERN__PAGE <= most - committed)
+        return false;
+    return find_run(runs, TERN__PAGE_DIRTY, pages, FEW) == TERN__NO_PAGE;
+}
+
 void *tern__runs_take(tern__runs *runs, size_t bytes, bool *is_reused) {
     *is_reused = false;
     size_t rounded;

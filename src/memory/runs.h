@@ -109,6 +109,9 @@ void tern__runs_set_time(tern__runs *runs, uint64_t now_ns);
  * when there is no memory, even after everything free has been given back. *is_reused: its pages
  * had memory behind them. */
 void *tern__runs_take(tern__runs *runs, size_t bytes, bool *is_reused);
+/* Whether taking `pages` <= TERN__ARENA_PAGES needs clean ones, and more than `most` bytes would be
+ * committed then. */
+bool tern__runs_would_exceed(tern__runs *runs, size_t pages, size_t most);
 /* `bytes` as at take; the state RUN or SLAB. */
 void tern__runs_give(tern__runs *runs, void *run, size_t bytes);
 
