@@ -104,6 +104,14 @@ void tern__stock_give(tern__slabs *slabs, int size_class, void *const *blocks, i
             tern__runs_give(slabs->runs, blocks[i], tern__class_room(size_class));
 }
 
+bool tern__stock_would_exceed(tern__slabs *slabs, int size_class, size_t most) {
+    if (size_class >= TERN__SLAB_CLASSES)
+        return tern__runs_would_exceed(slabs->runs, tern__class_room(size_class) / TERN__PAGE,
+                                       most);
+    return slabs->partial[size_class] == TERN__NO_PAGE &&
+           tern__runs_would_exceed(slabs->runs, slabs->pages[size_class], most);
+}
+
 bool tern__bin_refill(tern__bins *bins, int size_class) {
     tern__bin *bin = &bins->bins[size_class];
     assert(TERN__GET(bin->count) == 0);

@@ -95,6 +95,8 @@ bool tern__bin_grow(tern__bins *bins, int size_class, size_t bound);
 /* Blocks of a class straight from slabs or runs, and back. */
 int tern__stock_take(tern__slabs *slabs, int size_class, void **blocks, int count, int *fresh);
 void tern__stock_give(tern__slabs *slabs, int size_class, void *const *blocks, int count);
+/* Whether the next block of a class needs clean pages, as tern__runs_would_exceed. */
+bool tern__stock_would_exceed(tern__slabs *slabs, int size_class, size_t most);
 
 /* Fills an empty bin with some blocks, at least one; false when there is no memory. */
 bool tern__bin_refill(tern__bins *bins, int size_class);

@@ -251,11 +251,18 @@ void tern__owner_drain(tern__pool *pool) {
     }
 }
 
-static bool owner_refill(tern__pool *pool, int size_class) {
+void tern__pool_spare(tern__pool *pool, int size_class, size_t bytes) {
+    size_t budget = tern__pool_budget(pool, bytes);
+    if (tern__stock_would_exceed(&pool->slabs, size_class, budget))
+        tern__bins_flush(&pool->bins);
+}
+
+static bool owner_refill(tern__pool *pool, int size_class, size_t bytes) {
     tern__owner_drain(pool);
     if (TERN__GET(pool->bins.bins[size_class].count) != 0)
         return true;
     tern__pool_lock(pool);
+    tern__pool_spare(pool, size_class, bytes);
     bool is_filled = tern__bin_refill(&pool->bins, size_class);
     tern__pool_unlock(pool);
     return is_filled;
@@ -281,7 +288,7 @@ static tern__outcome owner_alloc(tern__pool *pool, size_t bytes, unsigned kind, 
             return TERN__NO_MEMORY;
     } else {
         tern__bin *bin = &pool->bins.bins[c];
-        if (TERN__GET(bin->count) == 0 && !owner_refill(pool, c))
+        if (TERN__GET(bin->count) == 0 && !owner_refill(pool, c, bytes))
             return TERN__NO_MEMORY;
         block = tern__bin_pop(bin, TERN__GET(bin->count));
         room = tern__class_room(c);

@@ -126,12 +126,25 @@ static inline size_t tern__whole_pages(size_t bytes) {
     return (bytes + TERN__PAGE - 1) & ~(TERN__PAGE - 1);
 }
 
-/* What all bins of the owner together may bind: an eighth of the peak, beyond what a small program
- * has. */
+/* What all bins of the owner together may bind in a small program, and how large its peak is. */
+#define TERN__BINS_LEAST ((int64_t)512 << 10)
+#define TERN__BINS_SMALL ((int64_t)8 << 20)
+
+/* The same at any peak: an eighth of it, beyond what a small program has. */
 static inline size_t tern__bins_bound(tern__pool *pool) {
-    const int64_t small = (int64_t)8 << 20, least = (int64_t)512 << 10;
-    int64_t share = (TERN__GET(pool->peak) - small) / 8;
-    return (size_t)(share > least ? share : least);
+    int64_t share = (TERN__GET(pool->peak) - TERN__BINS_SMALL) / 8;
+    return (size_t)(share > TERN__BINS_LEAST ? share : TERN__BINS_LEAST);
+}
+
+/* Before a refill commits more for a block of so many bytes, the bins give all back. SIZE_MAX: they
+ * do not, as their bound follows the peak. A fifth: with an eighth, pages given back for one step
+ * of a program are committed again in the next (docs/memory.md). */
+static inline size_t tern__pool_budget(tern__pool *pool, size_t bytes) {
+    int64_t peak = TERN__GET(pool->peak), live = tern__pool_live(pool) + (int64_t)bytes;
+    if (tern__bins_bound(pool) > (size_t)TERN__BINS_LEAST)
+        return SIZE_MAX;
+    peak = peak > live ? peak : live;
+    return (size_t)(peak + (peak / 5 > TERN__BINS_LEAST ? peak / 5 : TERN__BINS_LEAST));
 }
 
 /* Marks what of a block's room may be used, from now on or no longer. */
@@ -161,6 +174,9 @@ void tern__owner_drain(tern__pool *pool);
 void tern__other_drain(tern__pool *pool);
 void tern__other_give_nodes(tern__pool *pool, tern__remote_node *node);
 
+/* Empties the bins when a block of so many bytes would take the pool beyond its budget. The owner's
+ * call, or tracked; the lock is held. */
+void tern__pool_spare(tern__pool *pool, int size_class, size_t bytes);
 /* A large block; the lock is held. NULL: no memory. */
 void *tern__large_take(tern__pool *pool, size_t bytes);
 void tern__large_give(tern__pool *pool, void *block, size_t bytes);

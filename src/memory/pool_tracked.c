@@ -7,8 +7,11 @@ static void *take_raw(tern__pool *pool, int c, size_t raw_bytes) {
     if (c == TERN__CLASSES)
         return tern__large_take(pool, raw_bytes);
     tern__bin *bin = &pool->bins.bins[c];
-    if (TERN__GET(bin->count) == 0 && !tern__bin_refill(&pool->bins, c))
-        return NULL;
+    if (TERN__GET(bin->count) == 0) {
+        tern__pool_spare(pool, c, raw_bytes);
+        if (!tern__bin_refill(&pool->bins, c))
+            return NULL;
+    }
     return tern__bin_pop(bin, TERN__GET(bin->count));
 }
 

@@ -161,7 +161,7 @@ static void mark_free(tern__runs *runs, tern__span run, tern__page_state state) 
     bool is_tailed = tern__span_has_tail(run);
     tern__arena_touch(&runs->arenas, run.arena, run.first + (is_tailed ? run.pages : 1));
     info->state = (uint8_t)state;
-    info->pages = run.pages < UINT32_MAX ? (uint32_t)run.pages : UINT32_MAX;
+    info->pages = run.pages < UINT16_MAX ? (uint16_t)run.pages : UINT16_MAX;
     if (is_tailed) {
         info[run.pages - 1].state = (uint8_t)state;
         info[run.pages - 1].pages = info->pages;
@@ -225,7 +225,7 @@ static void *use_run(tern__runs *runs, uint32_t id, size_t pages) {
     tern__arena_touch(&runs->arenas, run.arena, run.arena->is_single ? 1 : rest.first);
     info->state = TERN__PAGE_RUN;
     if (rest.pages > 0)
-        info->pages = (uint32_t)pages;
+        info->pages = (uint16_t)pages;
     run.arena->used_pages += pages;
     runs->live_bytes += pages * TERN__PAGE;
     return run.arena->base + run.first * TERN__PAGE;
@@ -444,6 +444,13 @@ static void *take_single(tern__runs *runs, size_t bytes, bool *is_reused) {
 /* Whole pages, at least one. */
 static bool round_to_pages(size_t bytes, size_t *rounded) {
     return tern__round_up_size(bytes != 0 ? bytes : 1, TERN__PAGE, rounded);
+}
+
+bool tern__runs_would_exceed(tern__runs *runs, size_t pages, size_t most) {
+    size_t committed = runs->live_bytes + runs->dirty_bytes;
+    if (committed <= most && pages * TERN__PAGE <= most - committed)
+        return false;
+    return find_run(runs, TERN__PAGE_DIRTY, pages, FEW) == TERN__NO_PAGE;
 }
 
 void *tern__runs_take(tern__runs *runs, size_t bytes, bool *is_reused) {

@@ -50,12 +50,18 @@ typedef enum tern__page_state {
  * back hang also in one list by age. */
 typedef struct tern__page_info {
     uint32_t next, previous; /* TERN__NO_PAGE: none */
-    uint32_t older, younger; /* the same; DIRTY only */
-    uint32_t pages;          /* UINT32_MAX: that or more, see tern__run_bytes */
+    union {
+        uint32_t older;  /* DIRTY: the same */
+        uint16_t number; /* SLAB: blocks in use; SLAB_REST: pages back to the first */
+    };
+    uint32_t younger; /* DIRTY: the same */
+    uint16_t pages;   /* UINT16_MAX: that or more, see tern__run_bytes */
     uint8_t state;
     uint8_t size_class; /* SLAB */
-    uint16_t number;    /* SLAB: blocks in use; SLAB_REST: pages back to the first */
 } tern__page_info;
+
+_Static_assert(sizeof(tern__page_info) == 20,
+               "28 bytes of books for each page, free bits included");
 
 #define TERN__NO_PAGE UINT32_MAX
 
@@ -103,6 +109,9 @@ void tern__runs_set_time(tern__runs *runs, uint64_t now_ns);
  * when there is no memory, even after everything free has been given back. *is_reused: its pages
  * had memory behind them. */
 void *tern__runs_take(tern__runs *runs, size_t bytes, bool *is_reused);
+/* Whether taking `pages` <= TERN__ARENA_PAGES needs clean ones, and more than `most` bytes would be
+ * committed then. */
+bool tern__runs_would_exceed(tern__runs *runs, size_t pages, size_t most);
 /* `bytes` as at take; the state RUN or SLAB. */
 void tern__runs_give(tern__runs *runs, void *run, size_t bytes);
 

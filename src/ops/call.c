@@ -144,9 +144,9 @@ tern_status tern__check_destination(const tern__op_call *call, const tern_tensor
 
 /* -- running -----------------------------------------------------------------------------------*/
 
-/* An owner knows its bytes, a view has to multiply. */
+/* An owner has its bytes ready, a view has to multiply. */
 int64_t tern__count_bytes(const tern_tensor *t) {
-    return (int64_t)(t->flags & TERN__TENSOR_VIEW ? tern_tensor_bytes(t) : t->bytes);
+    return (int64_t)(t->flags & TERN__TENSOR_VIEW ? tern_tensor_bytes(t) : tern__owner_bytes(t));
 }
 
 /* Operands of a device with memory of its own lie there, those of other contexts do not. */

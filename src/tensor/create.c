@@ -37,7 +37,8 @@ static tern_status create_full(tern_context *context, tern_dtype dtype, const te
     tern__elements_from_f64(dtype, &value, &element, 1);
     void *room = tern__fill_begin(out);
     if (room != NULL)
-        repeat_element(room, (*out)->bytes, &element, (size_t)tern__dtype(dtype)->block_bytes);
+        repeat_element(room, tern__owner_bytes(*out), &element,
+                       (size_t)tern__dtype(dtype)->block_bytes);
     return tern__fill_end(out, room, TERN_OK);
 }
 
@@ -65,7 +66,7 @@ tern_status tern_tensor_eye(tern_context *context, tern_dtype dtype, int64_t row
     uint8_t *data = tern__fill_begin(out);
     if (data == NULL)
         return TERN_E_MEMORY;
-    memset(data, 0, (*out)->bytes);
+    memset(data, 0, tern__owner_bytes(*out));
     int64_t row = diagonal >= 0 ? 0 : diagonal > -rows ? -diagonal : rows;
     int64_t column = diagonal >= 0 ? diagonal : 0;
     for (; row < rows && column < columns; row++, column++)

@@ -37,10 +37,10 @@ static void give_up(tern_tensor **out) {
 void *tern__fill_begin(tern_tensor **out) {
     if ((*out)->context->memory == NULL)
         return (*out)->data;
-    void *room = tern__os()->alloc((*out)->bytes + 1);
+    void *room = tern__os()->alloc(tern__owner_bytes(*out) + 1);
     if (room == NULL) {
         tern__fail(TERN_E_MEMORY, "no memory for %zu bytes on their way to the device",
-                   (*out)->bytes);
+                   tern__owner_bytes(*out));
         give_up(out);
     }
     return room;
@@ -51,7 +51,7 @@ tern_status tern__fill_end(tern_tensor **out, void *room, tern_status status) {
         return TERN_E_MEMORY;
     if ((*out)->context->memory != NULL) {
         if (status == TERN_OK)
-            status = tern__tensor_write(*out, 0, room, (*out)->bytes);
+            status = tern__tensor_write(*out, 0, room, tern__owner_bytes(*out));
         tern__os()->free(room);
     }
     if (status != TERN_OK)
@@ -62,7 +62,7 @@ tern_status tern__fill_end(tern_tensor **out, void *room, tern_status status) {
 tern_status tern__fill_zeros(tern_tensor **out) {
     void *room = tern__fill_begin(out);
     if (room != NULL)
-        memset(room, 0, (*out)->bytes);
+        memset(room, 0, tern__owner_bytes(*out));
     return tern__fill_end(out, room, TERN_OK);
 }
 

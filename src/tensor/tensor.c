@@ -100,24 +100,18 @@ static SELDOM tern_status measure_for(const char *op, tern_dtype dtype, const te
     return tern__fail(status, "%s: %s", op, detail);
 }
 
-static inline tern_status measure_bytes(const char *op, tern_dtype dtype, const tern_shape *shape,
-                                        size_t *bytes) {
-    if (TERN__UNLIKELY(!measure(dtype, shape, bytes)))
-        return measure_for(op, dtype, shape, bytes);
-    return TERN_OK;
-}
-
 /* -- creation ----------------------------------------------------------------------------------*/
 
-/* Shape and row-major strides, which do not overflow. */
-static inline void put_shape(tern_tensor *tensor, const tern_shape *shape) {
+/* Shape and row-major strides, which do not overflow. `is_empty`: a dimension may be 0. */
+static inline void put_shape(tern_tensor *tensor, const tern_shape *shape, bool is_empty) {
     int64_t step = 1;
     int rank = shape->rank;
+    tensor->dims[0] = 1; /* of rank 0 */
     for (int i = rank; i-- > 0;) {
         int64_t dim = shape->dims[i];
         tensor->dims[i] = dim;
         tensor->dims[rank + i] = step;
-        step *= dim + (dim == 0);
+        step *= is_empty && dim == 0 ? 1 : dim;
     }
 }
 
@@ -159,19 +153,20 @@ static inline tern_status hand_out(tern_tensor *tensor, tern_tensor **out) {
     return TERN_OK;
 }
 
-/* What the owner's bins do not give at once: header and data, or one block with both. */
+/* What the owner's bins do not give at once: header (of so many bytes) and data, or one block with
+ * both. */
 static __attribute__((noinline)) tern_status take_blocks(tern_context *context, tern_dtype dtype,
-                                                         const tern_shape *shape, size_t bytes,
-                                                         const char *op, void *blocks[2]) {
+                                                         const tern_shape *shape, size_t header,
+                                                         size_t bytes, const char *op,
+                                                         void *blocks[2]) {
     const tern__note note = {op, tern_dtype_name(dtype), shape->rank, shape->dims};
     const tern__note *told = context->is_plain ? NULL : &note;
     tern_status status = check_open(context, op);
     if (status != TERN_OK)
         return status;
     if (bytes < context->inline_below)
-        return tern__pool_alloc(context->pool, tern__inline_offset(shape->rank) + bytes,
+        return tern__pool_alloc(context->pool, tern__inline_offset(header) + bytes,
                                 TERN__BLOCK_DATA | TERN__BLOCK_TENSOR, told, &blocks[0]);
-    size_t header = tern__header_bytes(shape->rank);
     status = tern__pool_alloc(context->pool, header, TERN__BLOCK_HEADER | TERN__BLOCK_TENSOR, told,
                               &blocks[0]);
     if (status != TERN_OK)
@@ -183,58 +178,84 @@ static __attribute__((noinline)) tern_status take_blocks(tern_context *context, 
     return status;
 }
 
-/* A tensor that owns fresh bytes. */
+/* A tensor that owns fresh bytes: as many as its shape tells. */
 static inline tern_status create(tern_context *context, tern_dtype dtype, const tern_shape *shape,
                                  size_t bytes, const char *op, tern_tensor **out) {
-    int rank = shape->rank, size_class = 0;
+    size_t rank = (size_t)shape->rank, size_class = 0;
     bool is_inline = bytes < context->inline_below, is_served = false;
     unsigned flags = is_inline ? TERN__TENSOR_INLINE : 0;
-    size_t offset = tern__inline_offset(rank);
+    size_t header = tern__header_bytes(rank, 0), offset = tern__inline_offset(header);
     void *blocks[2];
     if (is_inline) {
-        size_class = tern__class_aligned(offset + bytes, 64);
+        size_class = (size_t)tern__class_aligned(offset + bytes, 64);
         is_served = tern__pool_take_one(context->pool, size_class, offset + bytes, &blocks[0]);
     } else if (bytes < context->pair_below) {
-        size_class = tern__class_aligned(bytes, 64);
-        is_served = tern__pool_take_two(context->pool, tern__header_class(rank), size_class,
-                                        tern__header_bytes(rank), bytes, blocks);
+        size_class = (size_t)tern__class_aligned(bytes, 64);
+        is_served = tern__pool_take_two(context->pool, tern__header_class(rank), size_class, header,
+                                        bytes, blocks);
     }
     if (TERN__UNLIKELY(!is_served)) {
-        tern_status status = take_blocks(context, dtype, shape, bytes, op, blocks);
+        tern_status status = take_blocks(context, dtype, shape, header, bytes, op, blocks);
         if (status != TERN_OK)
             return status;
         if (context->memory != NULL)
             flags = TERN__TENSOR_DEVICE;
     }
-    tern_tensor *tensor = put_header(blocks[0], context, dtype, rank, flags);
+    tern_tensor *tensor = put_header(blocks[0], context, dtype, shape->rank, flags);
     tensor->data = is_inline ? (char *)blocks[0] + offset : blocks[1];
-    tensor->bytes = bytes;
     tensor->size_class = (uint8_t)size_class;
-    put_shape(tensor, shape);
+    put_shape(tensor, shape, false);
     return hand_out(tensor, out);
+}
+
+/* A tensor that owns fresh bytes: as many as are told. */
+static __attribute__((noinline)) tern_status create_sized(tern_context *context, tern_dtype dtype,
+                                                          const tern_shape *shape, size_t bytes,
+                                                          const char *op, tern_tensor **out) {
+    unsigned flags = TERN__TENSOR_SIZED;
+    if (bytes < context->inline_below)
+        flags |= TERN__TENSOR_INLINE;
+    if (context->memory != NULL)
+        flags |= TERN__TENSOR_DEVICE;
+    size_t header = tern__header_bytes((size_t)shape->rank, flags);
+    void *blocks[2];
+    tern_status status = take_blocks(context, dtype, shape, header, bytes, op, blocks);
+    if (status != TERN_OK)
+        return status;
+    tern_tensor *tensor = put_header(blocks[0], context, dtype, shape->rank, flags);
+    bool is_inline = (flags & TERN__TENSOR_INLINE) != 0;
+    tensor->data = is_inline ? (char *)blocks[0] + tern__inline_offset(header) : blocks[1];
+    put_shape(tensor, shape, true);
+    *(size_t *)tern__tail(tensor) = bytes;
+    return hand_out(tensor, out);
+}
+
+static inline tern_status create_empty(tern_context *context, tern_dtype dtype,
+                                       const tern_shape *shape, const char *op, tern_tensor **out) {
+    *out = NULL;
+    size_t bytes;
+    if (TERN__UNLIKELY(!measure(dtype, shape, &bytes))) {
+        tern_status status = measure_for(op, dtype, shape, &bytes);
+        return status == TERN_OK ? create_sized(context, dtype, shape, bytes, op, out) : status;
+    }
+    return create(context, dtype, shape, bytes, op, out);
 }
 
 tern_status tern_tensor_empty(tern_context *context, tern_dtype dtype, tern_shape shape,
                               tern_tensor **out) {
-    *out = NULL;
-    size_t bytes;
-    tern_status status = measure_bytes("empty", dtype, &shape, &bytes);
-    return status == TERN_OK ? create(context, dtype, &shape, bytes, "empty", out) : status;
+    return create_empty(context, dtype, &shape, "empty", out);
 }
 
 tern_status tern__tensor_empty(tern_context *context, tern_dtype dtype, const tern_shape *shape,
                                const char *op, tern_tensor **out) {
-    *out = NULL;
-    size_t bytes;
-    tern_status status = measure_bytes(op, dtype, shape, &bytes);
-    return status == TERN_OK ? create(context, dtype, shape, bytes, op, out) : status;
+    return create_empty(context, dtype, shape, op, out);
 }
 
 tern_status tern__tensor_opaque(tern_context *context, tern_dtype dtype, const tern_shape *shape,
                                 size_t bytes, const char *op, tern_tensor **out) {
     *out = NULL;
     tern_status status = check_strides(shape);
-    return status == TERN_OK ? create(context, dtype, shape, bytes, op, out) : status;
+    return status == TERN_OK ? create_sized(context, dtype, shape, bytes, op, out) : status;
 }
 
 tern_status tern_tensor_zeros(tern_context *context, tern_dtype dtype, tern_shape shape,
@@ -245,7 +266,7 @@ tern_status tern_tensor_zeros(tern_context *context, tern_dtype dtype, tern_shap
 
 /* All bytes of a fresh tensor, which is released when they cannot be brought there. */
 static tern_status put_data(const void *data, tern_tensor **out) {
-    tern_status status = tern__tensor_write(*out, 0, data, (*out)->bytes);
+    tern_status status = tern__tensor_write(*out, 0, data, tern__owner_bytes(*out));
     if (status != TERN_OK) {
         tern_tensor_release(*out);
         *out = NULL;
@@ -259,16 +280,16 @@ tern_status tern_tensor_from_data(tern_context *context, tern_dtype dtype, tern_
     return status == TERN_OK ? put_data(data, out) : status;
 }
 
-/* Where a borrowed tensor's callback lies. */
+/* Where a borrowed tensor's callback lies: behind its bytes. */
 static inline tern__tensor_callback *callback_of(tern_tensor *tensor) {
-    return (tern__tensor_callback *)(void *)(tensor->dims + 2 * tensor->rank);
+    return (tern__tensor_callback *)(void *)((size_t *)tern__tail(tensor) + 1);
 }
 
 /* A device with memory of its own borrows nothing: it has a copy, and the lender is free. */
 static tern_status bring(tern_context *context, tern_dtype dtype, const tern_shape *shape,
-                         size_t bytes, const void *data, const tern__tensor_callback *callback,
-                         const char *op, tern_tensor **out) {
-    tern_status status = create(context, dtype, shape, bytes, op, out);
+                         const void *data, const tern__tensor_callback *callback, const char *op,
+                         tern_tensor **out) {
+    tern_status status = tern__tensor_empty(context, dtype, shape, op, out);
     if (status == TERN_OK)
         status = put_data(data, out);
     if (status == TERN_OK && callback != NULL && callback->release != NULL)
@@ -281,7 +302,7 @@ tern_status tern__tensor_adopt(tern_context *context, tern_dtype dtype, const te
                                const char *op, tern_tensor **out) {
     *out = NULL;
     size_t bytes;
-    tern_status status = measure_bytes(op, dtype, shape, &bytes);
+    tern_status status = measure_for(op, dtype, shape, &bytes);
     if (status == TERN_OK && data == NULL)
         status = tern__fail(TERN_E_ARGUMENT, "%s: the data is NULL", op);
     if (status != TERN_OK)
@@ -290,23 +311,21 @@ tern_status tern__tensor_adopt(tern_context *context, tern_dtype dtype, const te
     if (status != TERN_OK)
         return status;
     if (context->memory != NULL)
-        return bring(context, dtype, shape, bytes, data, callback, op, out);
+        return bring(context, dtype, shape, data, callback, op, out);
+    unsigned flags =
+        TERN__TENSOR_BORROWED | TERN__TENSOR_SIZED | (callback != NULL ? TERN__TENSOR_RELEASE : 0);
     tern__note note = {op, tern_dtype_name(dtype), shape->rank, shape->dims};
     void *block = NULL;
-    status = tern__pool_alloc(context->pool,
-                              tern__header_bytes(shape->rank) +
-                                  (callback != NULL ? sizeof(tern__tensor_callback) : 0),
+    status = tern__pool_alloc(context->pool, tern__header_bytes((size_t)shape->rank, flags),
                               TERN__BLOCK_HEADER | TERN__BLOCK_TENSOR, &note, &block);
     if (status != TERN_OK)
         return status;
-    tern_tensor *tensor = put_header(block, context, dtype, shape->rank, TERN__TENSOR_BORROWED);
+    tern_tensor *tensor = put_header(block, context, dtype, shape->rank, flags);
     tensor->data = (void *)(uintptr_t)data; /* never written: the flag says so */
-    tensor->bytes = bytes;
-    put_shape(tensor, shape);
-    if (callback != NULL) {
-        tensor->flags |= TERN__TENSOR_RELEASE;
+    put_shape(tensor, shape, true);
+    *(size_t *)tern__tail(tensor) = bytes;
+    if (callback != NULL)
         *callback_of(tensor) = (tern__tensor_callback){NULL, NULL};
-    }
     status = hand_out(tensor, out);
     if (status == TERN_OK && callback != NULL)
         *callback_of(tensor) = *callback;
@@ -349,18 +368,19 @@ tern_status tern__tensor_view_as(tern_tensor *tensor, tern_dtype dtype,
             return status;
     }
     void *block = NULL;
-    status = tern__pool_alloc(context->pool, tern__header_bytes(rank),
+    status = tern__pool_alloc(context->pool, tern__header_bytes((size_t)rank, TERN__TENSOR_VIEW),
                               TERN__BLOCK_HEADER | TERN__BLOCK_TENSOR, told, &block);
     if (TERN__UNLIKELY(status != TERN_OK))
         return status;
     tern_tensor *view = put_header(block, context, dtype, rank, TERN__TENSOR_VIEW);
     view->data = layout->data;
-    view->base = tensor->flags & TERN__TENSOR_VIEW ? tensor->base : tensor;
+    tern_tensor *owner = tensor->flags & TERN__TENSOR_VIEW ? *tern__view_base(tensor) : tensor;
+    *tern__view_base(view) = owner;
     for (int i = 0; i < rank; i++) {
         view->dims[i] = layout->dims[i];
         view->dims[rank + i] = layout->strides[i];
     }
-    hold(view->base, tensor);
+    hold(owner, tensor);
     return hand_out(view, out);
 }
 
@@ -395,20 +415,19 @@ tern_tensor *tern_tensor_retain(tern_tensor *tensor) {
  * go. */
 static __attribute__((noinline)) void give_blocks(tern__pool *pool, tern_tensor *owner,
                                                   unsigned flag) {
-    size_t header = tern__header_bytes(owner->rank);
+    size_t header = tern__header_bytes(owner->rank, owner->flags);
+    size_t bytes = tern__owner_bytes(owner);
     if (owner->flags & TERN__TENSOR_INLINE) {
-        tern__pool_free(pool, owner, tern__inline_offset(owner->rank) + owner->bytes,
-                        TERN__BLOCK_DATA | flag);
+        tern__pool_free(pool, owner, tern__inline_offset(header) + bytes, TERN__BLOCK_DATA | flag);
         return;
     }
     if (owner->flags & TERN__TENSOR_RELEASE) {
         const tern__tensor_callback *callback = callback_of(owner);
         if (callback->release != NULL)
             callback->release(callback->user);
-        header += sizeof *callback;
     } else if (!(owner->flags & TERN__TENSOR_BORROWED)) {
         tern__pool *data = owner->flags & TERN__TENSOR_DEVICE ? owner->context->data_pool : pool;
-        tern__pool_free(data, owner->data, owner->bytes, TERN__BLOCK_DATA);
+        tern__pool_free(data, owner->data, bytes, TERN__BLOCK_DATA);
     }
     tern__pool_free(pool, owner, header, TERN__BLOCK_HEADER | flag);
 }
@@ -416,15 +435,18 @@ static __attribute__((noinline)) void give_blocks(tern__pool *pool, tern_tensor 
 /* Gives the blocks of an owner back. `flag`: TERN__BLOCK_TENSOR while it still counts as one. */
 static inline void free_owner(tern__pool *pool, tern_tensor *owner, unsigned flag) {
     int64_t tensors = flag != 0;
-    int rank = owner->rank, size_class = owner->size_class;
+    size_t rank = owner->rank, size_class = owner->size_class;
     bool is_done = false;
-    if (owner->flags == TERN__TENSOR_INLINE)
-        is_done = tern__pool_give_one(pool, size_class, tern__inline_offset(rank) + owner->bytes,
-                                      tensors, owner);
-    else if (owner->flags == 0 && owner->bytes <= TERN__CLASS_MAX)
-        is_done = tern__pool_give_two(pool, tern__header_class(rank), size_class,
-                                      tern__header_bytes(rank) + owner->bytes, tensors,
-                                      (void *const[2]){owner, owner->data});
+    if (owner->flags <= TERN__TENSOR_INLINE) { /* an owner has not the flag VIEW */
+        size_t header = tern__header_bytes(rank, 0), bytes = tern__shape_bytes(owner);
+        if (owner->flags != 0)
+            is_done = tern__pool_give_one(pool, size_class, tern__inline_offset(header) + bytes,
+                                          tensors, owner);
+        else if (bytes <= TERN__CLASS_MAX)
+            is_done =
+                tern__pool_give_two(pool, tern__header_class(rank), size_class, header + bytes,
+                                    tensors, (void *const[2]){owner, owner->data});
+    }
     if (TERN__UNLIKELY(!is_done))
         give_blocks(pool, owner, flag);
 }
@@ -444,8 +466,8 @@ static SELDOM void leave_to_views(tern__pool *pool, tern_tensor *owner) {
 }
 
 static void free_view(tern__pool *pool, tern_tensor *view) {
-    tern_tensor *owner = view->base;
-    tern__pool_free(pool, view, tern__header_bytes(view->rank),
+    tern_tensor *owner = *tern__view_base(view);
+    tern__pool_free(pool, view, tern__header_bytes(view->rank, TERN__TENSOR_VIEW),
                     TERN__BLOCK_HEADER | TERN__BLOCK_TENSOR);
     if (drop_holder(owner))
         free_owner(pool, owner, 0);
@@ -516,7 +538,7 @@ int64_t tern_tensor_count(const tern_tensor *tensor) {
 size_t tern_tensor_bytes(const tern_tensor *tensor) {
     const tern__dtype_info *info = tern__dtype((tern_dtype)tensor->dtype);
     if (info->block_elements != 1) /* block types are never cut: all bytes are theirs */
-        return tern__tensor_owner(tensor)->bytes;
+        return tern__owner_bytes(tern__tensor_owner(tensor));
     return (size_t)tern_tensor_count(tensor) * (size_t)info->block_bytes;
 }
 

@@ -8,7 +8,9 @@
 
 #include <tern/tensor.h>
 
+#include "base/status.h"
 #include "memory/pool.h"
+#include "tensor/dtype.h"
 #include "tensor/op_table.h"
 #include "tensor/scope.h"
 
@@ -53,11 +55,13 @@ struct tern_context {
 };
 
 enum {
-    TERN__TENSOR_VIEW = 1,     /* the bytes are those of `base` */
+    TERN__TENSOR_VIEW = 1,     /* the bytes are those of another tensor, the owner */
     TERN__TENSOR_INLINE = 2,   /* the bytes follow in the same block, at tern__inline_offset */
     TERN__TENSOR_BORROWED = 4, /* the bytes are somebody else's and never written */
-    TERN__TENSOR_RELEASE = 8,  /* borrowed, with a tern__tensor_callback behind the strides */
+    TERN__TENSOR_RELEASE = 8,  /* borrowed, with a tern__tensor_callback at the end */
     TERN__TENSOR_DEVICE = 16,  /* an owner whose bytes come from the context's data_pool */
+    TERN__TENSOR_SIZED = 32,   /* an owner whose number of bytes is written, as its shape does not
+                                  tell it: block and opaque types, no elements, borrowed */
 };
 
 /* A tensor is an owner of bytes or a view of an owner; a view of a view refers to the owner.
@@ -68,19 +72,20 @@ enum {
  * are contiguous, at least rank 1. The block of an owner lives as long as it has holders: all its
  * handles together are one, each view is one.
  *
+ * What most tensors can do without lies behind the strides: the owner of a view, the bytes of an
+ * owner that is SIZED, the callback of one that is borrowed (tern__header_bytes). Any other owner
+ * is contiguous and has elements, so that the first dimension times its stride is their number; at
+ * rank 0 there is a dimension of 1 in place of the first of both, which no one else looks at.
+ *
  * A pool may overwrite the first 16 bytes of a block that was released, no more of it; `references`
  * stays 0 and `context` what it was until the block is used again, so that a second release can be
  * noticed. (Level FULL overwrites all of it: 0x7ff57ff5 is no number of references either.) */
 struct tern_tensor {
-    void *data; /* the first element */
-    union {
-        size_t bytes;      /* of an owner */
-        tern_tensor *base; /* of a view: the owner */
-    };
+    void *data;           /* the first element */
+    atomic_int holders;   /* of an owner */
+    uint32_t scope_index; /* place on the context's stack of scopes; 0: the caller's */
     tern_context *context;
     atomic_int references; /* handles */
-    atomic_int holders;    /* of an owner */
-    uint32_t scope_index;  /* place on the context's stack of scopes; 0: the caller's */
     uint8_t dtype;
     uint8_t rank;
     uint8_t flags;
@@ -88,7 +93,7 @@ struct tern_tensor {
     int64_t dims[];     /* rank dimensions, then rank strides in elements */
 };
 
-_Static_assert(offsetof(tern_tensor, dims) == 40, "104 bytes at rank 4");
+_Static_assert(offsetof(tern_tensor, dims) == 32, "96 bytes at rank 4");
 _Static_assert(offsetof(tern_tensor, context) >= 16, "stays readable after release");
 
 /* What a borrowed tensor calls when its last holder goes. */
@@ -97,18 +102,35 @@ typedef struct tern__tensor_callback {
     void *user;
 } tern__tensor_callback;
 
-static inline size_t tern__header_bytes(int rank) {
-    return sizeof(tern_tensor) + 2 * (size_t)rank * sizeof(int64_t);
+/* Of a tensor with these flags. */
+static inline size_t tern__header_bytes(size_t rank, unsigned flags) {
+    size_t axis = 2 * sizeof(int64_t), dims = sizeof(tern_tensor) + rank * axis;
+    if (flags & TERN__TENSOR_VIEW)
+        return dims + sizeof(tern_tensor *);
+    if (flags & TERN__TENSOR_SIZED)
+        return dims + sizeof(size_t) +
+               (flags & TERN__TENSOR_RELEASE ? sizeof(tern__tensor_callback) : 0);
+    return sizeof(tern_tensor) + (rank + (rank == 0)) * axis;
 }
 
-/* The size class of a header block. */
-static inline int tern__header_class(int rank) {
-    return rank > 1 ? rank - 1 : 0;
+/* The size class of a header without flags. */
+static inline size_t tern__header_class(size_t rank) {
+    return rank > 2 ? rank - 2 : 0;
 }
 
-/* Of the data in a block that holds header and data. */
-static inline size_t tern__inline_offset(int rank) {
-    return (tern__header_bytes(rank) + 63) & ~(size_t)63;
+/* What lies behind the strides. */
+static inline void *tern__tail(const tern_tensor *t) {
+    return (int64_t *)(uintptr_t)t->dims + 2 * (size_t)t->rank;
+}
+
+/* Where a view keeps its owner. */
+static inline tern_tensor **tern__view_base(const tern_tensor *view) {
+    return tern__tail(view);
+}
+
+/* Of the data in a block that holds them behind a header of so many bytes. */
+static inline size_t tern__inline_offset(size_t header) {
+    return (header + 63) & ~(size_t)63;
 }
 
 /* It was released, in a context of level FULL: all of it is poison. Functions that take a tensor
@@ -119,7 +141,19 @@ static inline bool tern__tensor_is_poison(const tern_tensor *t) {
 
 /* The owner of the bytes: the tensor itself or what it is a view of. */
 static inline const tern_tensor *tern__tensor_owner(const tern_tensor *t) {
-    return t->flags & TERN__TENSOR_VIEW ? t->base : t;
+    return t->flags & TERN__TENSOR_VIEW ? *tern__view_base(t) : t;
+}
+
+/* Of an owner that is not SIZED. */
+static inline size_t tern__shape_bytes(const tern_tensor *owner) {
+    size_t count = (size_t)owner->dims[0] * (size_t)owner->dims[owner->rank];
+    return count * (size_t)tern__dtypes[owner->dtype].block_bytes;
+}
+
+static inline size_t tern__owner_bytes(const tern_tensor *owner) {
+    if (owner->flags & TERN__TENSOR_SIZED)
+        return *(const size_t *)tern__tail(owner);
+    return tern__shape_bytes(owner);
 }
 
 static inline bool tern__tensor_is_borrowed(const tern_tensor *t) {

@@ -286,7 +286,7 @@ static void check_operands(trial *t) {
         if (!t->c->inputs[i].is_there)
             continue;
         tern_tensor *in = t->call.in[i];
-        elements e = read_elements(in->flags & TERN__TENSOR_VIEW ? in->base : in);
+        elements e = read_elements(in->flags & TERN__TENSOR_VIEW ? *tern__view_base(in) : in);
         if (memcmp(e.data, t->bases[i], e.bytes) != 0)
             TELL(t, "operand %d was changed", i);
         free(e.data);

@@ -384,12 +384,12 @@ static void books_are_counted(void **state) {
     assert_int_equal(check(runs).bookkeeping_bytes, 4096);
     char *run = take(runs, PAGES(100), false);
     assert_int_equal(check(runs).bookkeeping_bytes, 3 * 4096);
-    (void)take(runs, PAGES(412), false); /* infos of 24 bytes, words of 8: of 513 pages */
-    assert_int_equal(check(runs).bookkeeping_bytes, 4096 + 4 * 4096 + 2 * 4096);
+    (void)take(runs, PAGES(412), false); /* infos of 20 bytes, words of 8: of 513 pages */
+    assert_int_equal(check(runs).bookkeeping_bytes, 4096 + 3 * 4096 + 2 * 4096);
     (void)take(runs, 3 * ARENA, false);
-    assert_int_equal(check(runs).bookkeeping_bytes, 4096 + 4 * 4096 + 2 * 4096);
+    assert_int_equal(check(runs).bookkeeping_bytes, 4096 + 3 * 4096 + 2 * 4096);
     (void)take(runs, ARENA, false);
-    assert_int_equal(check(runs).bookkeeping_bytes, 4096 + (4 + 2 + 96 + 32) * 4096);
+    assert_int_equal(check(runs).bookkeeping_bytes, 4096 + (3 + 2 + 80 + 32) * 4096);
     tern__runs_give(runs, run, PAGES(100));
     tern__runs_destroy(runs);
 }
