@@ -13,7 +13,6 @@ enum {
     READ_PIECE = 1 << 20,
     CHECKED_ROWS = 24,
     CHECKED_COLUMNS = 8,
-    FEW = 16, /* columns, at most, that are multiplied at once by all rows */
     POISON = 0xA5,
 };
 
@@ -168,7 +167,7 @@ void tern__weights_multiply(tern__weights *w, tern__team *team, int64_t n, bool 
                           .n = n,
                           .out = w->out,
                           .out_stride = w->rows}};
-    if (n > FEW && w->kernel->panels_at_once > 0) {
+    if (n > TERN__PACKED_FEW && w->kernel->panels_at_once > 0) {
         p.columns = tern__packed_columns(w->kernel, w->q_stride, n);
         p.pieces = (w->panels + w->kernel->panels_at_once - 1) / w->kernel->panels_at_once;
         tern__team_run(team, p.pieces * ((n + p.columns - 1) / p.columns), 1, run_pieces, &p);

@@ -10,12 +10,13 @@
  * No instruction moves elements between lanes, of which the last levels of the tree take one in
  * seven where lanes are elements of a key. Keys of F16 and I8 become F32 once a panel. Elements
  * that a key does not have are no step of a partial result. Lanes without a row and positions that
- * a row does not see are computed like others and not stored.
+ * a row does not see hold anything, and are not stored.
  *
  * 32 rows of 2B4T over a cache of F32, up to 512 positions, one thread of an Emerald Rapids Xeon,
  * gcc 12: 82 GFLOP/s of 170; with elements of a key in lanes 60. (Additions are a third of it.) 12
- * rows in 16 lanes are slower, 0.8 times.
- */
+ * rows in 16 lanes are slower, 0.8 times. On a Zen it is not measured.
+ *
+ * To be included by attention_avx512.c behind what it shares with the other walk. */
 #ifndef TERN__ATTENTION_QUERIES_AVX512_H
 #define TERN__ATTENTION_QUERIES_AVX512_H
 

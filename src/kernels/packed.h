@@ -57,19 +57,26 @@ typedef struct tern__packed_args {
     int64_t n;              /* N >= 1: any number */
     int32_t *out;           /* (N, out_stride) */
     int64_t out_stride;     /* >= m */
-    void *scratch;          /* N > 1: scratch_bytes of the kernel, 64-byte aligned */
+    void *scratch;          /* scratch_bytes of the kernel, 64-byte aligned; NULL where N is 1 */
 } tern__packed_args;
+
+/* Up to so many columns a pass over the weights takes as long as reading them, or not much longer:
+ * they are never cut, and pieces of the weights are longer. */
+enum { TERN__PACKED_FEW = 16 };
+
+/* Two chunks of unpacked weights (packed_amx.h). */
+#define TERN__PACKED_SCRATCH ((size_t)160 << 10)
 
 typedef struct tern__packed_kernel {
     tern__variant variant;
     tern__packing packing;
     int panel_rows;
     int k_unit; /* a multiple of the packing's codes; of trits4, int4 and int8 a divisor of 256 */
-    /* How many columns are best cut, 0: the kernel cuts them itself. Bytes of activations that are
-     * multiplied by all rows before the next ones, and panels whose sums are made at once. */
+    /* What one call best gets of many columns: bytes of activations, that are multiplied by all
+     * rows before the next ones, and panels. 0: any. */
     int64_t q_bytes;
     int panels_at_once;
-    size_t scratch_bytes; /* of each thread that runs it */
+    size_t scratch_bytes; /* of each thread that runs it; at most TERN__PACKED_SCRATCH */
     /* codes (panel_rows, k), k padded -> one panel where it will lie. */
     void (*pack)(const uint8_t *codes, int64_t k, uint8_t *panel);
     /* The rows of the panels [panel_begin, panel_end), all N columns. */
@@ -94,15 +101,16 @@ static inline int64_t tern__packed_q_stride(int64_t k) {
     return ((k + LINE_BYTES - 1) / LINE_BYTES | 1) * LINE_BYTES;
 }
 
-/* Columns that are multiplied by all rows before the next ones: equal parts of n, in whole strips
- * of tiles. */
+/* Columns that one call gets: equal parts of n, in whole strips of tiles. However long they are,
+ * some strips share a pass over the weights. */
 static inline int64_t tern__packed_columns(const tern__packed_kernel *kernel, int64_t q_stride,
                                            int64_t n) {
-    enum { STRIP = 16 };
+    enum { STRIP = 16, LEAST = 3 * STRIP };
     int64_t most = kernel->q_bytes / (q_stride > 0 ? q_stride : 1) / STRIP * STRIP;
-    if (kernel->q_bytes == 0 || n <= STRIP || n <= most)
+    most = most < LEAST ? LEAST : most;
+    if (kernel->q_bytes == 0 || n <= most)
         return n > 0 ? n : 1;
-    int64_t parts = most > 0 ? (n + most - 1) / most : (n + STRIP - 1) / STRIP;
+    int64_t parts = (n + most - 1) / most;
     return ((n + parts - 1) / parts + STRIP - 1) / STRIP * STRIP;
 }
 

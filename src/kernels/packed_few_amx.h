@@ -32,7 +32,7 @@
 
 enum {
     FEW_LEAST = PLANES == 1 ? 11 : 4, /* columns for which this is faster than vpdpbusd */
-    FEW_MOST = 16,
+    FEW_MOST = TERN__PACKED_FEW,
     FEW_K = 64, /* of a tile */
     BATCH_TILES = FEW_K % UNIT == 0 ? 1 : 5,
     BATCH_K = BATCH_TILES * FEW_K,

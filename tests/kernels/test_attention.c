@@ -350,7 +350,7 @@ static void variants_all_queries(void **state) {
     (void)state;
     static const int queries[] = {2, 3, 5, 8, 17}, groups[] = {1, 2, 3, 4, 5, 8, 33};
     static const int64_t lengths[] = {1, 6, 14, 16, 57, 63, 64, 127};
-    static const int64_t head_sizes[] = {1, 20, 33, 64, 80, 128, 257};
+    static const int64_t head_sizes[] = {1, 20, 33, 64, 80, 128, 200, 256, 257};
     test_random random = {.seed = 83};
     const tern__attention_kernel *kernel;
     int turn = 0;

@@ -8,7 +8,7 @@
 #include "kernels/packed.h"
 #include "variants.h"
 
-enum { COLUMNS = 64, SEED = 20240, POISON_WORD = (int)0xA5A5A5A5 };
+enum { COLUMNS = 112, SEED = 20240, POISON_WORD = (int)0xA5A5A5A5 };
 
 /* The AMX kernels once more, their tile instructions emulated (tests/kernels/emulated). By packing;
  * all NULL where they are not built. */
@@ -237,8 +237,9 @@ static void check_product(const tern__packed_kernel *kernel, const problem *p,
     test_guarded_free(&q_sum);
 }
 
-static const int64_t all_columns[] = {1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 16, 17, 31, 33, 64, 0};
-static const int64_t some_columns[] = {1, 2, 3, 6, 10, 14, 49, 64, 0};
+static const int64_t all_columns[] = {1,  2,  3,  4,  5,  7,  8,  9,  11,
+                                      12, 13, 16, 17, 31, 33, 64, 97, 0};
+static const int64_t some_columns[] = {1, 2, 3, 6, 10, 14, 49, 64, 112, 0};
 
 static void check_columns(const tern__packed_kernel *kernel, const problem *p, int64_t m,
                           const int64_t *columns) {
@@ -296,7 +297,7 @@ static void test_extremes_agree(void **state) {
 
 static void check_long_rows(const tern__packed_kernel *kernel) {
     static const int64_t ks[] = {6912, 32768};
-    static const int64_t columns[] = {1, 3, 9, 64, 0};
+    static const int64_t columns[] = {1, 3, 9, 17, 40, 80, 97, 0};
     for (size_t k = 0; k < (TEST_THINNING > 1 ? 1 : sizeof ks / sizeof *ks); k++) {
         problem p = problem_new(kernel->packing, kernel->panel_rows + 1,
                                 rounded_up(ks[k], kernel->k_unit), RANDOM);
@@ -424,7 +425,7 @@ static void test_ranges_of_k(void **state) {
     each_variant(check_ranges);
 }
 
-enum { LONGEST_COLUMNS = 16 };
+enum { LONGEST_COLUMNS = 33 };
 
 /* The longest K allowed with everything at one end of its range: the sum has one value. */
 static void check_longest_k(const tern__packed_kernel *kernel) {
@@ -432,7 +433,7 @@ static void check_longest_k(const tern__packed_kernel *kernel) {
         return;
     const tern__packing_info *info = &tern__packings[kernel->packing];
     const int64_t m = kernel->panel_rows, k = info->k_max / kernel->k_unit * kernel->k_unit;
-    const int64_t columns[] = {1, 2, 3, 4, 8, LONGEST_COLUMNS};
+    const int64_t columns[] = {1, 2, 3, 4, 8, 16, LONGEST_COLUMNS};
     const uint8_t last = (uint8_t)(info->code_count - 1);
     const struct {
         uint8_t code;
@@ -623,14 +624,14 @@ static void test_columns(void **state) {
     assert_int_equal(tern__packed_columns(&some, 2624, 385), 208);
     assert_int_equal(tern__packed_columns(&some, 2624, 512), 256);
     assert_int_equal(tern__packed_columns(&some, 6976, 512), 128);
-    assert_int_equal(tern__packed_columns(&some, 2 << 20, 40), 16);
-    assert_int_equal(tern__packed_columns(&some, 2 << 20, 16), 16);
+    assert_int_equal(tern__packed_columns(&some, 2 << 20, 40), 40);
+    assert_int_equal(tern__packed_columns(&some, 2 << 20, 60), 32);
     for (int64_t n = 1; n < 3000; n += 7)
         for (int64_t stride = 64; stride < 100000; stride *= 3) {
             const int64_t columns = tern__packed_columns(&some, stride, n);
             assert_true(columns >= 1 && columns < n + 16);
             assert_true(columns == n || columns % 16 == 0);
-            assert_true(columns <= 16 || columns * stride <= some.q_bytes);
+            assert_true(columns <= 48 || columns * stride <= some.q_bytes);
         }
 }
 
@@ -643,6 +644,7 @@ static void test_facts(void **state) {
             assert_int_equal((*at)->packing, packing);
             assert_true((*at)->panel_rows > 0);
             assert_true(((*at)->q_bytes > 0) == ((*at)->panels_at_once > 0));
+            assert_true((*at)->scratch_bytes <= TERN__PACKED_SCRATCH);
             assert_int_equal((*at)->k_unit % tern__packings[packing].codes, 0);
             if (packing != TERN__PACKING_TRITS5)
                 assert_int_equal(256 % (*at)->k_unit, 0);

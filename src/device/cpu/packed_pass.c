@@ -23,16 +23,14 @@
 enum {
     CACHE_LINE = 64,
     APART = 128,            /* bytes between what two threads write */
-    FEW = 16,               /* tokens, at most, for which pieces are longer */
-    PIECE_BYTES = 32 << 10, /* of weights, for more tokens */
-    PIECES = 4,             /* for each thread, where the kernel wants larger ones */
+    PIECE_BYTES = 32 << 10, /* of weights, for more than TERN__PACKED_FEW tokens */
+    PIECES = 4,             /* for each thread at least, before those that a kernel wants */
     PIECE_ROWS = 4096,      /* at most, where columns are few */
     ROWS_GRAIN = 4096,      /* elements of x worth a piece of work */
 };
 
 /* Scratch of a lane: two blocks of (tokens, rows of a piece), then what the kernel wants. */
-#define KERNEL_BYTES   ((size_t)192 << 10)
-#define BLOCK_BYTES    ((TERN__LANE_SCRATCH - KERNEL_BYTES) / 2)
+#define BLOCK_BYTES    ((TERN__LANE_SCRATCH - TERN__PACKED_SCRATCH) / 2)
 #define BLOCK_ELEMENTS ((int64_t)(BLOCK_BYTES / sizeof(float)))
 
 _Static_assert((int)TERN__NORM_MAX <= (int)TERN__REDUCE_BLOCK &&
@@ -245,7 +243,7 @@ static void do_ranges(void *argument, int64_t begin, int64_t end, int lane) {
 
 /* `row_bytes` of each of `rows` rows are read. */
 static int64_t piece_bytes(const pass_job *job, int64_t rows, int64_t row_bytes) {
-    if (job->pass->n > FEW)
+    if (job->pass->n > TERN__PACKED_FEW)
         return PIECE_BYTES;
     return tern__packed_piece(rows * row_bytes, tern__team_size(job->cpu->team));
 }
@@ -263,13 +261,14 @@ static int64_t rows_of_piece(const pass_job *job, int part) {
         bytes += tern__packed_panel_bytes(w->kernel, w->k) / w->kernel->panel_rows;
     }
     bytes = tern__max_i64(bytes, 1);
-    int64_t all = pass->parts[part].weight->rows;
-    int64_t rows = tern__min_i64(piece_bytes(job, all, bytes) / bytes, PIECE_ROWS);
+    int64_t all = pass->parts[part].weight->rows, rows;
     const tern__packed_kernel *kernel = pass->parts[part].weight->kernel;
-    if (pass->n > FEW && kernel->panels_at_once > 0) {
+    if (pass->n > TERN__PACKED_FEW && kernel->panels_at_once > 0) {
         int64_t enough = PIECES * tern__team_size(job->cpu->team) * job->tokens;
         rows = tern__min_i64((int64_t)kernel->panels_at_once * kernel->panel_rows,
                              all * pass->n / enough);
+    } else {
+        rows = tern__min_i64(piece_bytes(job, all, bytes) / bytes, PIECE_ROWS);
     }
     return tern__max_i64(rows / unit, 1) * unit;
 }
