@@ -6,7 +6,7 @@
  *
  * Tiles and panels of query rows are those of attention_tiles.h.
  *
- * scores of a panel whose rows fill registers: attention_queries_avx512.h.
+ * scores of a panel of many rows: attention_queries_avx512.h.
  *
  * scores of others: 4 rows x 2 positions. Lanes are 16 of the 64 partial results; the four such
  * parts of a row come one after another, so that 8 sums are fed by 6 loads. Two additions (s = 32,
@@ -202,7 +202,7 @@ static void scores(const tern__attention_args *args) {
     for (int i = 0, g = 0; i < a.queries;) {
         take_panel(&a, &i, &g, &p);
         const int rows = GROUP * (p.count - 1) + p.tiles[p.count - 1].count;
-        if (fills_lanes(&a, rows))
+        if (is_wide(&a, rows))
             score_queries(&a, &p, rows);
         else if (a.type == TERN__ATTENTION_F16)
             score_panel(&a, TERN__ATTENTION_F16, &p, sums);
