@@ -333,12 +333,12 @@ static void silent_run(const tern__packed_args *args, int64_t begin, int64_t end
     (void)end;
 }
 
-static tern_status check_kernel(const tern__packed_kernel *kernel, int64_t columns) {
+static tern_status check_kernel(const tern__packed_kernel *kernel, int64_t columns, int64_t n) {
     tern__weights w;
     tern__team *team;
-    test_ok(tern__team_create(1, &team));
-    test_ok(tern__weights_open(kernel, 37, columns, 5, 1, 1, &w));
-    tern_status status = tern__weights_check(&w, team, 5);
+    test_ok(tern__team_create(2, &team));
+    test_ok(tern__weights_open(kernel, 37, columns, n, 2, 1, &w));
+    tern_status status = tern__weights_check(&w, team, n);
     tern__weights_close(&w);
     tern__team_destroy(team);
     return status;
@@ -352,11 +352,15 @@ static void test_products_are_checked(void **state) {
             const tern__packed_kernel *kernel = tern__packed_families[p][k];
             if ((kernel->variant.needs & ~tern__cpu()->features) != 0)
                 continue;
-            test_ok(check_kernel(kernel, 256));
-            test_ok(check_kernel(kernel, 333));
-            tern__packed_kernel silent = *kernel;
+            test_ok(check_kernel(kernel, 256, 5));
+            test_ok(check_kernel(kernel, 333, 5));
+            /* Activations cut into 32 and 18 columns, rows into single panels. */
+            tern__packed_kernel cut = *kernel, silent = *kernel;
+            cut.q_bytes = 1 << 14;
+            cut.panels_at_once = 1;
+            test_ok(check_kernel(&cut, 256, 50));
             silent.run = silent_run;
-            test_status(check_kernel(&silent, 256), TERN_E_INTERNAL);
+            test_status(check_kernel(&silent, 256, 5), TERN_E_INTERNAL);
         }
 }
 

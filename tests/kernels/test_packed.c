@@ -295,11 +295,12 @@ static void test_extremes_agree(void **state) {
     each_variant(check_extremes);
 }
 
+/* Rows of several chunks, the last one short, several panels in one call. */
 static void check_long_rows(const tern__packed_kernel *kernel) {
-    static const int64_t ks[] = {6912, 32768};
+    static const int64_t ks[] = {2580, 6912, 32768};
     static const int64_t columns[] = {1, 3, 9, 17, 40, 80, 97, 0};
-    for (size_t k = 0; k < (TEST_THINNING > 1 ? 1 : sizeof ks / sizeof *ks); k++) {
-        problem p = problem_new(kernel->packing, kernel->panel_rows + 1,
+    for (size_t k = 0; k < (TEST_THINNING > 1 ? 2 : sizeof ks / sizeof *ks); k++) {
+        problem p = problem_new(kernel->packing, 2 * kernel->panel_rows + 1,
                                 rounded_up(ks[k], kernel->k_unit), RANDOM);
         check_columns(kernel, &p, p.rows, columns);
         problem_free(&p);

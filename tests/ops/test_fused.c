@@ -194,25 +194,35 @@ static void many_rows(void **state) {
 }
 
 /* More tokens than a lane's scratch holds of a piece at once, with a residual and block scales. */
+static void check_tokens(tern_context *c, const weight_kind *kind) {
+    enum { ROWS = 130, TOKENS = 2500, ALONE = 100 };
+    tern_scope_begin(c);
+    tern_tensor *x = normal(c, TERN_SHAPE(TOKENS, COLUMNS), 7), *sum, *gated;
+    tern_tensor *norm = normal(c, TERN_SHAPE(COLUMNS), 8);
+    tern_tensor *residual = normal(c, TERN_SHAPE(TOKENS, ROWS), 9);
+    tern_tensor *const w[3] = {make_weight(c, kind, ROWS, 4), make_weight(c, kind, 1, 5),
+                               make_weight(c, kind, ROWS, 6)};
+    steps s = take_steps(x, norm, w, residual, 1e-5, TERN_ACTIVATION_RELU2);
+    test_ok(tern_norm_linear_add(x, norm, 1e-5, w[0], residual, &sum));
+    same(sum, s.sum, kind->name);
+    test_ok(tern_norm_glu(x, norm, 1e-5, w[0], w[2], TERN_ACTIVATION_RELU2, &gated));
+    same(gated, s.gated, kind->name);
+    for (int64_t n = 0; n < TOKENS; n += ALONE) {
+        tern_tensor *some, *rows, *alone;
+        test_ok(tern_tensor_slice(x, 0, n, n + ALONE, 1, &some));
+        test_ok(tern_tensor_slice(s.linear[0], 0, n, n + ALONE, 1, &rows));
+        test_ok(tern_norm_linear(some, norm, 1e-5, w, 1, &alone));
+        same(rows, alone, kind->name);
+    }
+    tern_scope_end(c);
+}
+
 static void many_tokens(void **state) {
     (void)state;
-    tern_context *c = contexts[context_count - 1];
-    enum { ROWS = 130, TOKENS = 2500 };
-    for (int k = 0; k < KINDS; k++) {
-        tern_scope_begin(c);
-        tern_tensor *x = normal(c, TERN_SHAPE(TOKENS, COLUMNS), 7), *sum, *gated;
-        tern_tensor *norm = normal(c, TERN_SHAPE(COLUMNS), 8);
-        tern_tensor *residual = normal(c, TERN_SHAPE(TOKENS, ROWS), 9);
-        tern_tensor *const w[3] = {make_weight(c, &kinds[k], ROWS, 4),
-                                   make_weight(c, &kinds[k], 1, 5),
-                                   make_weight(c, &kinds[k], ROWS, 6)};
-        steps s = take_steps(x, norm, w, residual, 1e-5, TERN_ACTIVATION_RELU2);
-        test_ok(tern_norm_linear_add(x, norm, 1e-5, w[0], residual, &sum));
-        same(sum, s.sum, kinds[k].name);
-        test_ok(tern_norm_glu(x, norm, 1e-5, w[0], w[2], TERN_ACTIVATION_RELU2, &gated));
-        same(gated, s.gated, kinds[k].name);
-        tern_scope_end(c);
-    }
+    for (int c = 0; c < context_count; c++)
+        if (strncmp(context_names[c], "scalar", 6) != 0 && strstr(context_names[c], " x 3") != NULL)
+            for (int k = 0; k < KINDS; k++)
+                check_tokens(contexts[c], &kinds[k]);
 }
 
 /* More activations than a kernel of tiles multiplies before it goes on to others: every token has
@@ -605,6 +615,25 @@ static void other_kernels(void **state) {
     tern_scope_end(other);
 }
 
+/* One row of activations for packings that pad it to different lengths, the longer one last. */
+static void padded_apart(void **state) {
+    (void)state;
+    for (int at = 0; at < context_count; at++) {
+        tern_context *c = contexts[at];
+        tern_scope_begin(c);
+        tern_tensor *x = normal(c, TERN_SHAPE(40, 64), 1), *norm = normal(c, TERN_SHAPE(64), 2);
+        tern_tensor *w[2], *out[2], *alone;
+        test_ok(tern__pack_random(c, TERN__PACKING_TRITS4, 5, 64, 0.5f, 1, &w[0]));
+        test_ok(tern__pack_random(c, TERN__PACKING_TRITS5, 5, 64, 0.5f, 2, &w[1]));
+        test_ok(tern_norm_linear(x, norm, 1e-5, w, 2, out));
+        for (int i = 0; i < 2; i++) {
+            test_ok(tern_norm_linear(x, norm, 1e-5, &w[i], 1, &alone));
+            same(out[i], alone, context_names[at]);
+        }
+        tern_scope_end(c);
+    }
+}
+
 /* As many columns as sums have room for, and one more. */
 static void widest_rows(void **state) {
     (void)state;
@@ -621,25 +650,16 @@ static void widest_rows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_the_steps),
-        cmocka_unit_test(many_rows),
-        cmocka_unit_test(many_tokens),
-        cmocka_unit_test(tokens_in_parts),
-        cmocka_unit_test(other_kernels),
-        cmocka_unit_test(widest_rows),
-        cmocka_unit_test(falls_back),
-        cmocka_unit_test(counted_once),
-        cmocka_unit_test(destinations),
-        cmocka_unit_test(long_rows),
-        cmocka_unit_test(empty_operands),
-        cmocka_unit_test(empty_weights),
-        cmocka_unit_test(refusals),
-        cmocka_unit_test(without_a_weight),
-        cmocka_unit_test(strided_operands),
-        cmocka_unit_test(activations),
-        cmocka_unit_test(passes_and_steps),
-        cmocka_unit_test(axes_of_rows),
-        cmocka_unit_test(destinations_of_steps),
+        cmocka_unit_test(equal_the_steps),  cmocka_unit_test(many_rows),
+        cmocka_unit_test(many_tokens),      cmocka_unit_test(tokens_in_parts),
+        cmocka_unit_test(other_kernels),    cmocka_unit_test(widest_rows),
+        cmocka_unit_test(padded_apart),     cmocka_unit_test(falls_back),
+        cmocka_unit_test(counted_once),     cmocka_unit_test(destinations),
+        cmocka_unit_test(long_rows),        cmocka_unit_test(empty_operands),
+        cmocka_unit_test(empty_weights),    cmocka_unit_test(refusals),
+        cmocka_unit_test(without_a_weight), cmocka_unit_test(strided_operands),
+        cmocka_unit_test(activations),      cmocka_unit_test(passes_and_steps),
+        cmocka_unit_test(axes_of_rows),     cmocka_unit_test(destinations_of_steps),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
