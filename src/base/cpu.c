@@ -106,6 +106,15 @@ static void detect_model(char model[64]) {
     snprintf(model, 64, "%s", brand + strspn(brand, " "));
 }
 
+static bool is_intel(void) {
+    leaf vendor = cpuid(0, 0);
+    char name[12];
+    memcpy(name, &vendor.b, 4);
+    memcpy(name + 4, &vendor.d, 4);
+    memcpy(name + 8, &vendor.c, 4);
+    return memcmp(name, "GenuineIntel", sizeof name) == 0;
+}
+
 /* Cache leaves enumerate one cache each: type in bits 0-4, level in bits 5-7. AMD has the same
  * format at another number. */
 static void detect_caches(tern__cpu_info *info) {
@@ -130,6 +139,7 @@ static void detect_caches(tern__cpu_info *info) {
 static void detect(tern__cpu_info *info) {
     info->features = detect_features();
     detect_model(info->model);
+    info->prefetches_within_pages = is_intel();
     detect_caches(info);
 }
 

@@ -125,7 +125,9 @@ static void run(problem *p, const tern__packed_kernel *kernel, int64_t k, int64_
                                     .n = n,
                                     .out = p->out,
                                     .out_stride = p->rows + GAP,
-                                    .scratch = p->scratch};
+                                    .scratch = p->scratch,
+                                    .prefetches_within_pages =
+                                        tern__cpu()->prefetches_within_pages};
     for (int64_t i = 0; i < COLUMNS * (p->rows + GAP); i++)
         p->out[i] = POISON;
     kernel->run(&args, 0, panels);

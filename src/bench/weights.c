@@ -166,7 +166,8 @@ void tern__weights_multiply(tern__weights *w, tern__team *team, int64_t n, bool 
                           .q_sum = w->q_sum,
                           .n = n,
                           .out = w->out,
-                          .out_stride = w->rows}};
+                          .out_stride = w->rows,
+                          .prefetches_within_pages = tern__cpu()->prefetches_within_pages}};
     if (n > TERN__PACKED_FEW && w->kernel->panels_at_once > 0) {
         p.columns = tern__packed_columns(w->kernel, w->q_stride, n);
         p.pieces = (w->panels + w->kernel->panels_at_once - 1) / w->kernel->panels_at_once;

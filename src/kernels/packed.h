@@ -16,6 +16,7 @@
 #ifndef TERN__PACKED_H
 #define TERN__PACKED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,6 +59,7 @@ typedef struct tern__packed_args {
     int32_t *out;           /* (N, out_stride) */
     int64_t out_stride;     /* >= m */
     void *scratch;          /* scratch_bytes of the kernel, 64-byte aligned; NULL where N is 1 */
+    bool prefetches_within_pages; /* of the processor: how weights are fetched */
 } tern__packed_args;
 
 /* Up to so many columns a pass over the weights takes as long as reading them, or not much longer:

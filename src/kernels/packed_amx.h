@@ -39,7 +39,6 @@
 #ifndef TERN__PACKED_AMX_H
 #define TERN__PACKED_AMX_H
 
-#define STREAM_PAGES 4 /* what has tiles is such a Xeon */
 #include "kernels/packed_avx512.h"
 #include "kernels/packed_few_amx.h"
 #include "kernels/tiles_amx.h"

@@ -24,15 +24,14 @@
  *     in place) and used for all columns, at most TILE of them (24 sums in registers) at a time.
  *     The columns are cut into blocks whose activations stay in L2.
  *
- * Where a file defines no STREAM_PAGES, one prefetch, 8 KiB ahead: on a Zen 4 as good as none,
- * where two, 2 KiB and 16 KiB ahead, cost a quarter of the bandwidth. Several panels at once, and
- * several pieces of a row, lose to one stream there. A Xeon's prefetchers follow one stream in each
- * page of 4 KiB and do not cross pages: one linear stream gets less than four through different
- * pages. With STREAM_PAGES the lines are used in order as ever, but each fetches one of the block
- * of so many pages that comes 16 KiB later, from the pages in turn. One thread of a Xeon (family 6
- * model 207) reading trits4, as a share of its best plain reader: no prefetch 0.49, 8 KiB ahead
- * 0.71 to 0.76, 2 KiB and 16 KiB ahead 0.83, in 2 pages 0.90, in 4 pages 0.96, in 8 pages 0.94; to
- * L2 instead of L1 0.93. trits5, int4 and int8 and two threads are alike.
+ * Prefetches of streamed lines depend on the processor. One, 8 KiB ahead, is on a Zen 4 as good as
+ * none, where two, 2 KiB and 16 KiB ahead, cost a quarter of the bandwidth. Several panels at once,
+ * and several pieces of a row, lose to one stream there. A Xeon's prefetchers follow one stream in
+ * each page of 4 KiB and do not cross pages: one linear stream gets less than four through
+ * different pages (packed_lines.h). One thread of a Xeon (family 6 model 207) reading trits4, as a
+ * share of its best plain reader: no prefetch 0.49, 8 KiB ahead 0.71 to 0.76, 2 KiB and 16 KiB
+ * ahead 0.83, in 2 pages 0.90, in 4 pages 0.96, in 8 pages 0.94; to L2 instead of L1 0.93. trits5,
+ * int4 and int8 and two threads are alike.
  *
  * Measured on a Zen 4, one thread, weights from memory, K = 2560: N = 1 reads at 87 to 93 % of the
  * best of several plain readers (29 of 31 GB/s) whatever the packing. N = 4 and 8 take 2.1 and 4.0
@@ -56,13 +55,8 @@ enum {
     TILE = 12,
     DEPTH = 512 / UNIT * UNIT == 512 ? 512 : 640, /* a multiple of UNIT and of 64 */
     L2_BYTES = 512 * 1024,                        /* of the activations of a block of columns */
+    AHEAD = 8192, /* bytes between a line and the one that is prefetched, not in pages */
 };
-
-#ifdef STREAM_PAGES
-enum { PAGES = STREAM_PAGES, AHEAD = PAGES * 4096 };
-#else
-enum { PAGES = 1, AHEAD = 8192 }; /* bytes between a line and the one that is prefetched */
-#endif
 
 _Static_assert(DEPTH % UNIT == 0, "whole lines");
 
@@ -130,15 +124,8 @@ ALWAYS_INLINE i32x16 join(const i32x16 sum[CLASSES], const int classes, __m512i 
     return (i32x16)start;
 }
 
-/* The line AHEAD of `line`, or one of the block of pages that lies there. */
-ALWAYS_INLINE const uint8_t *ahead_of(const uint8_t *line) {
-    enum { PAGE = 4096 };
-    const uintptr_t at = (uintptr_t)line % (PAGES * PAGE), i = at / LINE;
-    return PAGES == 1 ? line + AHEAD : line + AHEAD - at + i % PAGES * PAGE + i / PAGES * LINE;
-}
-
 ALWAYS_INLINE void stream(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end,
-                          const int columns) {
+                          const int columns, const bool in_pages) {
     const int classes = classes_of(columns);
     for (int64_t panel = panel_begin; panel < panel_end; panel++) {
         const uint8_t *line = line_at(args, panel, args->k_begin);
@@ -147,9 +134,9 @@ ALWAYS_INLINE void stream(const tern__packed_args *args, int64_t panel_begin, in
             for (int s = 0; s < classes; s++)
                 low[c][s] = high[c][s] = (i32x16){0};
         for (int64_t k = args->k_begin; k < args->k_end; k += UNIT, line += LINE) {
-            const char *ahead = (const char *)ahead_of(line);
-            _mm_prefetch(ahead, _MM_HINT_T0);
-            _mm_prefetch(ahead + 64, _MM_HINT_T0);
+            const uint8_t *ahead = in_pages ? tern__packed_in_pages(line, LINE) : line + AHEAD;
+            _mm_prefetch((const char *)ahead, _MM_HINT_T0);
+            _mm_prefetch((const char *)ahead + 64, _MM_HINT_T0);
             __m512i plane_low[PLANES], plane_high[PLANES];
             split(line, classes, plane_low);
             split(line + 64, classes, plane_high);
@@ -175,7 +162,10 @@ static void run_stream(const tern__packed_args *args, int64_t panel_begin, int64
     switch (args->n) {
 #define STREAM_CASE(columns)                                                                       \
     case columns:                                                                                  \
-        stream(args, panel_begin, panel_end, columns);                                             \
+        if (args->prefetches_within_pages)                                                         \
+            stream(args, panel_begin, panel_end, columns, true);                                   \
+        else                                                                                       \
+            stream(args, panel_begin, panel_end, columns, false);                                  \
         break;
         EACH_WIDTH(STREAM_CASE)
 #undef STREAM_CASE
@@ -261,11 +251,9 @@ static inline void multiply_columns(const tile_args *tile, int64_t begin, int64_
     run_multiply(tile, last, end, end - last);
 }
 
-typedef void columns_fn(const tile_args *tile, int64_t begin, int64_t end);
-
 /* Columns [begin, end) of one panel. */
 ALWAYS_INLINE void run_panel(const tern__packed_args *args, int64_t panel, int64_t begin,
-                             int64_t end, columns_fn *columns) {
+                             int64_t end) {
     group codes[PLANES == 1 ? 1 : DEPTH / 4];
     int64_t k = args->k_begin;
     do {
@@ -281,26 +269,26 @@ ALWAYS_INLINE void run_panel(const tern__packed_args *args, int64_t panel, int64
             .mask = row_mask(args, panel),
             .is_first = k == args->k_begin,
         };
-        columns(&tile, begin, end);
+        multiply_columns(&tile, begin, end);
         k += DEPTH;
     } while (k < args->k_end);
 }
 
-/* All columns of the panels, in blocks that are multiples of `unit` columns, of 4 at least. */
-ALWAYS_INLINE void run_blocks(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end,
-                              int64_t unit, columns_fn *columns) {
-    const int64_t fitting = L2_BYTES / (args->k_end - args->k_begin + 1) / unit;
-    const int64_t block = (fitting < 4 ? 4 : fitting) * unit;
+/* All columns of the panels, in blocks of whole tiles, of 4 at least. */
+static inline void run_blocks(const tern__packed_args *args, int64_t panel_begin,
+                              int64_t panel_end) {
+    const int64_t fitting = L2_BYTES / (args->k_end - args->k_begin + 1) / TILE;
+    const int64_t block = (fitting < 4 ? 4 : fitting) * TILE;
     for (int64_t n = 0; n < args->n; n += block)
         for (int64_t panel = panel_begin; panel < panel_end; panel++)
-            run_panel(args, panel, n, smaller(n + block, args->n), columns);
+            run_panel(args, panel, n, smaller(n + block, args->n));
 }
 
 static inline void run_vnni(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end) {
     if (args->n <= TILE)
         run_stream(args, panel_begin, panel_end);
     else
-        run_blocks(args, panel_begin, panel_end, TILE, multiply_columns);
+        run_blocks(args, panel_begin, panel_end);
 }
 
 #endif

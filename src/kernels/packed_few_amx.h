@@ -72,7 +72,9 @@ ALWAYS_INLINE void advance(const tern__packed_args *args, int64_t panel_end, bat
 
 ALWAYS_INLINE void unpack_line(const uint8_t *line, group *codes) {
     __m512i plane_low[PLANES], plane_high[PLANES];
-    const char *far = (const char *)ahead_of(line), *near = (const char *)line + NEAR;
+    /* What has tiles prefetches within pages. */
+    const char *far = (const char *)tern__packed_in_pages(line, LINE);
+    const char *near = (const char *)line + NEAR;
     _mm_prefetch(far, _MM_HINT_T1);
     _mm_prefetch(far + 64, _MM_HINT_T1);
     _mm_prefetch(near, _MM_HINT_T0);

@@ -53,6 +53,15 @@ static inline void tern__int8_pack_lines(const uint8_t *codes, int64_t k, int64_
             memcpy(panel, codes + row * k + i, TERN__INT8_UNIT);
 }
 
+/* What to fetch while `line` is used where the processor prefetches within pages (base/cpu.h):
+ * lines are used in order as ever, but each fetches one of the block of pages behind this one, from
+ * its pages in turn. `bytes` of a line, a divisor of a page. */
+static inline const uint8_t *tern__packed_in_pages(const uint8_t *line, const uintptr_t bytes) {
+    enum { PAGE = 4096, PAGES = 4 };
+    const uintptr_t at = (uintptr_t)line % (PAGES * PAGE), i = at / bytes;
+    return line + PAGES * PAGE - at + i % PAGES * PAGE + i / PAGES * bytes;
+}
+
 /* The four activations of one plane, as the bytes of a word. */
 static inline int32_t tern__packed_four(const int8_t *q) {
     int32_t word;

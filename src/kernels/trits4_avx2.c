@@ -11,8 +11,8 @@
  * int32: 2 * 128 * K = 2^26 at K = 2^18, and as much for the sum of q. Exact in any order.
  *
  * Measured, one thread, K = 2560. A Xeon of family 6 model 207: N = 1 from L2 20 GB/s of packed
- * bytes, from memory 90 % of the read bandwidth; N = 512 115 to 120 Gproducts/s. An AMD Zen 4: N =
- * 1 from L2 30 GB/s, from memory 92 to 98 % of 29 GB/s; N = 512 163 Gproducts/s. */
+ * bytes, from memory 86 % of the best plain reader; N = 512 115 to 120 Gproducts/s. An AMD Zen 4: N
+ * = 1 from L2 30 GB/s, from memory 92 to 98 % of 29 GB/s; N = 512 163 Gproducts/s. */
 #include <immintrin.h>
 
 #include "kernels/packed_lines.h"

@@ -100,6 +100,26 @@ static void detection_agrees_with_the_kernel(void **state) {
 #endif
 }
 
+/* A fact of the vendor, whatever level is forced. */
+static void prefetches_are_the_vendors(void **state) {
+    (void)state;
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    char line[8192] = "";
+    while (file != NULL && fgets(line, sizeof line, file) != NULL &&
+           strncmp(line, "vendor_id", 9) != 0)
+        ;
+    if (file != NULL)
+        fclose(file);
+#if defined(__x86_64__)
+    if (strncmp(line, "vendor_id", 9) != 0)
+        test_skip("/proc/cpuinfo tells no vendor");
+    bool is_intel = strstr(line, "GenuineIntel") != NULL;
+    assert_int_equal(tern__cpu()->prefetches_within_pages, is_intel);
+#else
+    assert_false(tern__cpu()->prefetches_within_pages);
+#endif
+}
+
 /* Every name is a level of some machine. */
 static void levels_have_names(void **state) {
     (void)state;
@@ -211,6 +231,7 @@ int main(void) {
         cmocka_unit_test(detection_is_stable),
         cmocka_unit_test(caches_are_plausible),
         cmocka_unit_test(detection_agrees_with_the_kernel),
+        cmocka_unit_test(prefetches_are_the_vendors),
         cmocka_unit_test(levels_mask_features),
         cmocka_unit_test(levels_have_names),
         cmocka_unit_test(foreign_level_is_unsupported),

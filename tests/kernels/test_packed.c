@@ -5,10 +5,11 @@
 
 #include "support.h"
 
-#include "kernels/packed.h"
+#include "kernels/packed_lines.h"
 #include "variants.h"
 
-enum { COLUMNS = 112, SEED = 20240, POISON_WORD = (int)0xA5A5A5A5 };
+/* Up to STREAMED_MOST columns a variant may use lines as they come, fetched in one of two ways. */
+enum { COLUMNS = 112, STREAMED_MOST = 12, SEED = 20240, POISON_WORD = (int)0xA5A5A5A5 };
 
 /* The AMX kernels once more, their tile instructions emulated (tests/kernels/emulated). By packing;
  * all NULL where they are not built. */
@@ -199,7 +200,7 @@ static void expect_sums(const tern__packed_kernel *kernel, const problem *p, int
  * page that may not be touched right behind the last, the same behind the result, panels in two
  * calls. */
 static void check_product(const tern__packed_kernel *kernel, const problem *p,
-                          const test_guarded *packed, int64_t m, int64_t n) {
+                          const test_guarded *packed, int64_t m, int64_t n, bool in_pages) {
     const int64_t q_stride = p->k + (n % 2 == 0 ? 0 : 7), out_stride = m + (n % 3 == 0 ? 0 : 3);
     const int64_t q_bytes = (n - 1) * q_stride + p->k;
     const int64_t out_bytes = ((n - 1) * out_stride + m) * (int64_t)sizeof(int32_t);
@@ -222,7 +223,8 @@ static void check_product(const tern__packed_kernel *kernel, const problem *p,
                                     .n = n,
                                     .out = (int32_t *)(void *)out.data,
                                     .out_stride = out_stride,
-                                    .scratch = scratch.data};
+                                    .scratch = scratch.data,
+                                    .prefetches_within_pages = in_pages};
     const int64_t panels = rounded_up(m, kernel->panel_rows) / kernel->panel_rows;
     kernel->run(&args, panels / 2, panels);
     kernel->run(&args, 0, panels / 2);
@@ -244,8 +246,11 @@ static const int64_t some_columns[] = {1, 2, 3, 6, 10, 14, 49, 64, 112, 0};
 static void check_columns(const tern__packed_kernel *kernel, const problem *p, int64_t m,
                           const int64_t *columns) {
     test_guarded packed = packed_by(kernel, p->codes, p->rows, p->k);
-    for (; *columns != 0; columns++)
-        check_product(kernel, p, &packed, m, *columns);
+    for (; *columns != 0; columns++) {
+        check_product(kernel, p, &packed, m, *columns, false);
+        if (*columns <= STREAMED_MOST)
+            check_product(kernel, p, &packed, m, *columns, true);
+    }
     test_guarded_free(&packed);
 }
 
@@ -603,6 +608,26 @@ static void test_pieces(void **state) {
         }
 }
 
+/* The lines of a block of pages fetch each line of the next one once, the first ones from different
+ * pages. */
+static void test_lines_in_pages(void **state) {
+    (void)state;
+    enum { PAGE = 4096, BLOCK = 4 * PAGE };
+    static uint8_t blocks[3 * BLOCK];
+    const uint8_t *begin = blocks + BLOCK - (uintptr_t)blocks % BLOCK;
+    for (int64_t bytes = 64; bytes <= 128; bytes *= 2) {
+        bool is_fetched[BLOCK / 64] = {false};
+        for (int64_t at = 0; at < BLOCK; at += bytes) {
+            int64_t ahead = tern__packed_in_pages(begin + at, (uintptr_t)bytes) - begin - BLOCK;
+            assert_in_range(ahead, 0, BLOCK - bytes);
+            assert_int_equal(ahead % bytes, 0);
+            assert_int_equal(ahead / PAGE, at / bytes % 4);
+            assert_false(is_fetched[ahead / bytes]);
+            is_fetched[ahead / bytes] = true;
+        }
+    }
+}
+
 /* Rows of activations are whole cache lines, an odd number of them. */
 static void test_strides(void **state) {
     (void)state;
@@ -656,13 +681,14 @@ static void test_facts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_facts),          cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_strides),        cmocka_unit_test(test_columns),
-        cmocka_unit_test(test_twin_literal),   cmocka_unit_test(test_twin_bytes),
-        cmocka_unit_test(test_twin_naive),     cmocka_unit_test(test_variants_agree),
-        cmocka_unit_test(test_extremes_agree), cmocka_unit_test(test_long_rows_agree),
-        cmocka_unit_test(test_ranges_of_k),    cmocka_unit_test(test_tails_agree),
-        cmocka_unit_test(test_every_length),   cmocka_unit_test(test_longest_k),
+        cmocka_unit_test(test_facts),           cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_strides),         cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_lines_in_pages),  cmocka_unit_test(test_twin_literal),
+        cmocka_unit_test(test_twin_bytes),      cmocka_unit_test(test_twin_naive),
+        cmocka_unit_test(test_variants_agree),  cmocka_unit_test(test_extremes_agree),
+        cmocka_unit_test(test_long_rows_agree), cmocka_unit_test(test_ranges_of_k),
+        cmocka_unit_test(test_tails_agree),     cmocka_unit_test(test_every_length),
+        cmocka_unit_test(test_longest_k),
     };
     return cmocka_run_group_tests_name("packed", tests, set_emulated, NULL);
 }

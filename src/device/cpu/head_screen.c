@@ -83,6 +83,7 @@ static void do_screen(void *argument, int64_t begin, int64_t end, int lane) {
         .out = s->sums,
         .out_stride = w->rows,
         .scratch = tern__lane_scratch(s->cpu, lane),
+        .prefetches_within_pages = tern__cpu()->prefetches_within_pages,
     };
     w->kernel->run(&args, begin, end);
     int64_t last = tern__min_i64(end * w->kernel->panel_rows, w->rows);

@@ -129,6 +129,7 @@ static void run_kernel(const pass_job *job, int part, const block *b, int64_t be
         .out = sums_of(scratch),
         .out_stride = b->rows,
         .scratch = scratch + 2 * BLOCK_BYTES,
+        .prefetches_within_pages = tern__cpu()->prefetches_within_pages,
     };
     w->kernel->run(&args, 0, (b->rows + panel_rows - 1) / panel_rows);
 }

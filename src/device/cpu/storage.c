@@ -47,6 +47,7 @@ static void do_trial(void *argument, int64_t begin, int64_t end, int lane) {
         .n = 1,
         .out = t->out,
         .out_stride = t->panels * t->kernel->panel_rows,
+        .prefetches_within_pages = tern__cpu()->prefetches_within_pages,
     };
     t->kernel->run(&args, begin, end);
 }
