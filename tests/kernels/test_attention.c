@@ -324,6 +324,9 @@ static void check_types(const tern__attention_kernel *kernel, test_random *rando
     }
 }
 
+/* Of cases; sanitizers take half a minute for each second. A prime, so that all sizes have some. */
+enum { THINNING = TEST_IS_SANITIZED ? (TEST_THINNING > 7 ? TEST_THINNING : 7) : 1 };
+
 static void variants_all_sizes(void **state) {
     (void)state;
     static const int64_t lengths[] = {0, 1, 2, 7, 8, 9, 15, 16, 17, 33, 64, 65, 130};
@@ -336,7 +339,7 @@ static void variants_all_sizes(void **state) {
         for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++)
             for (size_t h = 0; h < sizeof head_sizes / sizeof *head_sizes; h++)
                 for (int group = 1; group <= GROUP_MAX; group++, turn++)
-                    if (turn % TEST_THINNING == 0)
+                    if (turn % THINNING == 0)
                         check_types(kernel, &random,
                                     (sizes){.queries = 1,
                                             .group = group,
@@ -351,6 +354,7 @@ static void variants_all_queries(void **state) {
     static const int queries[] = {2, 3, 5, 8, 17}, groups[] = {1, 2, 3, 4, 5, 8, 33};
     static const int64_t lengths[] = {1, 6, 14, 16, 57, 63, 64, 127};
     static const int64_t head_sizes[] = {1, 20, 33, 64, 80, 128, 200, 256, 257};
+    enum { HEAD_SIZES = sizeof head_sizes / sizeof *head_sizes };
     test_random random = {.seed = 83};
     const tern__attention_kernel *kernel;
     int turn = 0;
@@ -358,13 +362,13 @@ static void variants_all_queries(void **state) {
         for (size_t q = 0; q < sizeof queries / sizeof *queries; q++)
             for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
                 for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++, turn++)
-                    if (turn % TEST_THINNING == 0)
+                    if (turn % THINNING == 0)
                         check_types(kernel, &random,
                                     (sizes){.queries = queries[q],
                                             .group = groups[g],
                                             .input = turn % TEST_INPUTS,
                                             .length = lengths[l],
-                                            .head_size = head_sizes[turn % 7]});
+                                            .head_size = head_sizes[turn % HEAD_SIZES]});
 }
 
 /* What is written for a row does not depend on the others that it is computed with. */
