@@ -56,6 +56,10 @@ static tern_status make_matrix(tern__weights *w) {
     return TERN_OK;
 }
 
+static size_t kernel_bytes(const tern__packed_kernel *kernel) {
+    return (size_t)tern__round_up_i64((int64_t)kernel->scratch_bytes, CACHE_LINE);
+}
+
 static void *offset_by(void *base, size_t bytes) {
     return (uint8_t *)base + bytes;
 }
@@ -64,8 +68,8 @@ static tern_status make_room(tern__weights *w, int threads) {
     size_t q_bytes = (size_t)(w->most_n * w->q_stride);
     size_t sum_bytes = (size_t)tern__round_up_i64(w->most_n * 4, CACHE_LINE);
     size_t out_bytes = (size_t)tern__round_up_i64(w->most_n * w->rows * 4, CACHE_LINE);
-    w->lane_bytes = tern__round_up_i64((int64_t)w->kernel->scratch_bytes, CACHE_LINE);
-    w->lane_bytes += w->most_n * w->kernel->panels_at_once * w->kernel->panel_rows * 4;
+    w->lane_bytes = (int64_t)kernel_bytes(w->kernel) +
+                    w->most_n * w->kernel->panels_at_once * w->kernel->panel_rows * 4;
     w->scratch_bytes = q_bytes + sum_bytes + out_bytes + (size_t)(threads * w->lane_bytes);
     w->bytes = (size_t)(w->copies * w->stride);
     w->pages = tern__limit_pages(w->bytes);
@@ -131,8 +135,7 @@ static void run_pieces(void *argument, int64_t begin, int64_t end, int lane) {
     const product *p = argument;
     const tern__weights *w = p->weights;
     uint8_t *scratch = w->lanes + lane * w->lane_bytes;
-    int32_t *sums = offset_by(
-        scratch, (size_t)tern__round_up_i64((int64_t)w->kernel->scratch_bytes, CACHE_LINE));
+    int32_t *sums = offset_by(scratch, kernel_bytes(w->kernel));
     for (int64_t piece = begin; piece < end; piece++) {
         const int64_t panel = piece % p->pieces * w->kernel->panels_at_once;
         const int64_t row = panel * w->kernel->panel_rows;

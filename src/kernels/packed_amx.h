@@ -35,7 +35,8 @@
  * 2^30 at k_max; q_sum is not used.
  *
  * Every tile has 16 rows of 64 bytes. The last strip is the last 16 columns, whether another has
- * some of them too; sums of columns or rows that are not to be written go to a copy. */
+ * some of them too: both are in one block, begin with the same sums and end with the same. Sums of
+ * rows that are not to be written go to a copy. */
 #ifndef TERN__PACKED_AMX_H
 #define TERN__PACKED_AMX_H
 
@@ -47,8 +48,8 @@ enum {
     SIDE = 16, /* of a tile: rows, and groups of 4 k */
     STRIPS = 3,
     STEP = 4 * SIDE, /* k of a tile */
-    /* A multiple of UNIT and of STEP. 1280 or 640 are slower by a tenth and a fifth: sums are
-     * carried through memory more often. */
+    /* A multiple of UNIT and of STEP. 1280 is slower by 3 to 6 %, 640 by 13 to 15: sums are carried
+     * through memory more often. */
     CHUNK = 2560,
     FETCHED = 2048, /* bytes between a line that is unpacked and the one that is prefetched */
     /* Half of a second cache of 2 MiB, of which the other thread of the core has a share, and which
@@ -189,10 +190,10 @@ static void pad(const int8_t *q, int64_t stride, int64_t k, int8_t to[SIDE][STEP
         _mm512_storeu_si512(to[c], _mm512_maskz_loadu_epi8(mask, q + c * stride));
 }
 
-/* Between the sums of a strip and a copy: the columns from `first` on and the rows of the panel. */
+/* Between the sums of a strip and a copy: the rows of the panel that there are. */
 static void copy_sums(const int32_t *from, int64_t from_stride, int32_t *to, int64_t to_stride,
-                      int64_t first, uint32_t mask) {
-    for (int64_t c = first; c < SIDE; c++)
+                      uint32_t mask) {
+    for (int64_t c = 0; c < SIDE; c++)
         store_rows(to + c * to_stride, mask, load_low(from + c * from_stride, mask),
                    load_high(from + c * from_stride, mask));
 }
@@ -204,18 +205,16 @@ ALWAYS_INLINE void multiply_block(const chunk_args *chunk, int64_t n, bool is_ba
     int32_t copy[STRIPS][SIDE][ROWS];
     strip s[STRIPS], rest[STRIPS];
     int32_t *out[STRIPS];
-    int64_t first[STRIPS]; /* column of a strip that is not in the strip before */
     for (int i = 0; i < strips; i++) {
         const int64_t column = smaller(n + i * SIDE, chunk->n - SIDE);
-        first[i] = n + i * SIDE - column;
         out[i] = chunk->out + column * chunk->out_stride;
         s[i] = (strip){chunk->q + column * chunk->q_stride, chunk->q_stride, out[i],
                        chunk->out_stride};
-        if (first[i] > 0 || chunk->mask != 0xffffffffu) {
+        if (chunk->mask != 0xffffffffu) {
             s[i].sums = copy[i][0];
             s[i].sums_stride = ROWS;
             if (!chunk->is_first)
-                copy_sums(out[i], chunk->out_stride, copy[i][0], ROWS, first[i], chunk->mask);
+                copy_sums(out[i], chunk->out_stride, copy[i][0], ROWS, chunk->mask);
         }
         if (chunk->rest > 0) {
             pad(s[i].q + chunk->steps * STEP, s[i].q_stride, chunk->rest, padded[i]);
@@ -225,10 +224,11 @@ ALWAYS_INLINE void multiply_block(const chunk_args *chunk, int64_t n, bool is_ba
     multiply_strips(chunk, s, rest, is_backward, next, lines, strips);
     for (int i = 0; i < strips; i++)
         if (s[i].sums != out[i])
-            copy_sums(copy[i][0], ROWS, out[i], chunk->out_stride, first[i], chunk->mask);
+            copy_sums(copy[i][0], ROWS, out[i], chunk->out_stride, chunk->mask);
 }
 
-/* Blocks of three strips; four are two of two. The next chunk is unpacked meanwhile. */
+/* Blocks of three strips; four are two of two, so that the last two strips share a block. The next
+ * chunk is unpacked meanwhile. */
 static void multiply_chunk(const chunk_args *chunk, feed *next) {
     int64_t strips = (chunk->n + SIDE - 1) / SIDE;
     const int64_t steps = chunk->steps * ((strips + STRIPS - 1) / STRIPS) + 1;
