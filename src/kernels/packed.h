@@ -66,8 +66,8 @@ typedef struct tern__packed_args {
  * they are never cut, and pieces of the weights are longer. */
 enum { TERN__PACKED_FEW = 16 };
 
-/* Two chunks of unpacked weights (packed_amx.h). */
-#define TERN__PACKED_SCRATCH ((size_t)160 << 10)
+/* At most; trits4_tables_avx2.h needs it. */
+#define TERN__PACKED_SCRATCH ((size_t)328 << 10)
 
 typedef struct tern__packed_kernel {
     tern__variant variant;
@@ -75,9 +75,10 @@ typedef struct tern__packed_kernel {
     int panel_rows;
     int k_unit; /* a multiple of the packing's codes; of trits4, int4 and int8 a divisor of 256 */
     /* What one call best gets of many columns: bytes of activations, that are multiplied by all
-     * rows before the next ones, and panels. 0: any. */
+     * rows before the next ones, and panels: at most panels_at_once, not below panels_least. 0:
+     * any. */
     int64_t q_bytes;
-    int panels_at_once;
+    int panels_least, panels_at_once;
     size_t scratch_bytes; /* of each thread that runs it; at most TERN__PACKED_SCRATCH */
     /* codes (panel_rows, k), k padded -> one panel where it will lie. */
     void (*pack)(const uint8_t *codes, int64_t k, uint8_t *panel);

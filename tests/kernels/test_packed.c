@@ -156,6 +156,11 @@ static void set_range(problem *p, int64_t k_begin, int64_t k_end) {
     test_guarded_free(&packed);
 }
 
+/* Variants whose blocks of columns are wide. */
+static bool cuts_columns(const tern__packed_kernel *kernel) {
+    return kernel->panels_at_once > 0 && kernel->panels_least == 0;
+}
+
 /* For this variant. */
 static problem problem_new(const tern__packed_kernel *kernel, int64_t rows, int64_t k,
                            filling fill) {
@@ -163,7 +168,7 @@ static problem problem_new(const tern__packed_kernel *kernel, int64_t rows, int6
     test_random random = {.seed = SEED + (uint64_t)k * 8 + (uint64_t)fill};
     problem p = {.twin = test_scalar_twin(tern__packed_families[packing]),
                  .info = &tern__packings[packing],
-                 .columns = kernel->panels_at_once > 0 ? COLUMNS : USUAL,
+                 .columns = cuts_columns(kernel) ? COLUMNS : USUAL,
                  .rows = rows,
                  .k = k,
                  .fill = fill};
@@ -312,7 +317,7 @@ static void test_extremes_agree(void **state) {
 static void check_long_rows(const tern__packed_kernel *kernel) {
     static const int64_t ks[] = {2580, 6912, 32768};
     static const int64_t columns[] = {1, 3, 9, 40, 64, 97, 0};
-    const bool is_cut = kernel->panels_at_once > 0;
+    const bool is_cut = cuts_columns(kernel);
     for (size_t k = is_cut ? 0 : 1; k < (TEST_IS_SANITIZED ? 2 : sizeof ks / sizeof *ks); k++) {
         problem p = problem_new(kernel, (is_cut ? 2 : 1) * kernel->panel_rows + 1,
                                 rounded_up(ks[k], kernel->k_unit), RANDOM);
@@ -343,6 +348,80 @@ static void check_tails(const tern__packed_kernel *kernel) {
 static void test_tails_agree(void **state) {
     (void)state;
     each_variant(check_tails);
+}
+
+/* Of variants that want many rows: so many that each of two calls gets enough of them, and one
+ * fewer so that the first one does not; rows of any number of lines in the last sums of int16 and
+ * their last step, every number of columns in the last block. */
+static void check_many_rows(const tern__packed_kernel *kernel) {
+    static const int64_t columns[] = {12, 16, 17, 27, 28, 50, 0}, few[] = {31, 0};
+    static const int64_t lines[] = {1, 2, 3, 13, 14, 15, 16, 29, 161};
+    const int64_t enough = 2 * kernel->panels_least * kernel->panel_rows;
+    if (enough == 0)
+        return;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i += TEST_IS_SANITIZED ? 2 : 1) {
+        problem p = problem_new(kernel, enough + 5, lines[i] * kernel->k_unit, RANDOM);
+        check_columns(kernel, &p, p.rows, columns);
+        check_columns(kernel, &p, enough - 1, few);
+        check_columns(kernel, &p, enough - kernel->panel_rows, few);
+        problem_free(&p);
+    }
+    for (filling fill = ALL_MINUS; fill < FILLINGS; fill++) {
+        problem p = problem_new(kernel, enough, 29 * kernel->k_unit, fill);
+        check_columns(kernel, &p, p.rows, few);
+        problem_free(&p);
+    }
+    int64_t every[49] = {0};
+    for (int64_t n = 1; n < 49; n++)
+        every[n - 1] = n;
+    problem p = problem_new(kernel, enough + 1, 17 * kernel->k_unit, ENDS);
+    check_columns(kernel, &p, p.rows, every);
+    set_range(&p, kernel->k_unit, 16 * kernel->k_unit);
+    check_columns(kernel, &p, p.rows, columns);
+    set_range(&p, kernel->k_unit, kernel->k_unit);
+    check_columns(kernel, &p, p.rows, few);
+    problem_free(&p);
+}
+
+static void test_many_rows_agree(void **state) {
+    (void)state;
+    each_variant(check_many_rows);
+}
+
+/* One call for more rows than a variant takes at once, in equal parts. */
+static void check_most_rows(const tern__packed_kernel *kernel) {
+    enum { N = 16 };
+    if (kernel->panels_least == 0)
+        return;
+    const int64_t panels = 2 * kernel->panels_at_once + 3, k = 3 * kernel->k_unit;
+    problem p = problem_new(kernel, panels * kernel->panel_rows - 1, k, RANDOM);
+    test_guarded packed = packed_by(kernel, p.codes, p.rows, k);
+    test_guarded scratch = test_guarded_new(kernel->scratch_bytes, 0);
+    int32_t *out = room(N * p.rows * (int64_t)sizeof *out);
+    memset(out, 0xA5, (size_t)(N * p.rows) * sizeof *out);
+    kernel->run(&(tern__packed_args){.packed = packed.data,
+                                     .k = k,
+                                     .k_end = k,
+                                     .m = p.rows,
+                                     .q = p.q,
+                                     .q_stride = k,
+                                     .q_sum = p.q_sum,
+                                     .n = N,
+                                     .out = out,
+                                     .out_stride = p.rows,
+                                     .scratch = scratch.data},
+                0, panels);
+    test_guarded_check(&scratch);
+    expect_sums(kernel, &p, p.rows, N, out, p.rows);
+    free(out);
+    test_guarded_free(&scratch);
+    test_guarded_free(&packed);
+    problem_free(&p);
+}
+
+static void test_most_rows_agree(void **state) {
+    (void)state;
+    each_variant(check_most_rows);
 }
 
 enum { LONGEST_ROW = 32768, SWEEP_ROWS = 3, SWEEP_COLUMNS = 17 };
@@ -678,6 +757,7 @@ static void test_facts(void **state) {
             assert_int_equal((*at)->packing, packing);
             assert_true((*at)->panel_rows > 0);
             assert_true(((*at)->q_bytes > 0) == ((*at)->panels_at_once > 0));
+            assert_true((*at)->panels_least <= (*at)->panels_at_once);
             assert_true((*at)->scratch_bytes <= TERN__PACKED_SCRATCH);
             assert_int_equal((*at)->k_unit % tern__packings[packing].codes, 0);
             if (packing != TERN__PACKING_TRITS5)
@@ -695,7 +775,8 @@ int main(void) {
         cmocka_unit_test(test_twin_bytes),      cmocka_unit_test(test_twin_naive),
         cmocka_unit_test(test_variants_agree),  cmocka_unit_test(test_extremes_agree),
         cmocka_unit_test(test_long_rows_agree), cmocka_unit_test(test_ranges_of_k),
-        cmocka_unit_test(test_tails_agree),     cmocka_unit_test(test_every_length),
+        cmocka_unit_test(test_tails_agree),     cmocka_unit_test(test_many_rows_agree),
+        cmocka_unit_test(test_most_rows_agree), cmocka_unit_test(test_every_length),
         cmocka_unit_test(test_longest_k),
     };
     return cmocka_run_group_tests_name("packed", tests, set_emulated, NULL);

@@ -32,8 +32,9 @@ enum {
 enum {
     STRIP_BYTES = 64 << 10,
     WIDE_BYTES = 192 << 10,
-    BLOCK_BYTES = (int)TERN__LANE_SCRATCH - STRIP_BYTES - WIDE_BYTES,
+    BLOCK_BYTES = 2 << 20,
 };
+_Static_assert(STRIP_BYTES + WIDE_BYTES + BLOCK_BYTES <= TERN__LANE_SCRATCH, "they fit");
 _Static_assert(STRIP_BYTES >= TERN__GEMM_ROWS_MAX * (LINE_BYTES + LINE_GAP), "a strip fits");
 _Static_assert(WIDE_BYTES >= TERN__GEMM_PANEL_MAX * LINE_BYTES / 2 * 4, "a widened panel fits");
 _Static_assert(BLOCK_BYTES >= 2 * TERN__GEMM_PANEL_MAX * LINE_BYTES, "a panel fits");

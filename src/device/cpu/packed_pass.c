@@ -266,8 +266,9 @@ static int64_t rows_of_piece(const pass_job *job, int part) {
     const tern__packed_kernel *kernel = pass->parts[part].weight->kernel;
     if (pass->n > TERN__PACKED_FEW && kernel->panels_at_once > 0) {
         int64_t enough = PIECES * tern__team_size(job->cpu->team) * job->tokens;
-        rows = tern__min_i64((int64_t)kernel->panels_at_once * kernel->panel_rows,
+        rows = tern__max_i64((int64_t)kernel->panels_least * kernel->panel_rows,
                              all * pass->n / enough);
+        rows = tern__min_i64((int64_t)kernel->panels_at_once * kernel->panel_rows, rows);
     } else {
         rows = tern__min_i64(piece_bytes(job, all, bytes) / bytes, PIECE_ROWS);
     }
