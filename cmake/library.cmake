@@ -80,6 +80,10 @@ add_library(tern_baseline OBJECT ${TERN_BASELINE_SOURCES})
 target_link_libraries(tern_baseline PRIVATE tern_flags)
 target_compile_definitions(tern_baseline PRIVATE ${TERN_BASELINE_NAMES})
 target_compile_options(tern_baseline PRIVATE ${TERN_BASELINE_FLAGS})
+if(TERN_SANITIZE)
+  # Its source is instrumented where it is the scalar variant; no need to do it twice.
+  target_compile_options(tern_baseline PRIVATE -fno-sanitize=all)
+endif()
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/bench/matmul_baseline.c
                             PROPERTIES COMPILE_OPTIONS "${TERN_BASELINE_FLAGS}")
 
@@ -108,7 +112,15 @@ target_include_directories(tern_objects PRIVATE
 # What users of the library see of it: the public headers and what it links to, no flag of ours.
 # The system's maths library gives correctly rounded functions only (fma, sqrt, rint).
 set(TERN_OBJECTS $<TARGET_OBJECTS:tern_objects> $<TARGET_OBJECTS:tern_baseline>)
-add_library(tern STATIC ${TERN_OBJECTS})
+set(TERN_KIND STATIC)
+if(TERN_SANITIZE)
+  # One shared library with every name in it: copies of it in 140 test programs are 2.6 GB to link.
+  set(TERN_KIND SHARED)
+  set(TERN_SHARED OFF)
+  set(TERN_STATIC_DEPENDENCIES ${TERN_SHARED_DEPENDENCIES})
+  set_target_properties(tern_objects tern_baseline PROPERTIES C_VISIBILITY_PRESET default)
+endif()
+add_library(tern ${TERN_KIND} ${TERN_OBJECTS})
 target_link_libraries(tern PUBLIC "$<BUILD_INTERFACE:${TERN_STATIC_DEPENDENCIES}>"
                       "$<INSTALL_INTERFACE:${TERN_SHARED_DEPENDENCIES}>" Threads::Threads m)
 set(TERN_LIBRARIES tern)
