@@ -8,7 +8,7 @@
  * "Vec-LUT: Vector Table Lookup for Parallel Ultra-Low-Bit LLM Inference on Edge Devices" (2025);
  * the idea is that of Arlazarov, Dinic, Kronrod and Faradzev (1970).
  *
- * For COLUMNS columns and STEP k, the eight bytes of a row in two lines, tables are made and all
+ * For COLUMNS columns and STEP_K k, the eight bytes of a row in two lines, tables are made and all
  * rows add their entries to sums of int16, which are read from L2 and go back there; every SLAB k
  * these join sums of int32, which are written to `out` when all k are done. Making the tables takes
  * as long as some 350 rows gain by them.
