@@ -86,12 +86,13 @@ TERN_API tern_status tern_tokenizer_piece(const tern_tokenizer *tokenizer, int32
 
 /* -- models ------------------------------------------------------------------------------------*/
 
-/* How ternary weights lie in memory. It changes no result. */
+/* How ternary weights lie in memory. It changes no result. 1.6 bits are five trits in a byte, with
+ * AVX2 24 in five. */
 typedef enum tern_storage {
     TERN_STORAGE_AUTO = 0, /* the faster one: 2 bits when the weights fit the caches, else what a
                               measurement says that is made once on a machine */
     TERN_STORAGE_2_BIT = 1,
-    TERN_STORAGE_1_6_BIT = 2, /* five trits in a byte: fewer bytes to read, more work to unpack.
+    TERN_STORAGE_1_6_BIT = 2, /* fewer bytes to read, more work to unpack.
                                  Weights with a scale per 256 columns stay at 2 bits */
 } tern_storage;
 

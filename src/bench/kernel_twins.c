@@ -33,6 +33,7 @@ typedef struct problem {
     int32_t *expected;    /* (COLUMNS, rows) */
     int32_t *out;         /* (COLUMNS, rows + GAP) */
     void *scratch;        /* what any variant wants */
+    void *tables;         /* the same */
     void *pages;
     size_t bytes;
 } problem;
@@ -53,10 +54,15 @@ static size_t lay_out(problem *p) {
     p->q_sum = part_of(p, &used, COLUMNS * (int64_t)sizeof *p->q_sum);
     p->expected = part_of(p, &used, COLUMNS * p->rows * (int64_t)sizeof *p->expected);
     p->out = part_of(p, &used, COLUMNS * (p->rows + GAP) * (int64_t)sizeof *p->out);
-    size_t most = 0;
-    for (const tern__packed_kernel *const *k = tern__packed_families[p->packing]; *k != NULL; k++)
+    size_t most = 0, tables = 0;
+    for (const tern__packed_kernel *const *k = tern__packed_families[p->packing]; *k != NULL; k++) {
         most = (*k)->scratch_bytes > most ? (*k)->scratch_bytes : most;
+        size_t some =
+            tern__packed_tables(*k, tern__round_up_i64(p->k, (*k)->k_unit), (*k)->table_columns);
+        tables = some > tables ? some : tables;
+    }
     p->scratch = part_of(p, &used, (int64_t)most);
+    p->tables = part_of(p, &used, (int64_t)tables);
     return used;
 }
 
@@ -114,22 +120,25 @@ static int64_t pack(problem *p, const tern__packed_kernel *kernel, int64_t k) {
 
 static void run(problem *p, const tern__packed_kernel *kernel, int64_t k, int64_t panels,
                 int64_t n) {
-    const tern__packed_args args = {.packed = p->packed,
-                                    .k = k,
-                                    .k_begin = 0,
-                                    .k_end = k,
-                                    .m = p->rows,
-                                    .q = p->q,
-                                    .q_stride = p->stride,
-                                    .q_sum = p->q_sum,
-                                    .n = n,
-                                    .out = p->out,
-                                    .out_stride = p->rows + GAP,
-                                    .scratch = p->scratch,
-                                    .prefetches_within_pages =
-                                        tern__cpu()->prefetches_within_pages};
+    tern__packed_args args = {.packed = p->packed,
+                              .k = k,
+                              .k_begin = 0,
+                              .k_end = k,
+                              .m = p->rows,
+                              .q = p->q,
+                              .q_stride = p->stride,
+                              .q_sum = p->q_sum,
+                              .n = n,
+                              .out = p->out,
+                              .out_stride = p->rows + GAP,
+                              .scratch = p->scratch,
+                              .prefetches_within_pages = tern__cpu()->prefetches_within_pages};
     for (int64_t i = 0; i < COLUMNS * (p->rows + GAP); i++)
         p->out[i] = POISON;
+    if (tern__packed_tables(kernel, k, n) > 0) {
+        tern__packed_tabulate(kernel, &args, p->tables);
+        args.tables = p->tables;
+    }
     kernel->run(&args, 0, panels);
 }
 

@@ -70,7 +70,10 @@ static tern_status make_room(tern__weights *w, int threads) {
     size_t out_bytes = (size_t)tern__round_up_i64(w->most_n * w->rows * 4, CACHE_LINE);
     w->lane_bytes = (int64_t)kernel_bytes(w->kernel) +
                     w->most_n * w->kernel->panels_at_once * w->kernel->panel_rows * 4;
-    w->scratch_bytes = q_bytes + sum_bytes + out_bytes + (size_t)(threads * w->lane_bytes);
+    const int64_t columns = tern__min_i64(w->most_n, w->kernel->table_columns);
+    w->table_bytes = CACHE_LINE + (int64_t)tern__packed_tables(w->kernel, w->k, columns);
+    w->scratch_bytes =
+        q_bytes + sum_bytes + out_bytes + (size_t)(threads * (w->lane_bytes + w->table_bytes));
     w->bytes = (size_t)(w->copies * w->stride);
     w->pages = tern__limit_pages(w->bytes);
     if (w->pages == NULL)
@@ -81,7 +84,8 @@ static tern_status make_room(tern__weights *w, int threads) {
     w->q = w->scratch;
     w->q_sum = offset_by(w->scratch, q_bytes);
     w->out = offset_by(w->scratch, q_bytes + sum_bytes);
-    w->lanes = offset_by(w->scratch, q_bytes + sum_bytes + out_bytes);
+    w->tables = offset_by(w->scratch, q_bytes + sum_bytes + out_bytes);
+    w->lanes = offset_by(w->tables, (size_t)(threads * w->table_bytes));
     return TERN_OK;
 }
 
@@ -122,9 +126,23 @@ typedef struct product {
     int64_t columns, pieces; /* columns at once, pieces of the rows for them */
 } product;
 
+/* A lane makes tables of its own before its first piece of a product. */
+static const void *tables_of(const product *p, int lane) {
+    const tern__weights *w = p->weights;
+    if (tern__packed_tables(w->kernel, w->k, p->args.n) == 0)
+        return NULL;
+    int64_t *of_product = offset_by(w->tables, (size_t)(lane * w->table_bytes));
+    void *tables = offset_by(of_product, CACHE_LINE);
+    if (*of_product != w->products)
+        tern__packed_tabulate(w->kernel, &p->args, tables);
+    *of_product = w->products;
+    return tables;
+}
+
 static void run_panels(void *argument, int64_t begin, int64_t end, int lane) {
     const product *p = argument;
     tern__packed_args args = p->args;
+    args.tables = tables_of(p, lane);
     args.scratch = p->weights->lanes + lane * p->weights->lane_bytes;
     p->weights->kernel->run(&args, begin, end);
 }
@@ -171,6 +189,7 @@ void tern__weights_multiply(tern__weights *w, tern__team *team, int64_t n, bool 
                           .out = w->out,
                           .out_stride = w->rows,
                           .prefetches_within_pages = tern__cpu()->prefetches_within_pages}};
+    w->products++;
     if (n > TERN__PACKED_FEW && w->kernel->panels_at_once > 0) {
         p.columns = tern__packed_columns(w->kernel, w->q_stride, n);
         p.pieces = (w->panels + w->kernel->panels_at_once - 1) / w->kernel->panels_at_once;

@@ -27,8 +27,10 @@ typedef struct tern__weights {
     int32_t *out;   /* (most_n, rows) */
     uint8_t *lanes; /* (threads, lane_bytes): what the kernel wants, sums of a piece */
     int64_t lane_bytes;
+    uint8_t *tables; /* (threads, table_bytes): the number of a product, then its tables */
+    int64_t table_bytes, products;
     size_t scratch_bytes;
-    void *scratch; /* holds these four */
+    void *scratch; /* holds these five */
 } tern__weights;
 
 /* As many copies as make `least_bytes`, at least one; up to `most_n` columns and `threads`. */

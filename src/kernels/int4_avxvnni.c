@@ -19,6 +19,7 @@ enum {
     OFFSET = 8,
     UNIT = TERN__INT4_UNIT,
     HALF = 32,
+    WOVEN = 1,
     PLANES = 2,
     PRODUCTS = PLANES,
     CLASSES = 2,

@@ -19,6 +19,7 @@ enum {
     OFFSET = 128,
     UNIT = 4,
     HALF = 32,
+    WOVEN = 1,
     PLANES = 2,
     PRODUCTS = PLANES,
     CLASSES = 1,

@@ -17,6 +17,7 @@ enum {
     OFFSET = 128,
     UNIT = TERN__INT8_UNIT,
     HALF = 32,
+    WOVEN = 1,
     PLANES = 1,
     PRODUCTS = PLANES,
     CLASSES = 1,

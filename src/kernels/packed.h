@@ -23,7 +23,7 @@
 #include "base/cpu.h"
 
 /* X(symbol, family, name, codes in `bytes` bytes, bytes, offset, codes that there are, largest K).
- */
+ * A kernel may take other bytes (unit_bytes). */
 #define TERN__PACKINGS(X)                                                                          \
     X(TRITS4, trits4, "2-bit", 4, 1, 1, 3, 1 << 18)                                                \
     X(TRITS5, trits5, "1.6-bit", 5, 1, 1, 3, 1 << 18)                                              \
@@ -59,6 +59,7 @@ typedef struct tern__packed_args {
     int32_t *out;           /* (N, out_stride) */
     int64_t out_stride;     /* >= m */
     void *scratch;          /* scratch_bytes of the kernel, 64-byte aligned; NULL where N is 1 */
+    const void *tables;     /* of these columns (tern__packed_tabulate); NULL: run() does without */
     bool prefetches_within_pages; /* of the processor: how weights are fetched */
 } tern__packed_args;
 
@@ -73,13 +74,19 @@ typedef struct tern__packed_kernel {
     tern__variant variant;
     tern__packing packing;
     int panel_rows;
-    int k_unit; /* a multiple of the packing's codes; of trits4, int4 and int8 a divisor of 256 */
+    int k_unit;     /* of trits4, int4 and int8 a divisor of 256 */
+    int unit_bytes; /* of k_unit of a row; 0: as the packing says, and k_unit is whole bytes */
     /* What one call best gets of many columns: bytes of activations, that are multiplied by all
      * rows before the next ones, and panels: at most panels_at_once, not below panels_least. 0:
      * any. */
     int64_t q_bytes;
     int panels_least, panels_at_once;
     size_t scratch_bytes; /* of each thread that runs it; at most TERN__PACKED_SCRATCH */
+    /* Tables of up to so many columns make run() faster: made once, for all its calls with the
+     * same activations. They take table_bytes, whole cache lines, for each k_unit. 0: none. */
+    int table_columns;
+    size_t table_bytes;
+    void (*tabulate)(const int8_t *q, int64_t k, void *tables); /* of one column; k padded */
     /* codes (panel_rows, k), k padded -> one panel where it will lie. */
     void (*pack)(const uint8_t *codes, int64_t k, uint8_t *panel);
     /* The rows of the panels [panel_begin, panel_end), all N columns. */
@@ -95,7 +102,23 @@ extern const tern__packed_kernel *const *const tern__packed_families[TERN__PACKI
 
 static inline int64_t tern__packed_panel_bytes(const tern__packed_kernel *kernel, int64_t k) {
     const tern__packing_info *info = &tern__packings[kernel->packing];
+    if (kernel->unit_bytes > 0)
+        return kernel->panel_rows * (k / kernel->k_unit * kernel->unit_bytes);
     return kernel->panel_rows * (k / info->codes * info->bytes);
+}
+
+/* Of the tables of n columns of padded K k; 0 where the kernel wants none. */
+static inline size_t tern__packed_tables(const tern__packed_kernel *kernel, int64_t k, int64_t n) {
+    return n <= kernel->table_columns ? (size_t)(n * (k / kernel->k_unit)) * kernel->table_bytes
+                                      : 0;
+}
+
+/* Makes those of the columns of a product, 64-byte aligned. */
+static inline void tern__packed_tabulate(const tern__packed_kernel *kernel,
+                                         const tern__packed_args *args, void *tables) {
+    for (int64_t i = 0; i < args->n; i++)
+        kernel->tabulate(args->q + i * args->q_stride, args->k,
+                         (uint8_t *)tables + tern__packed_tables(kernel, args->k, i));
 }
 
 /* The stride of rows of k activations: whole cache lines, an odd number of them. */

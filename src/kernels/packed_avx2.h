@@ -2,7 +2,7 @@
  *
  * run() of the AVX2 and AVX-VNNI variants of packed weights. A panel is 16 rows, a row has a 32-bit
  * lane of two vectors; panels are cut into lines of UNIT k, and a line into two halves of HALF
- * bytes, rows 0..7 and 8..15.
+ * bytes, rows 0..7 and 8..15. The lines of WOVEN panels lie in turns.
  *   N <= STREAM: bound by memory; lines are used as they come.
  *   N > STREAM: bound by arithmetic; DEPTH k of a panel are unpacked once to vectors of codes (in
  *     L1) and used for all columns, at most TILE of them at a time. The columns are cut into blocks
@@ -24,7 +24,8 @@
  *
  *     widen(sum)            eight int32
  *
- *     cursor, begin(half)   a half line about to be unpacked
+ *     cursor,               half a line about to be unpacked: rows 0..7 or 8..15
+ *     begin(line, half)
  *
  *     plane(cursor, p)      its codes that meet the p-th four bytes of activations, p = 0, 1, ...
  *                           PLANES - 1 in order
@@ -75,7 +76,8 @@ ALWAYS_INLINE __m256i broadcast(const int8_t *x) {
 }
 
 ALWAYS_INLINE const uint8_t *line_at(const tern__packed_args *args, int64_t panel, int64_t k) {
-    return args->packed + (panel * args->k + k) / UNIT * LINE;
+    const int64_t line = (panel / WOVEN * args->k + k) / UNIT * WOVEN + panel % WOVEN;
+    return args->packed + line * LINE;
 }
 
 ALWAYS_INLINE void prefetch(const uint8_t *line, const bool in_pages) {
@@ -136,10 +138,10 @@ ALWAYS_INLINE void stream_lines(const uint8_t *line, int64_t lines, const int8_t
     for (int c = 0; c < columns; c++)
         for (int s = 0; s < CLASSES; s++)
             sum[c][0][s] = sum[c][1][s] = (sums){0};
-    for (int64_t u = 0; u < lines; u++, line += LINE, x += UNIT * WIDTH) {
+    for (int64_t u = 0; u < lines; u++, line += WOVEN * LINE, x += UNIT * WIDTH) {
         prefetch(line, in_pages);
         for (int half = 0; half < 2; half++) {
-            cursor at = begin(line + half * HALF);
+            cursor at = begin(line, half);
 #pragma GCC unroll 16
             for (int p = 0; p < PRODUCTS; p += GROUP) {
                 __m256i codes[GROUP], four[GROUP];
@@ -207,10 +209,10 @@ typedef struct tile_args {
 } tile_args;
 
 static void unpack(const uint8_t *line, int64_t units, __m256i (*codes)[2]) {
-    for (int64_t u = 0; u < units; u++, line += LINE, codes += PLANES) {
+    for (int64_t u = 0; u < units; u++, line += WOVEN * LINE, codes += PLANES) {
         prefetch(line, false);
         for (int half = 0; half < 2; half++) {
-            cursor at = begin(line + half * HALF);
+            cursor at = begin(line, half);
 #pragma GCC unroll 16
             for (int p = 0; p < PLANES; p++)
                 codes[p][half] = plane(&at, p);

@@ -11,8 +11,8 @@ typedef struct cursor {
     __m256i v;
 } cursor;
 
-static inline cursor begin(const uint8_t *half) {
-    return (cursor){_mm256_load_si256((const __m256i *)half)};
+static inline cursor begin(const uint8_t *line, int half) {
+    return (cursor){_mm256_load_si256((const __m256i *)line + half)};
 }
 
 /* The p-th code of `bits` bits of every byte. */

@@ -22,6 +22,7 @@ enum {
     OFFSET = 1,
     UNIT = TERN__TRITS4_UNIT,
     HALF = 32,
+    WOVEN = 1,
     PLANES = 4,
     PRODUCTS = PLANES,
     CLASSES = 2,

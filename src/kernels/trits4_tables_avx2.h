@@ -135,18 +135,18 @@ ALWAYS_INLINE void add_entries(const sweep *s, int64_t k, tables_scratch *scratc
                                const bool is_first) {
     const int64_t panel_bytes = s->args->k / UNIT * LINE;
     const uint8_t *line = line_at(s->args, s->panel, k);
-    __m256i *sums = scratch->sums;
-    for (int64_t i = 0; i < s->panels; i++, line += panel_bytes, sums += ROWS) {
+    __m256i *into = scratch->sums;
+    for (int64_t i = 0; i < s->panels; i++, line += panel_bytes, into += ROWS) {
         for (int l = 0; l < lines; l++)
             _mm_prefetch((const char *)line + 4 * panel_bytes + l * LINE, _MM_HINT_T0);
 #pragma GCC unroll 2
         for (int row = 0; row < ROWS; row++) {
-            __m256i sum = is_first ? _mm256_setzero_si256() : sums[row];
+            __m256i sum = is_first ? _mm256_setzero_si256() : into[row];
             for (int l = 0; l < lines; l++)
                 sum = _mm256_add_epi16(
                     sum, entries((const __m256i(*)[STEP_LINES])(scratch->lines[0][0] + l),
                                  line + l * LINE + BYTES * row));
-            sums[row] = sum;
+            into[row] = sum;
         }
     }
 }

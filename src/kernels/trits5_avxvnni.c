@@ -23,6 +23,7 @@ enum {
     OFFSET = 1,
     UNIT = 20,
     HALF = 32,
+    WOVEN = 1,
     PLANES = 5,
     PRODUCTS = 2 * PLANES,
     CLASSES = 6, /* of A and of B three each: shorter chains */
@@ -42,8 +43,8 @@ typedef struct cursor {
     __m256i x;
 } cursor;
 
-static inline cursor begin(const uint8_t *half) {
-    return (cursor){_mm256_load_si256((const __m256i *)half)};
+static inline cursor begin(const uint8_t *line, int half) {
+    return (cursor){_mm256_load_si256((const __m256i *)line + half)};
 }
 
 static inline __m256i times_3(__m256i x) {

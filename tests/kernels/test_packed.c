@@ -111,21 +111,26 @@ static int64_t rounded_up(int64_t n, int64_t unit) {
     return (n + unit - 1) / unit * unit;
 }
 
-/* All panels of the codes, rows beyond `rows` filled with the last code: nothing of them may be
- * seen. */
+static int64_t padded_k(const tern__packed_kernel *kernel, int64_t k) {
+    return rounded_up(k, kernel->k_unit);
+}
+
+/* All panels of the codes (rows, k), rows beyond `rows` and columns beyond k filled with the last
+ * code: nothing of them may be seen. */
 static test_guarded packed_by(const tern__packed_kernel *kernel, const uint8_t *codes, int64_t rows,
                               int64_t k) {
-    int64_t panel_bytes = tern__packed_panel_bytes(kernel, k);
+    int64_t padded = padded_k(kernel, k), panel_bytes = tern__packed_panel_bytes(kernel, padded);
     int64_t panels = rounded_up(rows, kernel->panel_rows) / kernel->panel_rows;
     test_guarded packed = test_guarded_new((size_t)(panels * panel_bytes), 0);
-    uint8_t *panel_codes = room(kernel->panel_rows * k);
+    uint8_t *panel_codes = room(kernel->panel_rows * padded);
     for (int64_t panel = 0; panel < panels; panel++) {
         int64_t first = panel * kernel->panel_rows;
         int64_t count = rows - first < kernel->panel_rows ? rows - first : kernel->panel_rows;
         memset(panel_codes, tern__packings[kernel->packing].code_count - 1,
-               (size_t)(kernel->panel_rows * k));
-        memcpy(panel_codes, codes + first * k, (size_t)(count * k));
-        kernel->pack(panel_codes, k, packed.data + panel * panel_bytes);
+               (size_t)(kernel->panel_rows * padded));
+        for (int64_t row = 0; row < count; row++)
+            memcpy(panel_codes + row * padded, codes + (first + row) * k, (size_t)k);
+        kernel->pack(panel_codes, padded, packed.data + panel * panel_bytes);
     }
     test_guarded_check(&packed);
     free(panel_codes);
@@ -142,7 +147,7 @@ static void set_range(problem *p, int64_t k_begin, int64_t k_end) {
     }
     test_guarded packed = packed_by(p->twin, p->codes, p->rows, p->k);
     p->twin->run(&(tern__packed_args){.packed = packed.data,
-                                      .k = p->k,
+                                      .k = padded_k(p->twin, p->k),
                                       .k_begin = k_begin,
                                       .k_end = k_end,
                                       .m = p->rows,
@@ -206,9 +211,19 @@ static void expect_sums(const tern__packed_kernel *kernel, const problem *p, int
     }
 }
 
+/* Of a product's columns, where the kernel wants them. */
+static test_guarded tables_of(const tern__packed_kernel *kernel, const tern__packed_args *args) {
+    const size_t bytes = tern__packed_tables(kernel, args->k, args->n);
+    test_guarded tables = test_guarded_new(bytes, 0);
+    if (bytes > 0)
+        tern__packed_tabulate(kernel, args, tables.data);
+    test_guarded_check(&tables);
+    return tables;
+}
+
 /* The first m rows and n columns: activations at any alignment with rows further apart than K and a
  * page that may not be touched right behind the last, the same behind the result, panels in two
- * calls. */
+ * calls; of a kernel that has tables of them, with and without. */
 static void check_product(const tern__packed_kernel *kernel, const problem *p,
                           const test_guarded *packed, int64_t m, int64_t n, bool in_pages) {
     const int64_t q_stride = p->k + (n % 2 == 0 ? 0 : 7), out_stride = m + (n % 3 == 0 ? 0 : 3);
@@ -222,28 +237,35 @@ static void check_product(const tern__packed_kernel *kernel, const problem *p,
     memcpy(q_sum.data, p->q_sum, (size_t)n * sizeof(int32_t));
 
     test_guarded scratch = test_guarded_new(kernel->scratch_bytes, 0);
-    const tern__packed_args args = {.packed = packed->data,
-                                    .k = p->k,
-                                    .k_begin = p->k_begin,
-                                    .k_end = p->k_end,
-                                    .m = m,
-                                    .q = (const int8_t *)q.data,
-                                    .q_stride = q_stride,
-                                    .q_sum = (const int32_t *)(void *)q_sum.data,
-                                    .n = n,
-                                    .out = (int32_t *)(void *)out.data,
-                                    .out_stride = out_stride,
-                                    .scratch = scratch.data,
-                                    .prefetches_within_pages = in_pages};
+    tern__packed_args args = {.packed = packed->data,
+                              .k = p->k,
+                              .k_begin = p->k_begin,
+                              .k_end = p->k_end,
+                              .m = m,
+                              .q = (const int8_t *)q.data,
+                              .q_stride = q_stride,
+                              .q_sum = (const int32_t *)(void *)q_sum.data,
+                              .n = n,
+                              .out = (int32_t *)(void *)out.data,
+                              .out_stride = out_stride,
+                              .scratch = scratch.data,
+                              .prefetches_within_pages = in_pages};
     const int64_t panels = rounded_up(m, kernel->panel_rows) / kernel->panel_rows;
-    kernel->run(&args, panels / 2, panels);
-    kernel->run(&args, 0, panels / 2);
-    assert_true(test_tiles_are_released());
-
-    test_guarded_check(&out);
-    test_guarded_check(&scratch);
-    expect_sums(kernel, p, m, n, args.out, out_stride);
+    const bool has_tables = tern__packed_tables(kernel, p->k, n) > 0;
+    test_guarded tables = tables_of(kernel, &args);
+    for (int turn = 0; turn < (has_tables ? 2 : 1); turn++) {
+        memset(out.data, 0xA5, (size_t)out_bytes);
+        args.tables = has_tables && turn == 0 ? tables.data : NULL;
+        kernel->run(&args, panels / 2, panels);
+        kernel->run(&args, 0, panels / 2);
+        assert_true(test_tiles_are_released());
+        test_guarded_check(&out);
+        test_guarded_check(&scratch);
+        test_guarded_check(&tables);
+        expect_sums(kernel, p, m, n, args.out, out_stride);
+    }
     test_guarded_free(&scratch);
+    test_guarded_free(&tables);
     test_guarded_free(&q);
     test_guarded_free(&out);
     test_guarded_free(&q_sum);
@@ -434,7 +456,7 @@ static void grow_sums(problem *p, const test_guarded *packed, int64_t k) {
         for (int64_t i = p->k_end; i < k; i++)
             q_sum[n] += p->q[n * p->k + i];
     p->twin->run(&(tern__packed_args){.packed = packed->data,
-                                      .k = p->k,
+                                      .k = padded_k(p->twin, p->k),
                                       .k_begin = p->k_end,
                                       .k_end = k,
                                       .m = SWEEP_ROWS,
@@ -547,19 +569,23 @@ static void check_longest_k(const tern__packed_kernel *kernel) {
             q_sum[n] = sum;
         for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
             memset(out, 0xA5, (size_t)(LONGEST_COLUMNS * m) * sizeof *out);
-            const tern__packed_args args = {.packed = packed.data,
-                                            .k = k,
-                                            .k_begin = 0,
-                                            .k_end = k,
-                                            .m = m,
-                                            .q = q,
-                                            .q_stride = 0,
-                                            .q_sum = q_sum,
-                                            .n = columns[i],
-                                            .out = out,
-                                            .out_stride = m,
-                                            .scratch = scratch.data};
+            tern__packed_args args = {.packed = packed.data,
+                                      .k = k,
+                                      .k_begin = 0,
+                                      .k_end = k,
+                                      .m = m,
+                                      .q = q,
+                                      .q_stride = 0,
+                                      .q_sum = q_sum,
+                                      .n = columns[i],
+                                      .out = out,
+                                      .out_stride = m,
+                                      .scratch = scratch.data};
+            test_guarded tables = tables_of(kernel, &args);
+            if (tern__packed_tables(kernel, k, columns[i]) > 0)
+                args.tables = tables.data;
             kernel->run(&args, 0, 1);
+            test_guarded_free(&tables);
             for (int64_t at = 0; at < columns[i] * m; at++)
                 if (out[at] != expected)
                     fail_msg("%s %s: code %d x %d, N %lld: out[%lld] is %d, expected %d",
@@ -572,6 +598,53 @@ static void check_longest_k(const tern__packed_kernel *kernel) {
     free(out);
     free(codes);
     free(q);
+}
+
+/* Every activation everywhere, with weights at either end: what is added on the way to a sum is as
+ * large as this activation can make it, whatever a variant cuts it into. */
+static void check_equal_activations(const tern__packed_kernel *kernel) {
+    const tern__packing_info *info = &tern__packings[kernel->packing];
+    const int64_t m = kernel->panel_rows, k = rounded_up(960, kernel->k_unit);
+    uint8_t *codes = room(m * k);
+    int8_t *q = room(k);
+    int32_t *out = room(m * (int64_t)sizeof *out);
+    test_guarded scratch = test_guarded_new(kernel->scratch_bytes, 0);
+    for (int end = 0; end < 2; end++) {
+        const int code = end * (info->code_count - 1);
+        memset(codes, code, (size_t)(m * k));
+        test_guarded packed = packed_by(kernel, codes, m, k);
+        for (int value = -128; value < 128; value += TEST_IS_SANITIZED ? 17 : 1) {
+            memset(q, value, (size_t)k);
+            const int32_t q_sum = (int32_t)k * value;
+            tern__packed_args args = {.packed = packed.data,
+                                      .k = k,
+                                      .k_end = k,
+                                      .m = m,
+                                      .q = q,
+                                      .q_stride = k,
+                                      .q_sum = &q_sum,
+                                      .n = 1,
+                                      .out = out,
+                                      .out_stride = m,
+                                      .scratch = scratch.data};
+            test_guarded tables = tables_of(kernel, &args);
+            args.tables = tern__packed_tables(kernel, k, 1) > 0 ? tables.data : NULL;
+            kernel->run(&args, 0, 1);
+            for (int64_t row = 0; row < m; row++)
+                assert_int_equal(out[row], (code - info->offset) * q_sum);
+            test_guarded_free(&tables);
+        }
+        test_guarded_free(&packed);
+    }
+    test_guarded_free(&scratch);
+    free(out);
+    free(q);
+    free(codes);
+}
+
+static void test_equal_activations(void **state) {
+    (void)state;
+    each_variant(check_equal_activations);
 }
 
 static void test_longest_k(void **state) {
@@ -759,7 +832,13 @@ static void test_facts(void **state) {
             assert_true(((*at)->q_bytes > 0) == ((*at)->panels_at_once > 0));
             assert_true((*at)->panels_least <= (*at)->panels_at_once);
             assert_true((*at)->scratch_bytes <= TERN__PACKED_SCRATCH);
-            assert_int_equal((*at)->k_unit % tern__packings[packing].codes, 0);
+            const tern__packing_info *info = &tern__packings[packing];
+            if ((*at)->unit_bytes == 0)
+                assert_int_equal((*at)->k_unit % info->codes, 0);
+            else
+                assert_true((*at)->unit_bytes * info->codes >= (*at)->k_unit * info->bytes);
+            assert_true(((*at)->table_columns > 0) == ((*at)->tabulate != NULL));
+            assert_int_equal((*at)->table_bytes % 64, 0);
             if (packing != TERN__PACKING_TRITS5)
                 assert_int_equal(256 % (*at)->k_unit, 0);
             assert_true(at[1] != NULL || (*at)->variant.needs == 0);
@@ -777,7 +856,7 @@ int main(void) {
         cmocka_unit_test(test_long_rows_agree), cmocka_unit_test(test_ranges_of_k),
         cmocka_unit_test(test_tails_agree),     cmocka_unit_test(test_many_rows_agree),
         cmocka_unit_test(test_most_rows_agree), cmocka_unit_test(test_every_length),
-        cmocka_unit_test(test_longest_k),
+        cmocka_unit_test(test_longest_k),       cmocka_unit_test(test_equal_activations),
     };
     return cmocka_run_group_tests_name("packed", tests, set_emulated, NULL);
 }

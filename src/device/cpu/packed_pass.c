@@ -58,6 +58,7 @@ typedef struct pass_job {
     int64_t q_stride;
     int32_t *q_sum; /* (N): of the whole row */
     part_scales scales[TERN__PROJECTIONS];
+    uint8_t *tables[TERN__PROJECTIONS];         /* (ranges, N); NULL: the kernel wants none */
     int streams;                                /* parts that are cut: of a gated pass one */
     int64_t piece_rows[TERN__PROJECTIONS];      /* of a piece, a multiple of the panels' rows */
     int64_t first_piece[TERN__PROJECTIONS + 1]; /* for the same tokens */
@@ -115,6 +116,7 @@ static void run_kernel(const pass_job *job, int part, const block *b, int64_t be
                        const int32_t *q_sum, uint8_t *scratch) {
     const tern__packed *w = job->pass->parts[part].weight;
     int64_t panel_rows = w->kernel->panel_rows;
+    const uint8_t *tables = job->tables[part];
     tern__packed_args args = {
         .packed = tern__packed_panels(w) +
                   b->row / panel_rows * tern__packed_panel_bytes(w->kernel, w->k),
@@ -129,6 +131,7 @@ static void run_kernel(const pass_job *job, int part, const block *b, int64_t be
         .out = sums_of(scratch),
         .out_stride = b->rows,
         .scratch = scratch + 2 * BLOCK_BYTES,
+        .tables = tables != NULL ? tables + tern__packed_tables(w->kernel, w->k, b->token) : NULL,
         .prefetches_within_pages = tern__cpu()->prefetches_within_pages,
     };
     w->kernel->run(&args, 0, (b->rows + panel_rows - 1) / panel_rows);
@@ -226,8 +229,37 @@ static void do_piece(const pass_job *job, int64_t piece, int lane) {
     }
 }
 
+/* The first part whose tables are those of this one. */
+static int tables_of(const pass_job *job, int part) {
+    int first = 0;
+    while (job->pass->parts[first].weight->kernel != job->pass->parts[part].weight->kernel)
+        first++;
+    return first;
+}
+
+static size_t tables_bytes(const pass_job *job, int part) {
+    const tern__packed *w = job->pass->parts[part].weight;
+    return tern__packed_tables(w->kernel, w->k, job->pass->n);
+}
+
+/* The job as one range has it, with tables of its own: to read what another processor has just
+ * written takes longer than to make it. */
+static pass_job job_of_range(const pass_job *job, int64_t index) {
+    pass_job own = *job;
+    for (int i = 0; i < job->pass->part_count; i++) {
+        const tern__packed *w = job->pass->parts[i].weight;
+        if (own.tables[i] == NULL)
+            continue;
+        own.tables[i] += (size_t)index * tables_bytes(job, i);
+        for (int64_t row = 0; row < job->pass->n && tables_of(job, i) == i; row++)
+            w->kernel->tabulate(job->q + row * job->q_stride, w->k,
+                                own.tables[i] + tern__packed_tables(w->kernel, w->k, row));
+    }
+    return own;
+}
+
 static void do_ranges(void *argument, int64_t begin, int64_t end, int lane) {
-    const pass_job *job = argument;
+    const pass_job own = job_of_range(argument, begin), *job = &own;
     (void)end;
     for (int i = 0; i < job->range_count; i++) {
         range *r = &job->ranges[(begin + i) % job->range_count];
@@ -311,6 +343,11 @@ static size_t lay_out(pass_job *job, uint8_t *base) {
         size_t blocks = (size_t)job->pass->parts[i].weight->scale_blocks;
         job->scales[i].factor = carve(base, &at, n * sizeof(float));
         job->scales[i].block_sum = carve(base, &at, n * blocks * sizeof(int32_t));
+        int first = tables_of(job, i);
+        if (first < i)
+            job->tables[i] = job->tables[first];
+        else if (tables_bytes(job, i) > 0)
+            job->tables[i] = carve(base, &at, (size_t)job->range_count * tables_bytes(job, i));
     }
     job->ranges = carve(base, &at, (size_t)job->range_count * sizeof *job->ranges);
     return at;

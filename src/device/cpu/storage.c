@@ -7,13 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/os.h"
 #include "base/sort.h"
 #include "device/choices.h"
 #include "device/cpu/cpu.h"
 
 enum {
-    K = 2560,               /* a multiple of every k_unit */
+    K = 2560,               /* padded to whole units */
     ROUNDS = 7,             /* of each storage */
     PIECE = 256 << 10,      /* filled at a time; whole ones are measured */
     LEAST_BYTES = 64 << 20, /* of weights that are measured, and what is never exceeded: */
@@ -27,8 +28,9 @@ enum {
 typedef struct trial {
     const tern__packed_kernel *kernel;
     const uint8_t *weights;
-    int64_t panels;
+    int64_t k, panels;
     int8_t q[K + 64];
+    void *tables;
     int32_t *out;
 } trial;
 
@@ -38,15 +40,16 @@ static void do_trial(void *argument, int64_t begin, int64_t end, int lane) {
     static const int32_t q_sum = 0;
     const tern__packed_args args = {
         .packed = t->weights,
-        .k = K,
-        .k_end = K,
+        .k = t->k,
+        .k_end = t->k,
         .m = t->panels * t->kernel->panel_rows,
         .q = t->q,
-        .q_stride = K,
+        .q_stride = t->k,
         .q_sum = &q_sum,
         .n = 1,
         .out = t->out,
         .out_stride = t->panels * t->kernel->panel_rows,
+        .tables = t->tables,
         .prefetches_within_pages = tern__cpu()->prefetches_within_pages,
     };
     t->kernel->run(&args, begin, end);
@@ -54,7 +57,7 @@ static void do_trial(void *argument, int64_t begin, int64_t end, int lane) {
 
 /* Nanoseconds in which all weights were read once, for each of them. */
 static double time_once(tern__cpu_device *cpu, trial *t) {
-    int64_t grain = tern__packed_grain(t->kernel, K, t->panels, tern__team_size(cpu->team));
+    int64_t grain = tern__packed_grain(t->kernel, t->k, t->panels, tern__team_size(cpu->team));
     uint64_t begin = tern__os()->clock_ns();
     tern__team_run(cpu->team, t->panels, grain, do_trial, t);
     uint64_t end = tern__os()->clock_ns();
@@ -87,23 +90,43 @@ static gain gain_of(int32_t *thousandths, int rounds) {
                   .is_noisy = rounds < 2 || 1000 * most > NOISE * least};
 }
 
+static int64_t padded(const tern__packed_kernel *kernel) {
+    return tern__round_up_i64(K, kernel->k_unit);
+}
+
+static size_t tables_bytes(const tern__packed_kernel *kernel) {
+    return tern__packed_tables(kernel, padded(kernel), 1);
+}
+
+/* All activations are 1. */
+static void make_trial(trial *t, const uint8_t *weights, size_t bytes, uint8_t *out, void *tables) {
+    t->k = padded(t->kernel);
+    t->weights = weights;
+    t->panels = (int64_t)bytes / tern__packed_panel_bytes(t->kernel, t->k);
+    t->out = (int32_t *)(void *)out;
+    memset(t->q, 1, sizeof t->q);
+    if (tables_bytes(t->kernel) > 0) {
+        t->kernel->tabulate(t->q, t->k, tables);
+        t->tables = tables;
+    }
+}
+
 static gain measure(tern__cpu_device *cpu, size_t bytes) {
     trial trials[2] = {{.kernel = cpu->packed[TERN__PACKING_TRITS4]},
                        {.kernel = cpu->packed[TERN__PACKING_TRITS5]}};
-    size_t out_bytes = bytes / (K / 5) * sizeof(int32_t);
+    size_t out_bytes = bytes / (K / 5) * sizeof(int32_t), all_bytes = out_bytes;
+    for (int i = 0; i < 2; i++)
+        all_bytes += tables_bytes(trials[i].kernel);
     uint8_t *weights = tern__os()->pages_map(bytes);
-    int32_t *out = tern__os()->pages_map(out_bytes);
+    uint8_t *out = tern__os()->pages_map(all_bytes);
     int32_t thousandths[ROUNDS];
     int rounds = 0;
     if (weights != NULL && out != NULL) {
         tern__os()->pages_huge(weights, bytes);
         tern__team_run(cpu->team, (int64_t)(bytes / 8), PIECE / 8, do_fill, weights);
-        for (int i = 0; i < 2; i++) {
-            trials[i].weights = weights;
-            trials[i].panels = (int64_t)bytes / tern__packed_panel_bytes(trials[i].kernel, K);
-            trials[i].out = out;
-            memset(trials[i].q, 1, sizeof trials[i].q);
-        }
+        uint8_t *tables = out + out_bytes;
+        for (int i = 0; i < 2; tables += tables_bytes(trials[i++].kernel))
+            make_trial(&trials[i], weights, bytes, out, tables);
         const uint64_t begin = tern__os()->clock_ns();
         (void)time_once(cpu, &trials[0]); /* brings the pages of the results and wakes the team */
         for (int i = 0; i < ROUNDS && (i < 2 || tern__os()->clock_ns() - begin < ENOUGH_NS); i++) {
@@ -114,7 +137,7 @@ static gain measure(tern__cpu_device *cpu, size_t bytes) {
         }
     }
     if (out != NULL)
-        tern__os()->pages_unmap(out, out_bytes);
+        tern__os()->pages_unmap(out, all_bytes);
     if (weights != NULL)
         tern__os()->pages_unmap(weights, bytes);
     return rounds > 0 ? gain_of(thousandths, rounds) : (gain){0};
