@@ -11,7 +11,7 @@
 #include "base/os.h"
 
 enum { MAX_PATH = 4096, MAX_FILE = 16384, MAX_LINES = 32, MAX_NUMBER = 1000000 };
-static const char first_line[] = "tern choices 1\n";
+static const char first_line[] = "tern choices 2\n";
 
 const char *tern__choices_directory(const char *asked, char *buffer, size_t size) {
     if (asked != NULL)

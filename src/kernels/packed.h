@@ -67,8 +67,8 @@ typedef struct tern__packed_args {
  * they are never cut, and pieces of the weights are longer. */
 enum { TERN__PACKED_FEW = 16 };
 
-/* At most; trits4_tables_avx2.h needs it. */
-#define TERN__PACKED_SCRATCH ((size_t)328 << 10)
+/* At most; trits_tables_avx2.h needs it. */
+#define TERN__PACKED_SCRATCH ((size_t)448 << 10)
 
 typedef struct tern__packed_kernel {
     tern__variant variant;

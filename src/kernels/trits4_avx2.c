@@ -12,7 +12,7 @@
  *
  * Measured, one thread, K = 2560. A Xeon of family 6 model 207: N = 1 from L2 20 GB/s of packed
  * bytes, from memory 86 % of the best plain reader; N = 512 by products 115 to 122 Gproducts/s, by
- * tables (trits4_tables_avx2.h) 160 to 165. An AMD Zen 4: N = 1 from L2 30 GB/s, from memory 92 to
+ * tables (trits_tables_avx2.h) 160 to 165. An AMD Zen 4: N = 1 from L2 30 GB/s, from memory 92 to
  * 98 % of 29 GB/s; N = 512 by products 163 Gproducts/s, by tables not measured. */
 #include <immintrin.h>
 
@@ -56,7 +56,7 @@ static inline int class(int p) {
 
 #include "kernels/packed_avx2.h"
 
-#include "kernels/trits4_tables_avx2.h"
+#include "kernels/trits_tables_avx2.h"
 
 static void pack(const uint8_t *codes, int64_t k, uint8_t *panel) {
     tern__trits4_pack_lines(codes, k, ROWS, panel);
@@ -72,5 +72,5 @@ const tern__packed_kernel tern__trits4_avx2 = {
     .panels_at_once = ROWS_AT_ONCE / ROWS,
     .scratch_bytes = sizeof(tables_scratch),
     .pack = pack,
-    .run = run_trits4,
+    .run = run_many,
 };

@@ -116,6 +116,8 @@ static inline __m256i plane(cursor *at, int p) {
 
 #include "kernels/packed_lookups_avx2.h"
 
+#include "kernels/trits_tables_avx2.h"
+
 /* -- Packing -----------------------------------------------------------------------------------*/
 
 /* Of the group whose trits are the codes 0, 8 and 16. */
@@ -153,7 +155,7 @@ static void run_woven(const tern__packed_args *args, int64_t panel_begin, int64_
     if (args->tables != NULL)
         run_lookups(args, begin, end);
     else
-        run(args, begin, end);
+        run_many(args, begin, end);
 }
 
 const tern__packed_kernel tern__trits5_avx2 = {
@@ -162,6 +164,10 @@ const tern__packed_kernel tern__trits5_avx2 = {
     .panel_rows = WOVEN * ROWS,
     .k_unit = UNIT,
     .unit_bytes = LINE / ROWS,
+    .q_bytes = TABLES_Q_BYTES,
+    .panels_least = PANELS_LEAST / WOVEN,
+    .panels_at_once = ROWS_AT_ONCE / (WOVEN * ROWS),
+    .scratch_bytes = sizeof(tables_scratch),
     .table_columns = TABLE_COLUMNS,
     .table_bytes = LINE_TABLES * sizeof(__m256i),
     .tabulate = tabulate,

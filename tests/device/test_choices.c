@@ -95,17 +95,17 @@ static void wrong_files_hold_nothing(void **state) {
     (void)state;
     static const char *const texts[] = {
         "",
-        "tern choices 1",
+        "tern choices 2",
         "tern choices 2\nkey\t5\n",
         "key\t5\n",
-        "tern choices 1\nkey 5\n",
-        "tern choices 1\nkey\t\n",
-        "tern choices 1\nkey\t-5\n",
-        "tern choices 1\nkey\t5x\n",
-        "tern choices 1\nkey\t1000001\n",
-        "tern choices 1\nkey\t99999999999999999999\n",
-        "tern choices 1\n key\t5\n",
-        "tern choices 1\n\n\n",
+        "tern choices 2\nkey 5\n",
+        "tern choices 2\nkey\t\n",
+        "tern choices 2\nkey\t-5\n",
+        "tern choices 2\nkey\t5x\n",
+        "tern choices 2\nkey\t1000001\n",
+        "tern choices 2\nkey\t99999999999999999999\n",
+        "tern choices 2\n key\t5\n",
+        "tern choices 2\n\n\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         write_file(texts[i], strlen(texts[i]));
@@ -114,9 +114,9 @@ static void wrong_files_hold_nothing(void **state) {
         tern__choice_write(directory, "key", 7);
         assert_int_equal(tern__choice_read(directory, "key"), 7);
     }
-    write_file("tern choices 1\n\0key\t5\n", 22);
+    write_file("tern choices 2\n\0key\t5\n", 22);
     assert_int_equal(tern__choice_read(directory, "key"), 0);
-    write_file("tern choices 1\nkey\t5", 20); /* a last line without an end is whole or cut */
+    write_file("tern choices 2\nkey\t5", 20); /* a last line without an end is whole or cut */
     assert_int_equal(tern__choice_read(directory, "key"), 5);
     tern__choice_write(directory, "new", 6); /* which is not carried over */
     assert_int_equal(tern__choice_read(directory, "new"), 6);
@@ -124,7 +124,7 @@ static void wrong_files_hold_nothing(void **state) {
     char *large = malloc(1 << 20);
     assert_non_null(large);
     memset(large, 'k', 1 << 20);
-    memcpy(large, "tern choices 1\n", 15);
+    memcpy(large, "tern choices 2\n", 15);
     write_file(large, 1 << 20);
     assert_int_equal(tern__choice_read(directory, "key"), 0);
     free(large);

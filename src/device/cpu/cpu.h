@@ -48,7 +48,7 @@ typedef struct tern__cpu_device {
 
 /* Fixed scratch of one thread, for packing panels inside a kernel call: twice a second-level
  * cache and more. 64-byte aligned. What no call touches takes no memory. */
-#define TERN__LANE_SCRATCH ((size_t)2376 << 10)
+#define TERN__LANE_SCRATCH ((size_t)2496 << 10)
 
 static inline void *tern__lane_scratch(const tern__cpu_device *cpu, int lane) {
     return cpu->scratch + (size_t)lane * TERN__LANE_SCRATCH;

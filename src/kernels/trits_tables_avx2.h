@@ -1,36 +1,37 @@
 /* SPDX-License-Identifier: MIT
  *
- * Many columns of family `trits4` with AVX2: products are looked up instead of multiplied. A byte
- * of packed weights is four trits of a row, one of 81; the 81 sums that they can make of four
- * activations of COLUMNS columns are a table in L1, an entry one vector of int16. A row adds the
- * entry that its byte names: one vpaddw from memory is 64 products, for which packed_avx2.h needs
- * two vpmaddubsw, two vpaddw and a part of two broadcasts. Vectors of tokens in such tables:
- * "Vec-LUT: Vector Table Lookup for Parallel Ultra-Low-Bit LLM Inference on Edge Devices" (2025);
- * the idea is that of Arlazarov, Dinic, Kronrod and Faradzev (1970).
+ * Many columns of ternary weights with AVX2: products are looked up instead of multiplied. A byte
+ * of the lines of `trits4` (packed_lines.h) is four trits of a row, one of 81; the 81 sums that
+ * they can make of four activations of COLUMNS columns are a table in L1, an entry one vector of
+ * int16. A row adds the entry that its byte names: one vpaddw from memory is 64 products, for which
+ * packed_avx2.h needs two vpmaddubsw, two vpaddw and a part of two broadcasts. Vectors of tokens in
+ * such tables: "Vec-LUT: Vector Table Lookup for Parallel Ultra-Low-Bit LLM Inference on Edge
+ * Devices" (2025); the idea is that of Arlazarov, Dinic, Kronrod and Faradzev (1970).
  *
  * For COLUMNS columns and STEP_K k, the eight bytes of a row in two lines, tables are made and all
  * rows add their entries to sums of int16, which are read from L2 and go back there; every SLAB k
  * these join sums of int32, which are written to `out` when all k are done. Making the tables takes
- * as long as some 350 rows gain by them.
+ * as long as some 350 rows gain by them. Weights that are packed otherwise are recoded to such
+ * lines first, a slab at a time for BLOCKS blocks of columns.
  *
- * Bounds, int16: an entry is in [-4 * 128, 4 * 128], the SLAB / 4 = 56 of a slab in [-28672,
+ * Bounds, int16: an entry is in [-4 * 128, 4 * 128], the SLAB / 4 <= 56 of a slab in [-28672,
  * 28672]. int32: 128 * K = 2^25 at K = 2^18. Exact in any order.
  *
  * Tables. A byte is c0 + 4 * c1 + 16 * c2 + 64 * c3 with codes 0, 1, 2; its entry is in line `byte`
  * of its table, of 256 lines of which 81 are used. A line has two entries: those of the same byte
- * of either line of packed weights. Lines of a cache meet in 64 sets, so a table uses 27 sets three
- * times; table b begins b * APART lines behind a multiple of 64, which leaves at most nine lines to
- * a set.
+ * of either line of codes. Lines of a cache meet in 64 sets, so a table uses 27 sets three times;
+ * table b begins b * APART lines behind a multiple of 64, which leaves at most nine lines to a set.
  *
  * Measured on a Xeon of family 6 model 207 at 3.0 GHz, one thread, 2560 x 2560 and 512 columns, in
- * turns with packed_avx2.h: 160 to 165 Gproducts/s against 122, 1.3 times; 512 rows and 48 columns
- * 1.15 times. Of the time 80 % are additions, 8 % tables, 7 % sums of int32; a row takes 7 cycles
- * for STEP_K, 36 operations. Offsets of entries that were made before, in tables without gaps, are
- * no faster; two vectors of columns in an entry and half of the tables 7 % slower: sums are twice
- * the traffic with L2. ROWS_AT_ONCE 1280: 4 %, 640: 14 % slower. Both entries of a line made
- * together: the same. */
-#ifndef TERN__TRITS4_TABLES_AVX2_H
-#define TERN__TRITS4_TABLES_AVX2_H
+ * turns with packed_avx2.h, while the core is not shared: trits4 160 to 165 Gproducts/s against
+ * 122, trits5 136 against 115, of which 12 % is recoding. 512 rows and 48 columns: 1.15 and 1.08
+ * times. Of the time of trits4 80 % are additions, 8 % tables, 7 % sums of int32; a row takes 7
+ * cycles for STEP_K, 36 operations. Offsets of entries that were made before, in tables without
+ * gaps, are no faster; two vectors of columns in an entry and half of the tables 7 % slower: sums
+ * are twice the traffic with L2. ROWS_AT_ONCE 1280: 4 %, 640: 14 % slower. Both entries of a line
+ * made together: the same. */
+#ifndef TERN__TRITS_TABLES_AVX2_H
+#define TERN__TRITS_TABLES_AVX2_H
 
 #include "kernels/packed_avx2.h"
 
@@ -39,25 +40,31 @@ enum {
     COLUMNS_LEAST = 12, /* from so many on the last ones make a block */
     DIGITS = 4,         /* trits of a byte */
     BYTES = 4,          /* of a row in a line */
+    CODES_K = DIGITS * BYTES,
+    CODES_LINE = ROWS * BYTES,
     STEP_LINES = 2,
-    STEP_K = STEP_LINES * UNIT,
-    SLAB = 7 * STEP_K,
-    LINES = 256, /* of a table, and those between its beginning and the next one's */
+    STEP_K = STEP_LINES * CODES_K,
+    IS_RECODED = UNIT != TERN__TRITS4_UNIT,
+    BLOCKS = IS_RECODED ? 3 : 1, /* for which a slab is recoded */
+    SLAB = IS_RECODED ? 192 : 224,
+    TABLE_LINES = 256, /* and 64 between its end and the next one's beginning */
     APART = 13,
-    ROWS_AT_ONCE = 2560,
+    ROWS_AT_ONCE = IS_RECODED ? 1280 : 2560,
     PANELS_LEAST = 32,        /* whose rows gain more than the tables take */
     TABLES_Q_BYTES = 1 << 17, /* 48 columns of K = 2560: there is nothing to gain by more */
 };
 
 typedef struct tables_scratch {
-    __m256i lines[BYTES][LINES + 64][STEP_LINES];
+    __m256i lines[BYTES][TABLE_LINES + 64][STEP_LINES];
     __m256i x[STEP_K]; /* activations of the columns */
-    __m256i sums[ROWS_AT_ONCE];
-    __m256i totals[ROWS_AT_ONCE][2];
+    __m256i added[ROWS_AT_ONCE];
+    __m256i totals[BLOCKS][ROWS_AT_ONCE][2];
+    __m256i recoded[IS_RECODED ? ROWS_AT_ONCE * SLAB / DIGITS / 32 : 1];
 } tables_scratch;
 
 _Static_assert(sizeof(tables_scratch) <= TERN__PACKED_SCRATCH, "what callers have");
-_Static_assert((BYTES - 1) * APART <= 64, "tables end in their lines");
+_Static_assert((BYTES - 1) * APART <= 64, "tables end before the next one begins");
+_Static_assert(SLAB % STEP_K == 0 && SLAB % UNIT == 0, "whole steps and lines");
 
 /* Rows of some panels, at most ROWS_AT_ONCE, and at most COLUMNS columns. */
 typedef struct sweep {
@@ -66,9 +73,33 @@ typedef struct sweep {
     int64_t n, columns;
 } sweep;
 
+/* Lines of `trits4`: a panel's one behind the other, panels apart. */
+typedef struct code_lines {
+    const uint8_t *first;
+    int64_t apart;
+} code_lines;
+
+/* Those of the k [k, end), at most SLAB. */
+static code_lines lines_of(const sweep *s, int64_t k, int64_t end, tables_scratch *scratch) {
+    if (!IS_RECODED)
+        return (code_lines){line_at(s->args, s->panel, k), s->args->k / CODES_K * CODES_LINE};
+    __m256i codes[SLAB / 4][2], *to = scratch->recoded;
+    const int64_t lines = (end - k) / CODES_K;
+    for (int64_t i = 0; i < s->panels; i++) {
+        unpack(line_at(s->args, s->panel + i, k), (end - k) / UNIT, codes);
+        for (int64_t line = 0; line < lines; line++)
+            for (int half = 0; half < 2; half++, to++) {
+                *to = codes[4 * line + 3][half];
+                for (int p = 2; p >= 0; p--)
+                    *to = _mm256_or_si256(_mm256_slli_epi16(*to, 2), codes[4 * line + p][half]);
+            }
+    }
+    return (code_lines){(const uint8_t *)scratch->recoded, lines * CODES_LINE};
+}
+
 /* Of 16 k: rows of activations to a vector for each k. What is not there is 0. */
 static void load_activations(const sweep *s, int64_t k, __m256i *x) {
-    const int64_t there = smaller(UNIT, s->args->k_end - k);
+    const int64_t there = s->args->k_end - k;
     __m128i a[COLUMNS], b[COLUMNS];
     for (int64_t c = 0; c < COLUMNS; c++)
         a[c] = there <= 0 || c >= s->columns
@@ -83,7 +114,7 @@ static void load_activations(const sweep *s, int64_t k, __m256i *x) {
         }
         memcpy(a, b, sizeof a);
     }
-    for (int i = 0; i < UNIT; i++)
+    for (int i = 0; i < CODES_K; i++)
         x[i] = _mm256_cvtepi8_epi16(a[i]);
 }
 
@@ -92,7 +123,7 @@ static void load_activations(const sweep *s, int64_t k, __m256i *x) {
 ALWAYS_INLINE void make_table(tables_scratch *scratch, int b, const int lines) {
     __m256i(*table)[STEP_LINES] = scratch->lines[b] + b * APART;
     for (int line = 0; line < lines; line++) {
-        const __m256i *x = scratch->x + line * UNIT + b;
+        const __m256i *x = scratch->x + line * CODES_K + b;
         const __m256i x0 = x[0], x1 = x[4], x2 = x[8], x3 = x[12];
         __m256i sum3 = _mm256_add_epi16(_mm256_add_epi16(x0, x1), _mm256_add_epi16(x2, x3));
         sum3 = _mm256_sub_epi16(_mm256_setzero_si256(), sum3);
@@ -115,7 +146,7 @@ ALWAYS_INLINE void make_table(tables_scratch *scratch, int b, const int lines) {
 /* The sum of the entries that four bytes of a row name: `tables` is that of the first one. */
 ALWAYS_INLINE __m256i entries(const __m256i (*tables)[STEP_LINES], const uint8_t *bytes) {
     enum { LINE_BITS = 6, BYTE_BITS = 8, MASK = 0xff << LINE_BITS };
-    const size_t next = (LINES + 64 + APART) * sizeof *tables;
+    const size_t next = (TABLE_LINES + 64 + APART) * sizeof *tables;
     uint32_t word;
     memcpy(&word, bytes, sizeof word);
     __asm__("" : "+r"(word)); /* else gcc 12 reads it once more for each of them */
@@ -130,44 +161,55 @@ ALWAYS_INLINE __m256i entries(const __m256i (*tables)[STEP_LINES], const uint8_t
     return sum;
 }
 
-/* The bytes of all rows in `lines` lines from k on. */
-ALWAYS_INLINE void add_entries(const sweep *s, int64_t k, tables_scratch *scratch, const int lines,
-                               const bool is_first) {
-    const int64_t panel_bytes = s->args->k / UNIT * LINE;
-    const uint8_t *line = line_at(s->args, s->panel, k);
-    __m256i *into = scratch->sums;
-    for (int64_t i = 0; i < s->panels; i++, line += panel_bytes, into += ROWS) {
+/* The bytes of all rows in `lines` lines. */
+ALWAYS_INLINE void add_entries(const sweep *s, code_lines from, tables_scratch *scratch,
+                               const int lines, const bool is_first) {
+    enum { AHEAD = 4 }; /* panels */
+    const uint8_t *line = from.first;
+    __m256i *to = scratch->added;
+    for (int64_t i = 0; i < s->panels; i++, line += from.apart, to += ROWS) {
         for (int l = 0; l < lines; l++)
-            _mm_prefetch((const char *)line + 4 * panel_bytes + l * LINE, _MM_HINT_T0);
+            _mm_prefetch((const char *)line + AHEAD * from.apart + l * CODES_LINE, _MM_HINT_T0);
 #pragma GCC unroll 2
         for (int row = 0; row < ROWS; row++) {
-            __m256i sum = is_first ? _mm256_setzero_si256() : into[row];
+            __m256i sum = is_first ? _mm256_setzero_si256() : to[row];
             for (int l = 0; l < lines; l++)
                 sum = _mm256_add_epi16(
                     sum, entries((const __m256i(*)[STEP_LINES])(scratch->lines[0][0] + l),
-                                 line + l * LINE + BYTES * row));
-            into[row] = sum;
+                                 line + l * CODES_LINE + BYTES * row));
+            to[row] = sum;
         }
     }
 }
 
-ALWAYS_INLINE void run_step(const sweep *s, int64_t k, tables_scratch *scratch, const int lines,
-                            const bool is_first) {
+ALWAYS_INLINE void run_step(const sweep *s, int64_t k, code_lines from, tables_scratch *scratch,
+                            const int lines, const bool is_first) {
     for (int l = 0; l < lines; l++)
-        load_activations(s, k + l * UNIT, scratch->x + l * UNIT);
+        load_activations(s, k + l * CODES_K, scratch->x + l * CODES_K);
     for (int b = 0; b < BYTES; b++)
         make_table(scratch, b, lines);
-    add_entries(s, k, scratch, lines, is_first);
+    add_entries(s, from, scratch, lines, is_first);
 }
 
-static void join_sums(const sweep *s, tables_scratch *scratch, bool is_first) {
+static void run_slab(const sweep *s, int64_t begin, int64_t end, code_lines from,
+                     tables_scratch *scratch) {
+    for (int64_t k = begin; k < end; k += STEP_K, from.first += STEP_LINES * CODES_LINE) {
+        if (end - k < STEP_K)
+            run_step(s, k, from, scratch, 1, k == begin);
+        else if (k == begin)
+            run_step(s, k, from, scratch, STEP_LINES, true);
+        else
+            run_step(s, k, from, scratch, STEP_LINES, false);
+    }
+}
+
+static void join_sums(const sweep *s, const __m256i *sum, __m256i (*total)[2], bool is_first) {
     for (int64_t row = 0; row < s->panels * ROWS; row++) {
-        const __m256i sum = scratch->sums[row];
-        const __m128i half[2] = {_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1)};
+        const __m128i half[2] = {_mm256_castsi256_si128(sum[row]),
+                                 _mm256_extracti128_si256(sum[row], 1)};
         for (int i = 0; i < 2; i++) {
-            __m256i *total = &scratch->totals[row][i];
-            const __m256i before = is_first ? _mm256_setzero_si256() : *total;
-            *total = _mm256_add_epi32(before, _mm256_cvtepi16_epi32(half[i]));
+            const __m256i before = is_first ? _mm256_setzero_si256() : total[row][i];
+            total[row][i] = _mm256_add_epi32(before, _mm256_cvtepi16_epi32(half[i]));
         }
     }
 }
@@ -192,11 +234,10 @@ ALWAYS_INLINE void transpose(const __m256i (*totals)[2], int half, __m256i t[8])
     }
 }
 
-static void store_totals(const sweep *s, const tables_scratch *scratch) {
+static void store_totals(const sweep *s, const __m256i (*totals)[2]) {
     const tern__packed_args *args = s->args;
-    for (int64_t i = 0; i < s->panels; i++)
+    for (int64_t i = 0; i < s->panels; i++, totals += ROWS)
         for (int half = 0; half < 2; half++) {
-            const __m256i(*totals)[2] = scratch->totals + i * ROWS;
             const int64_t row = (s->panel + i) * ROWS, first = 8 * half;
             __m256i low[8], high[8];
             transpose(totals, half, low);
@@ -207,38 +248,41 @@ static void store_totals(const sweep *s, const tables_scratch *scratch) {
         }
 }
 
-static void run_sweep(const sweep *s, tables_scratch *scratch) {
-    const tern__packed_args *args = s->args;
-    for (int64_t slab = args->k_begin; slab < args->k_end; slab += SLAB) {
-        const int64_t end = smaller(slab + SLAB, args->k_end);
-        for (int64_t k = slab; k < end; k += STEP_K) {
-            if (end - k < STEP_K)
-                run_step(s, k, scratch, 1, k == slab);
-            else if (k == slab)
-                run_step(s, k, scratch, STEP_LINES, true);
-            else
-                run_step(s, k, scratch, STEP_LINES, false);
+/* All columns of s->args, a few blocks at a time. */
+static void run_rows(sweep s, tables_scratch *scratch) {
+    const tern__packed_args *args = s.args;
+    for (int64_t first = 0; first < args->n; first += BLOCKS * COLUMNS) {
+        const int64_t behind = smaller(first + BLOCKS * COLUMNS, args->n);
+        for (int64_t k = args->k_begin; k < args->k_end; k += SLAB) {
+            const int64_t end = smaller(k + SLAB, args->k_end);
+            const code_lines from = lines_of(&s, k, end, scratch);
+            for (s.n = first; s.n < behind; s.n += COLUMNS) {
+                s.columns = smaller(COLUMNS, behind - s.n);
+                run_slab(&s, k, end, from, scratch);
+                join_sums(&s, scratch->added, scratch->totals[(s.n - first) / COLUMNS],
+                          k == args->k_begin);
+            }
         }
-        join_sums(s, scratch, slab == args->k_begin);
+        for (s.n = first; s.n < behind; s.n += COLUMNS) {
+            s.columns = smaller(COLUMNS, behind - s.n);
+            store_totals(&s, (const __m256i(*)[2])scratch->totals[(s.n - first) / COLUMNS]);
+        }
     }
-    store_totals(s, scratch);
 }
 
-/* The panels in equal parts. */
+/* Panels of ROWS rows in equal parts. */
 static void run_tables(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end) {
     const int64_t panels = panel_end - panel_begin, most = ROWS_AT_ONCE / ROWS;
     const int64_t parts = (panels + most - 1) / most;
     for (int64_t part = 0; part < parts; part++) {
         sweep s = {.args = args, .panel = panel_begin + panels * part / parts};
         s.panels = panel_begin + panels * (part + 1) / parts - s.panel;
-        for (; s.n < args->n; s.n += COLUMNS) {
-            s.columns = smaller(COLUMNS, args->n - s.n);
-            run_sweep(&s, args->scratch);
-        }
+        run_rows(s, args->scratch);
     }
 }
 
-static void run_trits4(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end) {
+/* The columns that are worth it by tables, others by run(). */
+static void run_many(const tern__packed_args *args, int64_t panel_begin, int64_t panel_end) {
     int64_t columns = args->n / COLUMNS * COLUMNS;
     if (args->n - columns >= COLUMNS_LEAST)
         columns = args->n;
