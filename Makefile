@@ -10,7 +10,7 @@ release debug scalar clang-release aarch64: ## build that preset (`make` alone: 
 test: ## all tests of the release build, the checks among them
 	@./test
 
-asan tsan: ## the whole suite under a sanitizer
+asan tsan: ## the suite under a sanitizer
 	@tools/run_tests $@
 
 check: ## layers, style, sizes, symbols, headers, and that generated documents are current

@@ -80,10 +80,6 @@ add_library(tern_baseline OBJECT ${TERN_BASELINE_SOURCES})
 target_link_libraries(tern_baseline PRIVATE tern_flags)
 target_compile_definitions(tern_baseline PRIVATE ${TERN_BASELINE_NAMES})
 target_compile_options(tern_baseline PRIVATE ${TERN_BASELINE_FLAGS})
-if(TERN_SANITIZE)
-  # Its source is instrumented where it is the scalar variant; no need to do it twice.
-  target_compile_options(tern_baseline PRIVATE -fno-sanitize=all)
-endif()
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/bench/matmul_baseline.c
                             PROPERTIES COMPILE_OPTIONS "${TERN_BASELINE_FLAGS}")
 

@@ -14,8 +14,9 @@
 enum { COLUMNS = 64, GAP = 3, MOST_UNIT = 4096, MOST_PANEL = 256 };
 static const int32_t POISON = INT32_MIN + 5;
 
-static const int64_t shapes[][2] = {{1, 1}, {7, 300}, {33, 2560}, {70, 6912}};
-enum { SHAPES = sizeof shapes / sizeof *shapes, QUICK_SHAPES = 3 };
+/* The third one is of enough rows for variants that want many. */
+static const int64_t shapes[][2] = {{1, 1}, {7, 300}, {530, 300}, {33, 2560}, {70, 6912}};
+enum { SHAPES = sizeof shapes / sizeof *shapes, QUICK_SHAPES = 4 };
 static const int64_t counts[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 32, 33, COLUMNS};
 
 typedef enum filling { RANDOM, EQUAL, EXTREME, FILLINGS } filling;
@@ -57,8 +58,8 @@ static size_t lay_out(problem *p) {
     size_t most = 0, tables = 0;
     for (const tern__packed_kernel *const *k = tern__packed_families[p->packing]; *k != NULL; k++) {
         most = (*k)->scratch_bytes > most ? (*k)->scratch_bytes : most;
-        size_t some =
-            tern__packed_tables(*k, tern__round_up_i64(p->k, (*k)->k_unit), (*k)->table_columns);
+        size_t some = tern__packed_table_bytes(*k, tern__round_up_i64(p->k, (*k)->k_unit),
+                                               (*k)->table_columns);
         tables = some > tables ? some : tables;
     }
     p->scratch = part_of(p, &used, (int64_t)most);
@@ -135,8 +136,8 @@ static void run(problem *p, const tern__packed_kernel *kernel, int64_t k, int64_
                               .prefetches_within_pages = tern__cpu()->prefetches_within_pages};
     for (int64_t i = 0; i < COLUMNS * (p->rows + GAP); i++)
         p->out[i] = POISON;
-    if (tern__packed_tables(kernel, k, n) > 0) {
-        tern__packed_tabulate(kernel, &args, p->tables);
+    if (tern__packed_table_bytes(kernel, k, n) > 0) {
+        tern__packed_tabulate(kernel, p->q, p->stride, k, n, p->tables);
         args.tables = p->tables;
     }
     kernel->run(&args, 0, panels);

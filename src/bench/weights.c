@@ -71,7 +71,7 @@ static tern_status make_room(tern__weights *w, int threads) {
     w->lane_bytes = (int64_t)kernel_bytes(w->kernel) +
                     w->most_n * w->kernel->panels_at_once * w->kernel->panel_rows * 4;
     const int64_t columns = tern__min_i64(w->most_n, w->kernel->table_columns);
-    w->table_bytes = CACHE_LINE + (int64_t)tern__packed_tables(w->kernel, w->k, columns);
+    w->table_bytes = CACHE_LINE + (int64_t)tern__packed_table_bytes(w->kernel, w->k, columns);
     w->scratch_bytes =
         q_bytes + sum_bytes + out_bytes + (size_t)(threads * (w->lane_bytes + w->table_bytes));
     w->bytes = (size_t)(w->copies * w->stride);
@@ -129,12 +129,12 @@ typedef struct product {
 /* A lane makes tables of its own before its first piece of a product. */
 static const void *tables_of(const product *p, int lane) {
     const tern__weights *w = p->weights;
-    if (tern__packed_tables(w->kernel, w->k, p->args.n) == 0)
+    if (tern__packed_table_bytes(w->kernel, w->k, p->args.n) == 0)
         return NULL;
     int64_t *of_product = offset_by(w->tables, (size_t)(lane * w->table_bytes));
     void *tables = offset_by(of_product, CACHE_LINE);
     if (*of_product != w->products)
-        tern__packed_tabulate(w->kernel, &p->args, tables);
+        tern__packed_tabulate(w->kernel, w->q, w->q_stride, w->k, p->args.n, tables);
     *of_product = w->products;
     return tables;
 }

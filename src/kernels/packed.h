@@ -107,18 +107,19 @@ static inline int64_t tern__packed_panel_bytes(const tern__packed_kernel *kernel
     return kernel->panel_rows * (k / info->codes * info->bytes);
 }
 
-/* Of the tables of n columns of padded K k; 0 where the kernel wants none. */
-static inline size_t tern__packed_tables(const tern__packed_kernel *kernel, int64_t k, int64_t n) {
+/* Of n columns of padded K k; 0 where the kernel wants none for so many. */
+static inline size_t tern__packed_table_bytes(const tern__packed_kernel *kernel, int64_t k,
+                                              int64_t n) {
     return n <= kernel->table_columns ? (size_t)(n * (k / kernel->k_unit)) * kernel->table_bytes
                                       : 0;
 }
 
-/* Makes those of the columns of a product, 64-byte aligned. */
-static inline void tern__packed_tabulate(const tern__packed_kernel *kernel,
-                                         const tern__packed_args *args, void *tables) {
-    for (int64_t i = 0; i < args->n; i++)
-        kernel->tabulate(args->q + i * args->q_stride, args->k,
-                         (uint8_t *)tables + tern__packed_tables(kernel, args->k, i));
+/* Makes the tables of activations (n, q_stride), 64-byte aligned. */
+static inline void tern__packed_tabulate(const tern__packed_kernel *kernel, const int8_t *q,
+                                         int64_t q_stride, int64_t k, int64_t n, void *tables) {
+    for (int64_t i = 0; i < n; i++)
+        kernel->tabulate(q + i * q_stride, k,
+                         (uint8_t *)tables + tern__packed_table_bytes(kernel, k, i));
 }
 
 /* The stride of rows of k activations: whole cache lines, an odd number of them. */

@@ -12,8 +12,8 @@
  * processor prefetches within pages (packed_lines.h). One thread of a Xeon (family 6 model 207), as
  * a share of its best plain reader: trits4 AVX2 0.86, linear 0.73; AVX-VNNI 0.88, linear 0.82; in
  * pages to L1 0.84 both. int4 0.93 and 0.98, linear 0.84 and 0.90. On two threads trits4 with AVX2
- * 0.76 to 0.84, linear 0.64 to 0.78; while other programs run it gains nothing. With trits5 or N =
- * 2, which are bound by arithmetic, finding the line costs up to a tenth.
+ * 0.76 to 0.84, linear 0.64 to 0.78; while other programs run it gains nothing. With N = 2, which
+ * is bound by arithmetic, finding the line costs up to a tenth.
  *
  * A variant is a file that defines
  *

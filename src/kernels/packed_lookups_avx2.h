@@ -14,8 +14,8 @@
  * Bounds. |v| <= 3 * 128 = 384, high is the integer nearest to v / 31 (vpmulhrsw by 1057 = 32768 /
  * 31 is: v / 31 is at least 1 / 62 away from a half, the factor's error makes 384 * 0.03 / 32768),
  * so |high| <= 12 and |low| <= 15. int8: the 8 groups of a line add 96 and 120 at most. int16: 31 *
- * high + low of the sums is again a sum of products, of 24 k: |.| <= 3072; LINES of them 30720.
- * int32: packed.h.
+ * high + low of the sums is again a sum of products, of 24 k: |.| <= 3072; LINES_ADDED of them
+ * 30720. int32: packed.h.
  *
  * A line's 768 weights take 69 vector operations (16 vpshufb, 16 vpsignb, 14 vpaddb; 17 for
  * indices and signs; 6 to widen), those of trits4_avx2.c 78: 33 weights a cycle with three vector
@@ -34,15 +34,15 @@
 enum {
     BASE = 31,         /* of the two parts */
     RECIPROCAL = 1057, /* of BASE, for vpmulhrsw */
-    LINES = 10,        /* added in int16 */
+    LINES_ADDED = 10,  /* added in int16 */
     LINE_TABLES = 2 * GROUPS,
-    LINES_BYTES = WOVEN * LINE, /* used at a time, with the same tables */
-    BLOCK_LINES = 52,           /* of a block that is fetched from */
+    WOVEN_BYTES = WOVEN * LINE, /* used at a time, with the same tables */
+    FETCH_LINES = 52,           /* of a block that is fetched from */
     TURNS = 4,                  /* places, about a page apart */
 };
 
-_Static_assert(LINES *GROUPS * 3 * 128 < 32768, "int16");
-_Static_assert(LINES_BYTES % CACHE_LINE == 0 && BLOCK_LINES % TURNS == 0, "whole cache lines");
+_Static_assert(LINES_ADDED *GROUPS * 3 * 128 < 32768, "int16");
+_Static_assert(WOVEN_BYTES % CACHE_LINE == 0 && FETCH_LINES % TURNS == 0, "whole cache lines");
 _Static_assert(UNITS == 2 && GROUPS == 8, "lanes of tables");
 
 /* -- Tables ------------------------------------------------------------------------------------*/
@@ -136,9 +136,9 @@ ALWAYS_INLINE void add_line(const uint8_t *line, const __m256i *table, __m256i s
  * this one in turn, where the processor prefetches within pages (packed_lines.h). The lines
  * are the at-th of their block. */
 ALWAYS_INLINE void prefetch_lines(const uint8_t *lines, int64_t at, const bool in_pages) {
-    const int64_t place = BLOCK_LINES - at + at % TURNS * (BLOCK_LINES / TURNS) + at / TURNS;
-    const uint8_t *far = lines + (in_pages ? place * LINES_BYTES : FAR);
-    for (int i = 0; i < LINES_BYTES; i += CACHE_LINE) {
+    const int64_t place = FETCH_LINES - at + at % TURNS * (FETCH_LINES / TURNS) + at / TURNS;
+    const uint8_t *far = lines + (in_pages ? place * WOVEN_BYTES : FAR);
+    for (int i = 0; i < WOVEN_BYTES; i += CACHE_LINE) {
         _mm_prefetch((const char *)lines + NEAR + i, _MM_HINT_T0);
         _mm_prefetch((const char *)far + i, _MM_HINT_T1);
     }
@@ -155,14 +155,14 @@ ALWAYS_INLINE void add_panels(const tern__packed_args *args, int64_t panel, int6
     const __m256i *table = args->tables;
     table += (column * args->k + args->k_begin) / UNIT * LINE_TABLES;
     const uint8_t *line = line_at(args, panel, args->k_begin);
-    int64_t at = (line - args->packed) / LINES_BYTES % BLOCK_LINES;
+    int64_t at = (line - args->packed) / WOVEN_BYTES % FETCH_LINES;
     __m256i total[WOVEN][2] = {{_mm256_setzero_si256()}};
-    for (int64_t left = (args->k_end - args->k_begin) / UNIT; left > 0; left -= LINES) {
+    for (int64_t left = (args->k_end - args->k_begin) / UNIT; left > 0; left -= LINES_ADDED) {
         __m256i sum[WOVEN][2] = {{_mm256_setzero_si256()}};
-        const int64_t lines = smaller(left, LINES);
-        for (int64_t i = 0; i < lines; i++, line += LINES_BYTES, table += LINE_TABLES) {
+        const int64_t lines = smaller(left, LINES_ADDED);
+        for (int64_t i = 0; i < lines; i++, line += WOVEN_BYTES, table += LINE_TABLES) {
             prefetch_lines(line, at, in_pages);
-            at = at == BLOCK_LINES - 1 ? 0 : at + 1;
+            at = at == FETCH_LINES - 1 ? 0 : at + 1;
             for (int w = 0; w < WOVEN; w++)
                 add_line(line + w * LINE, table, sum[w]);
         }

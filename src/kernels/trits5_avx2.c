@@ -46,7 +46,7 @@ enum {
     GROUPS = 8,
     TRITS = 3, /* of a group */
     LINE_VECTORS = 5,
-    TABLE_COLUMNS = 6, /* more of them are faster unpacked */
+    TABLE_COLUMNS = 4, /* more of them gain less than every thread takes for its tables */
 };
 
 #include "kernels/packed_maddubs_avx2.h"

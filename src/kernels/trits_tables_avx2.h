@@ -29,7 +29,9 @@
  * cycles for STEP_K, 36 operations. Offsets of entries that were made before, in tables without
  * gaps, are no faster; two vectors of columns in an entry and half of the tables 7 % slower: sums
  * are twice the traffic with L2. ROWS_AT_ONCE 1280: 4 %, 640: 14 % slower. Both entries of a line
- * made together: the same. */
+ * made together: the same.
+ *
+ * A variant includes this behind packed_avx2.h, of which it uses unpack(), lines and rows. */
 #ifndef TERN__TRITS_TABLES_AVX2_H
 #define TERN__TRITS_TABLES_AVX2_H
 
@@ -97,15 +99,13 @@ static code_lines lines_of(const sweep *s, int64_t k, int64_t end, tables_scratc
     return (code_lines){(const uint8_t *)scratch->recoded, lines * CODES_LINE};
 }
 
-/* Of 16 k: rows of activations to a vector for each k. What is not there is 0. */
+/* Of CODES_K k: rows of activations to a vector for each k. Columns that are not there are 0. */
 static void load_activations(const sweep *s, int64_t k, __m256i *x) {
-    const int64_t there = s->args->k_end - k;
+    const int8_t *q = s->args->q + s->n * s->args->q_stride + k;
     __m128i a[COLUMNS], b[COLUMNS];
     for (int64_t c = 0; c < COLUMNS; c++)
-        a[c] = there <= 0 || c >= s->columns
-                   ? _mm_setzero_si128()
-                   : _mm_loadu_si128(
-                         (const __m128i *)(s->args->q + (s->n + c) * s->args->q_stride + k));
+        a[c] = c < s->columns ? _mm_loadu_si128((const __m128i *)(q + c * s->args->q_stride))
+                              : _mm_setzero_si128();
     /* A round is a perfect shuffle of all bytes; four of them transpose. */
     for (int round = 0; round < 4; round++) {
         for (int i = 0; i < COLUMNS / 2; i++) {

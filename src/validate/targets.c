@@ -76,8 +76,8 @@ static const tern_target targets[] = {
      "1.3 x I2_S, 1.0 x TL2, 1.8 x TQ2_0", "2 x I2_S, 1.4 x TL2, 2.8 x TQ2_0", TERN_TARGET_TERNARY,
      "kernels"},
     {"K3", "1.6 bits a weight against 2",
-     "Weights stored five in a byte against four in a byte, streamed, with all threads: time of "
-     "the latter over the former.",
+     "Weights stored five in a byte (with AVX2 24 in five bytes) against four in a byte, streamed, "
+     "with all threads: time of the latter over the former.",
      "1.0 x", "1.2 x", TERN_TARGET_TERNARY, "kernels"},
     {"K4", "prefill with AMX",
      "512 tokens, the shapes of K1, one thread: operations a second over the rate of tile products "

@@ -99,7 +99,7 @@ static void run_faulty(tern__packing packing) {
 
 static void test_faults_are_found(void **state) {
     (void)state;
-    enum { SHAPES = 3, FILLINGS = 3, COUNTS = 14 };
+    enum { SHAPES = 4, FILLINGS = 3, COUNTS = 14 };
     static const int expected[] = {SHAPES * FILLINGS * COUNTS, SHAPES * FILLINGS * COUNTS,
                                    SHAPES * FILLINGS, 0};
     for (int i = IN_A_VALUE; i <= NOTHING; i++) {

@@ -195,7 +195,7 @@ static void variants_pack(void **state) {
     const tern__gemm_kernel *kernel;
     for (int at = 0; (kernel = test_next_variant(tern__gemm_family, "gemm", &at)) != NULL;)
         for (int d = 0; d < DEPTHS; d++)
-            for (int columns = 1; columns <= kernel->panel; columns += TEST_THINNING)
+            for (int columns = 1; columns <= kernel->panel; columns++)
                 for (int layout = 0; layout < 3; layout++) {
                     check_pack(kernel, &random, depths[d], columns, layout, false);
                     if (kernel->pack_b_f16 != NULL)
@@ -274,7 +274,7 @@ static void variants_run(void **state) {
     for (int at = 0; (kernel = test_next_variant(tern__gemm_family, "gemm", &at)) != NULL;)
         for (int d = 0; d < DEPTHS; d++)
             for (int rows = 1; rows <= kernel->rows; rows++)
-                for (int columns = 1; columns <= kernel->panel; columns += TEST_THINNING, turn++)
+                for (int columns = 1; columns <= kernel->panel; columns++, turn++)
                     check_run(kernel, &random,
                               (run_case){.depth = depths[d],
                                          .rows = rows,
@@ -324,8 +324,7 @@ static void variants_gemv(void **state) {
     int turn = 0;
     for (int at = 0; (kernel = test_next_variant(tern__gemm_family, "gemm", &at)) != NULL;)
         for (int d = 0; d < DEPTHS && kernel->gemv_f16 != NULL; d++)
-            for (int columns = 1; columns <= kernel->gemv_columns;
-                 columns += TEST_THINNING, turn++) {
+            for (int columns = 1; columns <= kernel->gemv_columns; columns++, turn++) {
                 check_gemv(kernel, &random, depths[d], columns, turn % TEST_INPUTS, true);
                 check_gemv(kernel, &random, depths[d], columns, turn % TEST_INPUTS, false);
             }

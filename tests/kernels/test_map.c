@@ -120,8 +120,10 @@ static void variants_have_the_bits_of_the_twin(void **state) {
             for (int kind = 0; kind < 2; kind++)
                 for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++)
                     for (size_t s = 0; s < sizeof strides / sizeof *strides; s++)
-                        if (function_of(twin(), type, op) != NULL && cases++ % TEST_THINNING == 0)
+                        if (function_of(twin(), type, op) != NULL) {
                             check_case(&random, type, op, lengths[l], strides[s], kind);
+                            cases++;
+                        }
     assert_true(cases > 5000);
 }
 

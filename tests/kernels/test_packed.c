@@ -213,10 +213,10 @@ static void expect_sums(const tern__packed_kernel *kernel, const problem *p, int
 
 /* Of a product's columns, where the kernel wants them. */
 static test_guarded tables_of(const tern__packed_kernel *kernel, const tern__packed_args *args) {
-    const size_t bytes = tern__packed_tables(kernel, args->k, args->n);
+    const size_t bytes = tern__packed_table_bytes(kernel, args->k, args->n);
     test_guarded tables = test_guarded_new(bytes, 0);
     if (bytes > 0)
-        tern__packed_tabulate(kernel, args, tables.data);
+        tern__packed_tabulate(kernel, args->q, args->q_stride, args->k, args->n, tables.data);
     test_guarded_check(&tables);
     return tables;
 }
@@ -251,7 +251,7 @@ static void check_product(const tern__packed_kernel *kernel, const problem *p,
                               .scratch = scratch.data,
                               .prefetches_within_pages = in_pages};
     const int64_t panels = rounded_up(m, kernel->panel_rows) / kernel->panel_rows;
-    const bool has_tables = tern__packed_tables(kernel, p->k, n) > 0;
+    const bool has_tables = tern__packed_table_bytes(kernel, p->k, n) > 0;
     test_guarded tables = tables_of(kernel, &args);
     for (int turn = 0; turn < (has_tables ? 2 : 1); turn++) {
         memset(out.data, 0xA5, (size_t)out_bytes);
@@ -296,8 +296,7 @@ static void each_variant(check_fn *check) {
         for (int at = 0; (kernel = test_next_variant(tern__packed_families[p],
                                                      tern__packings[p].name, &at)) != NULL;)
             check(kernel);
-        /* One thread and minutes: nothing for the thread sanitizer. */
-        if (emulated[p] != NULL && TEST_THINNING == 1)
+        if (emulated[p] != NULL)
             check(emulated[p]);
     }
 }
@@ -376,7 +375,7 @@ static void test_tails_agree(void **state) {
  * fewer so that the first one does not; rows of any number of lines in the last sums of int16 and
  * their last step, every number of columns in the last block. */
 static void check_many_rows(const tern__packed_kernel *kernel) {
-    static const int64_t columns[] = {12, 16, 17, 27, 28, 50, 0}, few[] = {31, 0};
+    static const int64_t columns[] = {12, 16, 17, 27, 28, 50, 60, 64, 0}, few[] = {31, 0};
     static const int64_t lines[] = {1, 2, 3, 13, 14, 15, 16, 29, 161};
     const int64_t enough = 2 * kernel->panels_least * kernel->panel_rows;
     if (enough == 0)
@@ -582,7 +581,7 @@ static void check_longest_k(const tern__packed_kernel *kernel) {
                                       .out_stride = m,
                                       .scratch = scratch.data};
             test_guarded tables = tables_of(kernel, &args);
-            if (tern__packed_tables(kernel, k, columns[i]) > 0)
+            if (tern__packed_table_bytes(kernel, k, columns[i]) > 0)
                 args.tables = tables.data;
             kernel->run(&args, 0, 1);
             test_guarded_free(&tables);
@@ -628,7 +627,7 @@ static void check_equal_activations(const tern__packed_kernel *kernel) {
                                       .out_stride = m,
                                       .scratch = scratch.data};
             test_guarded tables = tables_of(kernel, &args);
-            args.tables = tern__packed_tables(kernel, k, 1) > 0 ? tables.data : NULL;
+            args.tables = tern__packed_table_bytes(kernel, k, 1) > 0 ? tables.data : NULL;
             kernel->run(&args, 0, 1);
             for (int64_t row = 0; row < m; row++)
                 assert_int_equal(out[row], (code - info->offset) * q_sum);
@@ -828,7 +827,7 @@ static void test_facts(void **state) {
         const tern__packed_kernel *const *at = tern__packed_families[packing];
         for (; *at != NULL; at++) {
             assert_int_equal((*at)->packing, packing);
-            assert_true((*at)->panel_rows > 0);
+            assert_true((*at)->panel_rows > 0 && (*at)->k_unit <= 64);
             assert_true(((*at)->q_bytes > 0) == ((*at)->panels_at_once > 0));
             assert_true((*at)->panels_least <= (*at)->panels_at_once);
             assert_true((*at)->scratch_bytes <= TERN__PACKED_SCRATCH);

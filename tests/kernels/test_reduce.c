@@ -123,8 +123,10 @@ static void rows_have_the_bits_of_the_twin(void **state) {
                 for (int l = 0; l < TEST_LENGTHS; l++) {
                     row_case c = {type, op, input, test_lengths[l], 0};
                     c.first = test_random_range(&random, 0, c.n / 64) * 64;
-                    if (type_of(twin(), type)->step[op] != NULL && cases++ % TEST_THINNING == 0)
+                    if (type_of(twin(), type)->step[op] != NULL) {
                         check_row(&random, &c);
+                        cases++;
+                    }
                 }
     assert_true(cases > 3000);
 }
@@ -205,8 +207,10 @@ static void columns_have_the_bits_of_the_twin(void **state) {
         for (int op = 0; op < TERN__REDUCE_COUNT; op++)
             for (int input = 0; input < TEST_INPUTS; input++)
                 for (int l = 1; l < TEST_LENGTHS && test_lengths[l] <= 256; l++)
-                    if (type_of(twin(), type)->step[op] != NULL && cases++ % TEST_THINNING == 0)
+                    if (type_of(twin(), type)->step[op] != NULL) {
                         check_columns(&random, type, op, input, test_lengths[l]);
+                        cases++;
+                    }
     assert_true(cases > 1000);
 }
 

@@ -13,11 +13,11 @@
 #include "ops/pack.h"
 #include "tensor/op_table.h"
 
-enum { CONTEXTS_MAX = 32, COLUMNS = 512, LENGTHS = 5 };
+enum { CONTEXTS_MAX = 32, COLUMNS = 512, LENGTHS = 6 };
 static tern_context *contexts[CONTEXTS_MAX];
 static char context_names[CONTEXTS_MAX][32];
 static int context_count;
-static const int64_t lengths[LENGTHS] = {1, 2, 7, 33, 300};
+static const int64_t lengths[LENGTHS] = {1, 2, 4, 7, 33, 300};
 
 static int open_all(void **state) {
     (void)state;
@@ -195,6 +195,43 @@ static void many_rows(void **state) {
     test_ok(tern_norm_glu(x, norm, 1e-5, w[0], w[2], TERN_ACTIVATION_RELU2, &gated));
     same(gated, s.gated, "many rows");
     tern_scope_end(c);
+}
+
+/* Enough rows for kernels that want many. */
+static void check_enough_rows(tern_context *c, const weight_kind *kind, int64_t tokens) {
+    enum { ROWS = 1300 };
+    tern_scope_begin(c);
+    tern_tensor *x = normal(c, TERN_SHAPE(tokens, COLUMNS), 7), *norm, *sum, *gated;
+    norm = normal(c, TERN_SHAPE(COLUMNS), 8);
+    tern_tensor *residual = normal(c, TERN_SHAPE(tokens, ROWS), 9);
+    tern_tensor *const w[3] = {make_weight(c, kind, ROWS, 4), make_weight(c, kind, 1, 5),
+                               make_weight(c, kind, ROWS, 6)};
+    steps s = take_steps(x, norm, w, residual, 1e-5, TERN_ACTIVATION_RELU2);
+    test_ok(tern_norm_linear_add(x, norm, 1e-5, w[0], residual, &sum));
+    same(sum, s.sum, kind->name);
+    test_ok(tern_norm_glu(x, norm, 1e-5, w[0], w[2], TERN_ACTIVATION_RELU2, &gated));
+    same(gated, s.gated, kind->name);
+    for (int64_t n = 0; n < tokens; n += 7) {
+        tern_tensor *one, *row, *alone;
+        test_ok(tern_tensor_slice(x, 0, n, n + 1, 1, &one));
+        test_ok(tern_tensor_slice(s.linear[0], 0, n, n + 1, 1, &row));
+        test_ok(tern_norm_linear(one, norm, 1e-5, w, 1, &alone));
+        same(row, alone, kind->name);
+    }
+    tern_scope_end(c);
+}
+
+static void enough_rows(void **state) {
+    (void)state;
+    int checked = 0;
+    for (int c = 0; c < context_count; c++) {
+        const bool is_slow = strncmp(context_names[c], "scalar", 6) == 0;
+        if (is_slow || strstr(context_names[c], " x 3") == NULL)
+            continue;
+        for (int k = 0; k < KINDS; k++, checked++)
+            check_enough_rows(contexts[c], &kinds[k], k % 2 == 0 ? 33 : 70);
+    }
+    assert_true(checked >= KINDS);
 }
 
 /* More tokens than a lane's scratch holds of a piece at once, with a residual and block scales. */
@@ -662,16 +699,27 @@ static void widest_rows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_the_steps),  cmocka_unit_test(many_rows),
-        cmocka_unit_test(many_tokens),      cmocka_unit_test(tokens_in_parts),
-        cmocka_unit_test(other_kernels),    cmocka_unit_test(widest_rows),
-        cmocka_unit_test(padded_apart),     cmocka_unit_test(falls_back),
-        cmocka_unit_test(counted_once),     cmocka_unit_test(destinations),
-        cmocka_unit_test(long_rows),        cmocka_unit_test(empty_operands),
-        cmocka_unit_test(empty_weights),    cmocka_unit_test(refusals),
-        cmocka_unit_test(without_a_weight), cmocka_unit_test(strided_operands),
-        cmocka_unit_test(activations),      cmocka_unit_test(passes_and_steps),
-        cmocka_unit_test(axes_of_rows),     cmocka_unit_test(destinations_of_steps),
+        cmocka_unit_test(equal_the_steps),
+        cmocka_unit_test(many_rows),
+        cmocka_unit_test(enough_rows),
+        cmocka_unit_test(many_tokens),
+        cmocka_unit_test(tokens_in_parts),
+        cmocka_unit_test(other_kernels),
+        cmocka_unit_test(widest_rows),
+        cmocka_unit_test(padded_apart),
+        cmocka_unit_test(falls_back),
+        cmocka_unit_test(counted_once),
+        cmocka_unit_test(destinations),
+        cmocka_unit_test(long_rows),
+        cmocka_unit_test(empty_operands),
+        cmocka_unit_test(empty_weights),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(without_a_weight),
+        cmocka_unit_test(strided_operands),
+        cmocka_unit_test(activations),
+        cmocka_unit_test(passes_and_steps),
+        cmocka_unit_test(axes_of_rows),
+        cmocka_unit_test(destinations_of_steps),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

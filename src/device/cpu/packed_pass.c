@@ -131,7 +131,8 @@ static void run_kernel(const pass_job *job, int part, const block *b, int64_t be
         .out = sums_of(scratch),
         .out_stride = b->rows,
         .scratch = scratch + 2 * BLOCK_BYTES,
-        .tables = tables != NULL ? tables + tern__packed_tables(w->kernel, w->k, b->token) : NULL,
+        .tables =
+            tables != NULL ? tables + tern__packed_table_bytes(w->kernel, w->k, b->token) : NULL,
         .prefetches_within_pages = tern__cpu()->prefetches_within_pages,
     };
     w->kernel->run(&args, 0, (b->rows + panel_rows - 1) / panel_rows);
@@ -230,7 +231,7 @@ static void do_piece(const pass_job *job, int64_t piece, int lane) {
 }
 
 /* The first part whose tables are those of this one. */
-static int tables_of(const pass_job *job, int part) {
+static int first_with_tables(const pass_job *job, int part) {
     int first = 0;
     while (job->pass->parts[first].weight->kernel != job->pass->parts[part].weight->kernel)
         first++;
@@ -239,27 +240,27 @@ static int tables_of(const pass_job *job, int part) {
 
 static size_t tables_bytes(const pass_job *job, int part) {
     const tern__packed *w = job->pass->parts[part].weight;
-    return tern__packed_tables(w->kernel, w->k, job->pass->n);
+    return tern__packed_table_bytes(w->kernel, w->k, job->pass->n);
 }
 
 /* The job as one range has it, with tables of its own: to read what another processor has just
  * written takes longer than to make it. */
-static pass_job job_of_range(const pass_job *job, int64_t index) {
-    pass_job own = *job;
+static void make_tables(const pass_job *job, int64_t index, pass_job *own) {
     for (int i = 0; i < job->pass->part_count; i++) {
         const tern__packed *w = job->pass->parts[i].weight;
-        if (own.tables[i] == NULL)
+        if (job->tables[i] == NULL)
             continue;
-        own.tables[i] += (size_t)index * tables_bytes(job, i);
-        for (int64_t row = 0; row < job->pass->n && tables_of(job, i) == i; row++)
-            w->kernel->tabulate(job->q + row * job->q_stride, w->k,
-                                own.tables[i] + tern__packed_tables(w->kernel, w->k, row));
+        own->tables[i] = job->tables[i] + (size_t)index * tables_bytes(job, i);
+        if (first_with_tables(job, i) == i)
+            tern__packed_tabulate(w->kernel, job->q, job->q_stride, w->k, job->pass->n,
+                                  own->tables[i]);
     }
-    return own;
 }
 
 static void do_ranges(void *argument, int64_t begin, int64_t end, int lane) {
-    const pass_job own = job_of_range(argument, begin), *job = &own;
+    const pass_job *job = argument;
+    pass_job own = *job;
+    bool has_tables = false;
     (void)end;
     for (int i = 0; i < job->range_count; i++) {
         range *r = &job->ranges[(begin + i) % job->range_count];
@@ -267,7 +268,10 @@ static void do_ranges(void *argument, int64_t begin, int64_t end, int lane) {
             int64_t piece = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
             if (piece >= r->end)
                 break;
-            do_piece(job, piece, lane);
+            if (!has_tables)
+                make_tables(job, begin, &own);
+            has_tables = true;
+            do_piece(&own, piece, lane);
         }
     }
 }
@@ -279,6 +283,32 @@ static int64_t piece_bytes(const pass_job *job, int64_t rows, int64_t row_bytes)
     if (job->pass->n > TERN__PACKED_FEW)
         return PIECE_BYTES;
     return tern__packed_piece(rows * row_bytes, tern__team_size(job->cpu->team));
+}
+
+/* Into how many equal parts `all` rows are cut for a kernel that wants `least` of them: for as many
+ * pieces as threads share well, if that leaves enough rows, else for one piece a thread at least.
+ */
+static int64_t parts_of_rows(int64_t all, int64_t least, int64_t groups, int threads) {
+    int64_t parts = (PIECES * threads + groups - 1) / groups, most = tern__max_i64(1, all / least);
+    if (parts > most && most * groups >= threads)
+        for (parts = most; parts > 1 && parts * groups % threads != 0;)
+            parts--;
+    while (parts < most && parts * groups % threads != 0 && parts * groups < 2 * PIECES * threads)
+        parts++;
+    return parts;
+}
+
+/* Of more than a few tokens, for a kernel that tells what it wants. */
+static int64_t rows_for_many(const pass_job *job, const tern__packed_kernel *kernel, int64_t all) {
+    const int threads = tern__team_size(job->cpu->team);
+    const int64_t most = (int64_t)kernel->panels_at_once * kernel->panel_rows;
+    const int64_t least = (int64_t)kernel->panels_least * kernel->panel_rows;
+    if (least == 0)
+        return tern__min_i64(most, all * job->pass->n / (PIECES * threads * job->tokens));
+    int64_t parts =
+        parts_of_rows(all, least, (job->pass->n + job->tokens - 1) / job->tokens, threads);
+    parts = tern__max_i64(parts, (all + most - 1) / most);
+    return (all + parts - 1) / parts;
 }
 
 /* Rows of a piece: whole panels and whole cache lines of results. */
@@ -294,16 +324,11 @@ static int64_t rows_of_piece(const pass_job *job, int part) {
         bytes += tern__packed_panel_bytes(w->kernel, w->k) / w->kernel->panel_rows;
     }
     bytes = tern__max_i64(bytes, 1);
-    int64_t all = pass->parts[part].weight->rows, rows;
+    int64_t all = pass->parts[part].weight->rows;
     const tern__packed_kernel *kernel = pass->parts[part].weight->kernel;
-    if (pass->n > TERN__PACKED_FEW && kernel->panels_at_once > 0) {
-        int64_t enough = PIECES * tern__team_size(job->cpu->team) * job->tokens;
-        rows = tern__max_i64((int64_t)kernel->panels_least * kernel->panel_rows,
-                             all * pass->n / enough);
-        rows = tern__min_i64((int64_t)kernel->panels_at_once * kernel->panel_rows, rows);
-    } else {
-        rows = tern__min_i64(piece_bytes(job, all, bytes) / bytes, PIECE_ROWS);
-    }
+    if (pass->n > TERN__PACKED_FEW && kernel->panels_at_once > 0)
+        return (tern__max_i64(rows_for_many(job, kernel, all), 1) + unit - 1) / unit * unit;
+    int64_t rows = tern__min_i64(piece_bytes(job, all, bytes) / bytes, PIECE_ROWS);
     return tern__max_i64(rows / unit, 1) * unit;
 }
 
@@ -343,7 +368,7 @@ static size_t lay_out(pass_job *job, uint8_t *base) {
         size_t blocks = (size_t)job->pass->parts[i].weight->scale_blocks;
         job->scales[i].factor = carve(base, &at, n * sizeof(float));
         job->scales[i].block_sum = carve(base, &at, n * blocks * sizeof(int32_t));
-        int first = tables_of(job, i);
+        int first = first_with_tables(job, i);
         if (first < i)
             job->tables[i] = job->tables[first];
         else if (tables_bytes(job, i) > 0)
