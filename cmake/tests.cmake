@@ -45,7 +45,7 @@ endforeach()
 file(GLOB_RECURSE TERN_TESTS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/test_*.c)
 if(TERN_SANITIZE STREQUAL "thread")
   # A kernel runs in one thread: there is nothing to see.
-  list(FILTER TERN_TESTS EXCLUDE REGEX "/tests/kernels/")
+  list(FILTER TERN_TESTS EXCLUDE REGEX "/tests/(kernels/|bench/test_kernel_twins)")
   message(STATUS "The thread sanitizer gets no tests of single kernels")
 endif()
 foreach(file IN LISTS TERN_TESTS)
@@ -119,7 +119,9 @@ add_library(tern_faulty_twins OBJECT ${PROJECT_SOURCE_DIR}/src/bench/kernel_twin
 target_link_libraries(tern_faulty_twins PRIVATE tern_flags)
 target_compile_definitions(tern_faulty_twins PRIVATE tern__kernel_twins=test_twins
                            tern__packed_families=test_packed_families)
-target_link_libraries(test_kernel_twins PRIVATE tern_faulty_twins)
+if(TARGET test_kernel_twins)
+  target_link_libraries(test_kernel_twins PRIVATE tern_faulty_twins)
+endif()
 
 # The long ones start first, so that the last of them does not run alone.
 foreach(name hash attention soak packed fused kernel_peers bench conformance)
