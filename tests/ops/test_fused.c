@@ -197,30 +197,32 @@ static void many_rows(void **state) {
     tern_scope_end(c);
 }
 
-/* Enough rows for kernels that want many. */
-static void check_enough_rows(tern_context *c, const weight_kind *kind, int64_t tokens) {
-    enum { ROWS = 1300 };
+/* Many tokens with a residual and block scales; every `alone` tokens have the result that they have
+ * by themselves. */
+static void check_tokens(tern_context *c, const weight_kind *kind, int64_t rows, int64_t tokens,
+                         int64_t alone) {
     tern_scope_begin(c);
-    tern_tensor *x = normal(c, TERN_SHAPE(tokens, COLUMNS), 7), *norm, *sum, *gated;
-    norm = normal(c, TERN_SHAPE(COLUMNS), 8);
-    tern_tensor *residual = normal(c, TERN_SHAPE(tokens, ROWS), 9);
-    tern_tensor *const w[3] = {make_weight(c, kind, ROWS, 4), make_weight(c, kind, 1, 5),
-                               make_weight(c, kind, ROWS, 6)};
+    tern_tensor *x = normal(c, TERN_SHAPE(tokens, COLUMNS), 7), *sum, *gated;
+    tern_tensor *norm = normal(c, TERN_SHAPE(COLUMNS), 8);
+    tern_tensor *residual = normal(c, TERN_SHAPE(tokens, rows), 9);
+    tern_tensor *const w[3] = {make_weight(c, kind, rows, 4), make_weight(c, kind, 1, 5),
+                               make_weight(c, kind, rows, 6)};
     steps s = take_steps(x, norm, w, residual, 1e-5, TERN_ACTIVATION_RELU2);
     test_ok(tern_norm_linear_add(x, norm, 1e-5, w[0], residual, &sum));
     same(sum, s.sum, kind->name);
     test_ok(tern_norm_glu(x, norm, 1e-5, w[0], w[2], TERN_ACTIVATION_RELU2, &gated));
     same(gated, s.gated, kind->name);
-    for (int64_t n = 0; n < tokens; n += 7) {
-        tern_tensor *one, *row, *alone;
-        test_ok(tern_tensor_slice(x, 0, n, n + 1, 1, &one));
-        test_ok(tern_tensor_slice(s.linear[0], 0, n, n + 1, 1, &row));
-        test_ok(tern_norm_linear(one, norm, 1e-5, w, 1, &alone));
-        same(row, alone, kind->name);
+    for (int64_t n = 0; n < tokens; n += alone) {
+        tern_tensor *some, *part, *by_itself;
+        test_ok(tern_tensor_slice(x, 0, n, n + alone, 1, &some));
+        test_ok(tern_tensor_slice(s.linear[0], 0, n, n + alone, 1, &part));
+        test_ok(tern_norm_linear(some, norm, 1e-5, w, 1, &by_itself));
+        same(part, by_itself, kind->name);
     }
     tern_scope_end(c);
 }
 
+/* Enough rows for kernels that want many, for each of three threads. */
 static void enough_rows(void **state) {
     (void)state;
     int checked = 0;
@@ -229,36 +231,13 @@ static void enough_rows(void **state) {
         if (is_slow || strstr(context_names[c], " x 3") == NULL)
             continue;
         for (int k = 0; k < KINDS; k++, checked++)
-            check_enough_rows(contexts[c], &kinds[k], k % 2 == 0 ? 33 : 70);
+            check_tokens(contexts[c], &kinds[k], 1700, k % 2 == 0 ? 33 : 70, k % 2 == 0 ? 3 : 7);
     }
     assert_true(checked >= KINDS);
 }
 
-/* More tokens than a lane's scratch holds of a piece at once, with a residual and block scales. */
-static void check_tokens(tern_context *c, const weight_kind *kind) {
-    enum { ROWS = 130, TOKENS = 2500, ALONE = 100 };
-    tern_scope_begin(c);
-    tern_tensor *x = normal(c, TERN_SHAPE(TOKENS, COLUMNS), 7), *sum, *gated;
-    tern_tensor *norm = normal(c, TERN_SHAPE(COLUMNS), 8);
-    tern_tensor *residual = normal(c, TERN_SHAPE(TOKENS, ROWS), 9);
-    tern_tensor *const w[3] = {make_weight(c, kind, ROWS, 4), make_weight(c, kind, 1, 5),
-                               make_weight(c, kind, ROWS, 6)};
-    steps s = take_steps(x, norm, w, residual, 1e-5, TERN_ACTIVATION_RELU2);
-    test_ok(tern_norm_linear_add(x, norm, 1e-5, w[0], residual, &sum));
-    same(sum, s.sum, kind->name);
-    test_ok(tern_norm_glu(x, norm, 1e-5, w[0], w[2], TERN_ACTIVATION_RELU2, &gated));
-    same(gated, s.gated, kind->name);
-    for (int64_t n = 0; n < TOKENS; n += ALONE) {
-        tern_tensor *some, *rows, *alone;
-        test_ok(tern_tensor_slice(x, 0, n, n + ALONE, 1, &some));
-        test_ok(tern_tensor_slice(s.linear[0], 0, n, n + ALONE, 1, &rows));
-        test_ok(tern_norm_linear(some, norm, 1e-5, w, 1, &alone));
-        same(rows, alone, kind->name);
-    }
-    tern_scope_end(c);
-}
-
-/* Three threads of each level; under sanitizers of the one that the machine takes by itself. */
+/* More tokens than a lane's scratch holds of a piece at once. Three threads of each level; under
+ * sanitizers of the one that the machine takes by itself. */
 static void many_tokens(void **state) {
     (void)state;
     int checked = 0;
@@ -269,7 +248,7 @@ static void many_tokens(void **state) {
             (TEST_IS_SANITIZED && !is_native))
             continue;
         for (int k = 0; k < KINDS; k++, checked++)
-            check_tokens(contexts[c], &kinds[k]);
+            check_tokens(contexts[c], &kinds[k], 130, 2500, 100);
     }
     assert_true(checked >= KINDS);
 }
